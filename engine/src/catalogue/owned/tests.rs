@@ -1,0 +1,185 @@
+//! An owner's answers to lost, doubled and late messages, and its manifest section.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SHARD: ShardId = ShardId(1);
+
+fn topic(id: u64) -> TopicDescriptor {
+    TopicDescriptor::new(TopicId(id), &format!("t{id}"), vec![ShardId(0), SHARD, SHARD]).expect("valid")
+}
+
+fn opened(id: u64) -> CatalogueMessage {
+    CatalogueMessage::Opened { topic: TopicId(id) }
+}
+
+fn closed(id: u64) -> CatalogueMessage {
+    CatalogueMessage::Closed { topic: TopicId(id) }
+}
+
+fn appended(action: OwnedAction) -> OwnedRecord {
+    match action {
+        OwnedAction::Append(record) => record,
+        OwnedAction::Answer(_) | OwnedAction::Wait | OwnedAction::Refuse(_) => panic!("not appended: {action:?}"),
+    }
+}
+
+/// Opens topic `id` durably, asked at `version`.
+fn open(owned: &mut OwnedPartitions, version: u64, id: u64) {
+    let record = appended(owned.on_open(version, &topic(id)));
+    assert_eq!(owned.record_durable(&record), opened(id));
+}
+
+/// Closes topic `id` durably, asked at `version`.
+fn close(owned: &mut OwnedPartitions, version: u64, id: u64) {
+    let record = appended(owned.on_close(version, TopicId(id)));
+    assert_eq!(owned.record_durable(&record), closed(id));
+}
+
+fn new() -> OwnedPartitions {
+    OwnedPartitions::new(OwnedState::new(SHARD))
+}
+
+fn restarted(owned: &OwnedPartitions) -> OwnedPartitions {
+    let mut section = Vec::new();
+    owned.durable().encode(&mut section);
+    let recovered = OwnedState::decode(SHARD, &section).expect("own bytes");
+    assert_eq!(&recovered, owned.durable());
+    OwnedPartitions::new(recovered)
+}
+
+#[test]
+fn an_open_is_answered_only_when_it_is_durable() {
+    let mut owned = new();
+    let record = appended(owned.on_open(1, &topic(1)));
+    assert_eq!(owned.on_open(1, &topic(1)), OwnedAction::Wait);
+    assert_eq!((owned.ahead().topics().count(), owned.durable().topics().count()), (1, 0));
+    assert_eq!(owned.record_durable(&record), opened(1));
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Answer(opened(1)));
+    let partitions = owned.durable().partitions().map(|partition| partition.index).collect::<Vec<_>>();
+    assert_eq!(partitions, [1, 2]);
+}
+
+#[test]
+fn a_close_is_answered_only_when_it_is_durable() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    let record = appended(owned.on_close(3, TopicId(1)));
+    assert_eq!(owned.on_close(3, TopicId(1)), OwnedAction::Wait);
+    assert_eq!(owned.durable().topics().count(), 1);
+    assert_eq!(owned.record_durable(&record), closed(1));
+    assert_eq!(owned.on_close(4, TopicId(1)), OwnedAction::Answer(closed(1)));
+}
+
+#[test]
+fn a_late_open_after_a_close_does_not_resurrect() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    let record = appended(owned.on_close(3, TopicId(1)));
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Refuse(OwnedRefusal::Stale), "while it closes");
+    owned.record_durable(&record);
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Refuse(OwnedRefusal::Stale), "when it is closed");
+    let mut owned = restarted(&owned);
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Refuse(OwnedRefusal::Stale), "after a restart");
+    assert_eq!(owned.on_close(5, TopicId(1)), OwnedAction::Answer(closed(1)));
+}
+
+#[test]
+fn a_restart_before_the_close_is_durable_leaves_the_topic_open() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    appended(owned.on_close(3, TopicId(1)));
+    let mut owned = restarted(&owned);
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Answer(opened(1)), "shard 0 ignores it while deleting");
+    close(&mut owned, 3, 1);
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Refuse(OwnedRefusal::Stale));
+}
+
+#[test]
+fn an_open_that_a_close_of_another_topic_overtook_succeeds_when_it_is_sent_again() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    close(&mut owned, 6, 1);
+    assert_eq!(owned.on_open(4, &topic(2)), OwnedAction::Refuse(OwnedRefusal::Stale));
+    open(&mut owned, 6, 2);
+}
+
+#[test]
+fn closed_topics_leave_one_number_behind() {
+    let mut owned = new();
+    for round in 0..10_000 {
+        open(&mut owned, 4 * round + 1, round + 1);
+        close(&mut owned, 4 * round + 3, round + 1);
+    }
+    let mut section = Vec::new();
+    owned.ahead().encode(&mut section);
+    assert_eq!(section.len(), 12);
+    assert_eq!(owned.on_open(4 * 9_999 + 1, &topic(10_000)), OwnedAction::Refuse(OwnedRefusal::Stale));
+}
+
+#[test]
+fn opens_that_contradict_the_placement_are_refused() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    let other = TopicDescriptor::new(TopicId(1), "other", vec![SHARD]).expect("valid");
+    assert_eq!(owned.on_open(2, &other), OwnedAction::Refuse(OwnedRefusal::OtherDescriptor));
+    let elsewhere = TopicDescriptor::new(TopicId(2), "elsewhere", vec![ShardId(0)]).expect("valid");
+    assert_eq!(owned.on_open(2, &elsewhere), OwnedAction::Refuse(OwnedRefusal::NotPlacedHere));
+    for id in 2..=TOPIC_COUNT_MAX as u64 {
+        open(&mut owned, 2, id);
+    }
+    assert_eq!(owned.on_open(2, &topic(9_999)), OwnedAction::Refuse(OwnedRefusal::TooManyTopics));
+}
+
+#[test]
+fn impossible_records_are_refused_and_change_nothing() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    let state = owned.durable();
+    let elsewhere = TopicDescriptor::new(TopicId(2), "elsewhere", vec![ShardId(0)]).expect("valid");
+    for (record, expected) in [
+        (OwnedRecord::Opened(topic(1)), Impossible::AlreadyOpen),
+        (OwnedRecord::Opened(elsewhere), Impossible::NotPlacedHere),
+        (OwnedRecord::Closed { topic: TopicId(2), version: 9 }, Impossible::NotOpen),
+    ] {
+        let mut after = state.clone();
+        let reason = expected;
+        let error = CatalogueError::ImpossibleRecord { topic: record.topic(), reason };
+        assert_eq!(after.apply(&record), Err(error));
+        assert_eq!(&after, state);
+    }
+}
+
+#[test]
+fn a_manifest_section_has_these_golden_bytes_and_refuses_others() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    close(&mut owned, 3, 1);
+    open(&mut owned, 5, 2);
+    open(&mut owned, 5, 3);
+    let mut section = Vec::new();
+    owned.ahead().encode(&mut section);
+    let hex = section.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let second = "0200000000000000 0300000002000000 000001000100 7432";
+    let third = "0300000000000000 0300000002000000 000001000100 7433";
+    assert_eq!(hex, format!("030000000000000002000000{second}{third}").replace(' ', ""));
+
+    for length in 0..section.len() {
+        assert_eq!(OwnedState::decode(SHARD, &section[..length]), Err(SectionError::Truncated), "{length} bytes");
+    }
+    assert_eq!(OwnedState::decode(ShardId(2), &section), Err(SectionError::Placement { topic: TopicId(2) }));
+    let longer = [section.as_slice(), &[0]].concat();
+    assert_eq!(OwnedState::decode(SHARD, &longer), Err(SectionError::Leftover { left_bytes: 1 }));
+    section[12] = 3;
+    assert_eq!(OwnedState::decode(SHARD, &section), Err(SectionError::Order { topic: TopicId(3) }));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_sections_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = OwnedState::decode(SHARD, &bytes);
+    }
+}

@@ -1,0 +1,349 @@
+//! The entries of a journal block's payload: record batches, and the control records beside them.
+//!
+//! A payload is a run of entries. Each is a 32-byte [`EntryHeader`], then `body_bytes` of body, then zero bytes up
+//! to the next multiple of [`ENTRY_ALIGN_BYTES`]. All numbers are little-endian; a header field that a kind does
+//! not use is zero, and so is everything reserved.
+//!
+//! | kind | header fields used | body |
+//! | --- | --- | --- |
+//! | 1 `Batch` | topic, partition, append time | one record batch, unchanged |
+//! | 2 `EpochStart` | append time: wall clock at the start | epoch u64, last sequence u64, last chain u64 |
+//! | 3 `TopicCreating` | topic | a topic's name and placement, see [`topic`] |
+//! | 4 `TopicLive` | topic | none |
+//! | 5 `TopicDeleting` | topic | none |
+//! | 6 `TopicDeleted` | topic | none |
+//! | 7 `PartitionsOpened` | topic | a topic's name and placement, see [`topic`] |
+//! | 8 `PartitionsClosed` | topic | catalogue version u64 |
+//! | 9 `ProducerIdsReserved` | none | up to u64 |
+//! | 10 `ProducerExpired` | topic, partition | producer u64, producer epoch u16 |
+//! | 11 `ClockConfirmed` | append time: the confirmed wall clock | none |
+//!
+//! Kinds 3 to 6 are written by shard 0 only, 7 and 8 by the shards that own partitions of the topic. Checksums are
+//! the block's: an entry has none of its own, and a batch keeps the one its client made.
+
+use std::mem::{offset_of, size_of};
+
+use bytes::{BufMut, Bytes};
+use zerocopy::little_endian::{U16, U32, U64};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use crate::limits::BATCH_BYTES_MAX;
+use crate::model::{Epoch, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, TopicId};
+
+pub mod topic;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use topic::{TopicDescriptor, TopicError, TopicNameError};
+pub use walk::{EntryError, EntryFault, EntryWalk};
+
+/// Size of an [`EntryHeader`].
+pub const ENTRY_HEADER_BYTES: usize = size_of::<EntryHeader>();
+/// Every entry starts at a multiple of this in its payload.
+pub const ENTRY_ALIGN_BYTES: usize = 8;
+/// The highest epoch of a producer: Kafka's are signed 16-bit numbers.
+const PRODUCER_EPOCH_MAX: u16 = i16::MAX as u16;
+
+/// What stands before the body of every entry.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub struct EntryHeader {
+    /// An [`EntryKind`].
+    pub kind: U16,
+    /// Zero.
+    pub reserved: U16,
+    /// Length of the body, without the padding behind it.
+    pub body_bytes: U32,
+    /// The topic, where the kind names one.
+    pub topic: U64,
+    /// The partition's index in the topic, where the kind names one.
+    pub partition: U32,
+    /// Zero.
+    pub reserved2: U32,
+    /// Unix nanoseconds, where the kind has a time.
+    pub append_time: U64,
+}
+
+const _: () = assert!(size_of::<EntryHeader>() == 32);
+const _: () = assert!(ENTRY_HEADER_BYTES.is_multiple_of(ENTRY_ALIGN_BYTES));
+const _: () = assert!(offset_of!(EntryHeader, kind) == 0);
+const _: () = assert!(offset_of!(EntryHeader, reserved) == 2);
+const _: () = assert!(offset_of!(EntryHeader, body_bytes) == 4);
+const _: () = assert!(offset_of!(EntryHeader, topic) == 8);
+const _: () = assert!(offset_of!(EntryHeader, partition) == 16);
+const _: () = assert!(offset_of!(EntryHeader, reserved2) == 20);
+const _: () = assert!(offset_of!(EntryHeader, append_time) == 24);
+const _: () = assert!(BATCH_BYTES_MAX <= u32::MAX as usize);
+
+/// The number of each kind of entry on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum EntryKind {
+    /// A record batch.
+    Batch = 1,
+    /// The first entry of an epoch.
+    EpochStart = 2,
+    /// Shard 0 minted a topic.
+    TopicCreating = 3,
+    /// All owners opened their partitions of the topic.
+    TopicLive = 4,
+    /// Shard 0 began to delete the topic.
+    TopicDeleting = 5,
+    /// All owners closed their partitions of the topic.
+    TopicDeleted = 6,
+    /// An owner opened its partitions of a topic.
+    PartitionsOpened = 7,
+    /// An owner closed its partitions of a topic.
+    PartitionsClosed = 8,
+    /// Producer ids that will not be minted again.
+    ProducerIdsReserved = 9,
+    /// A producer was forgotten by a partition.
+    ProducerExpired = 10,
+    /// An operator confirmed the wall clock after a jump.
+    ClockConfirmed = 11,
+}
+
+impl EntryKind {
+    /// The kind with this number on disk, if there is one.
+    pub fn from_code(code: u16) -> Option<Self> {
+        match code {
+            1 => Some(Self::Batch),
+            2 => Some(Self::EpochStart),
+            3 => Some(Self::TopicCreating),
+            4 => Some(Self::TopicLive),
+            5 => Some(Self::TopicDeleting),
+            6 => Some(Self::TopicDeleted),
+            7 => Some(Self::PartitionsOpened),
+            8 => Some(Self::PartitionsClosed),
+            9 => Some(Self::ProducerIdsReserved),
+            10 => Some(Self::ProducerExpired),
+            11 => Some(Self::ClockConfirmed),
+            _ => None,
+        }
+    }
+
+    /// The number of this kind on disk.
+    pub fn code(self) -> u16 {
+        self as u16
+    }
+}
+
+/// One entry of a block's payload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A record batch of one partition.
+    Batch {
+        /// The partition it was appended to.
+        partition: PartitionId,
+        /// When, in Unix nanoseconds; never lower than the batch before it in the partition.
+        append_time: Realtime,
+        /// The batch's bytes: 1 to [`BATCH_BYTES_MAX`], not looked into here.
+        batch: Bytes,
+    },
+    /// Anything else.
+    Control(Control),
+}
+
+/// A durable fact that is not a record batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// An epoch begins; older blocks behind the named one are stale.
+    EpochStart {
+        /// The epoch that begins.
+        epoch: Epoch,
+        /// The last block of the epochs before that was accepted; 0 if there is none.
+        last_sequence: Sequence,
+        /// That block's checksum, as the chain carries it; 0 if there is none.
+        last_chain: u64,
+        /// The wall clock at the start, Unix nanoseconds.
+        boot_time: Realtime,
+    },
+    /// Shard 0 minted a topic; its owners are being asked to open it.
+    TopicCreating(TopicDescriptor),
+    /// All owners opened the topic.
+    TopicLive(TopicId),
+    /// The topic is not served any more; its owners are being asked to close it.
+    TopicDeleting(TopicId),
+    /// All owners closed the topic; its name is free, its id never is.
+    TopicDeleted(TopicId),
+    /// The writing shard opened the partitions that the placement gives it.
+    PartitionsOpened(TopicDescriptor),
+    /// The writing shard closed its partitions of the topic.
+    PartitionsClosed {
+        /// The topic.
+        topic: TopicId,
+        /// Shard 0's catalogue version when it asked: an older request to open cannot undo this.
+        version: u64,
+    },
+    /// Producer ids are minted below this bound only.
+    ProducerIdsReserved {
+        /// The first counter value that is not reserved.
+        up_to: u64,
+    },
+    /// A partition forgot a producer that was idle for too long.
+    ProducerExpired {
+        /// The partition.
+        partition: PartitionId,
+        /// The producer.
+        producer: ProducerId,
+        /// The epoch it had, 0 to 32767.
+        epoch: ProducerEpoch,
+    },
+    /// An operator confirmed the wall clock.
+    ClockConfirmed {
+        /// What it showed, Unix nanoseconds.
+        realtime: Realtime,
+    },
+}
+
+/// The body of [`EntryKind::EpochStart`].
+#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct EpochStartBody {
+    epoch: U64,
+    last_sequence: U64,
+    last_chain: U64,
+}
+
+/// The body of [`EntryKind::ProducerExpired`].
+#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct ProducerExpiredBody {
+    producer: U64,
+    epoch: U16,
+}
+
+const _: () = assert!(size_of::<EpochStartBody>() == 24);
+const _: () = assert!(size_of::<ProducerExpiredBody>() == 10);
+
+impl Entry {
+    /// The entry's kind.
+    pub fn kind(&self) -> EntryKind {
+        match self {
+            Self::Batch { .. } => EntryKind::Batch,
+            Self::Control(control) => control.kind(),
+        }
+    }
+
+    /// Bytes the entry takes in a payload: header, body and padding. A multiple of [`ENTRY_ALIGN_BYTES`].
+    pub fn encoded_bytes(&self) -> usize {
+        (ENTRY_HEADER_BYTES + self.body_bytes()).next_multiple_of(ENTRY_ALIGN_BYTES)
+    }
+
+    /// Writes header, body and padding to the start of `out` and returns how many bytes that were:
+    /// [`Entry::encoded_bytes`].
+    ///
+    /// # Panics
+    /// If `out` is shorter, or the entry holds what no journal may (an empty or oversized batch, a producer epoch
+    /// above 32767).
+    pub fn encode(&self, out: &mut [u8]) -> usize {
+        let body_bytes = self.body_bytes();
+        let body_end = ENTRY_HEADER_BYTES + body_bytes;
+        let entry_bytes = body_end.next_multiple_of(ENTRY_ALIGN_BYTES);
+        assert!(out.len() >= entry_bytes, "entry of {entry_bytes} bytes does not fit {} bytes", out.len());
+        out[..ENTRY_HEADER_BYTES].copy_from_slice(self.header(body_bytes).as_bytes());
+        let mut body = &mut out[ENTRY_HEADER_BYTES..body_end];
+        match self {
+            Self::Batch { batch, .. } => {
+                assert!((1..=BATCH_BYTES_MAX).contains(&batch.len()), "batch of {} bytes", batch.len());
+                body.put_slice(batch);
+            }
+            Self::Control(control) => control.put_body(&mut body),
+        }
+        assert!(body.is_empty(), "body shorter than its header says by {} bytes", body.len());
+        out[body_end..entry_bytes].fill(0);
+        entry_bytes
+    }
+
+    fn body_bytes(&self) -> usize {
+        match self {
+            Self::Batch { batch, .. } => batch.len(),
+            Self::Control(control) => control.body_bytes(),
+        }
+    }
+
+    fn header(&self, body_bytes: usize) -> EntryHeader {
+        let (topic, partition, append_time) = match self {
+            Self::Batch { partition, append_time, .. } => (partition.topic, partition.index, *append_time),
+            Self::Control(control) => control.header_fields(),
+        };
+        EntryHeader {
+            kind: self.kind().code().into(),
+            reserved: 0.into(),
+            body_bytes: u32::try_from(body_bytes).expect("bodies are bounded by the limits").into(),
+            topic: topic.0.into(),
+            partition: partition.into(),
+            reserved2: 0.into(),
+            append_time: append_time.0.into(),
+        }
+    }
+}
+
+impl Control {
+    /// The record's kind.
+    pub fn kind(&self) -> EntryKind {
+        match self {
+            Self::EpochStart { .. } => EntryKind::EpochStart,
+            Self::TopicCreating(_) => EntryKind::TopicCreating,
+            Self::TopicLive(_) => EntryKind::TopicLive,
+            Self::TopicDeleting(_) => EntryKind::TopicDeleting,
+            Self::TopicDeleted(_) => EntryKind::TopicDeleted,
+            Self::PartitionsOpened(_) => EntryKind::PartitionsOpened,
+            Self::PartitionsClosed { .. } => EntryKind::PartitionsClosed,
+            Self::ProducerIdsReserved { .. } => EntryKind::ProducerIdsReserved,
+            Self::ProducerExpired { .. } => EntryKind::ProducerExpired,
+            Self::ClockConfirmed { .. } => EntryKind::ClockConfirmed,
+        }
+    }
+
+    fn body_bytes(&self) -> usize {
+        match self {
+            Self::EpochStart { .. } => size_of::<EpochStartBody>(),
+            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) => descriptor.encoded_bytes(),
+            Self::TopicLive(_) | Self::TopicDeleting(_) | Self::TopicDeleted(_) | Self::ClockConfirmed { .. } => 0,
+            Self::PartitionsClosed { .. } | Self::ProducerIdsReserved { .. } => size_of::<U64>(),
+            Self::ProducerExpired { .. } => size_of::<ProducerExpiredBody>(),
+        }
+    }
+
+    fn header_fields(&self) -> (TopicId, u32, Realtime) {
+        let nothing = (TopicId(0), 0, Realtime(0));
+        match self {
+            Self::EpochStart { boot_time: time, .. } | Self::ClockConfirmed { realtime: time } => {
+                (TopicId(0), 0, *time)
+            }
+            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) => (descriptor.id(), 0, Realtime(0)),
+            Self::TopicLive(topic)
+            | Self::TopicDeleting(topic)
+            | Self::TopicDeleted(topic)
+            | Self::PartitionsClosed { topic, .. } => (*topic, 0, Realtime(0)),
+            Self::ProducerIdsReserved { .. } => nothing,
+            Self::ProducerExpired { partition, .. } => (partition.topic, partition.index, Realtime(0)),
+        }
+    }
+
+    fn put_body(&self, out: &mut impl BufMut) {
+        match self {
+            Self::EpochStart { epoch, last_sequence, last_chain, .. } => {
+                let body = EpochStartBody {
+                    epoch: epoch.0.into(),
+                    last_sequence: last_sequence.0.into(),
+                    last_chain: (*last_chain).into(),
+                };
+                out.put_slice(body.as_bytes());
+            }
+            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) => descriptor.put(out),
+            Self::TopicLive(_) | Self::TopicDeleting(_) | Self::TopicDeleted(_) | Self::ClockConfirmed { .. } => {}
+            Self::PartitionsClosed { version: number, .. } | Self::ProducerIdsReserved { up_to: number } => {
+                out.put_u64_le(*number);
+            }
+            Self::ProducerExpired { producer, epoch, .. } => {
+                assert!(epoch.0 <= PRODUCER_EPOCH_MAX, "producer epoch {epoch}");
+                let body = ProducerExpiredBody { producer: producer.0.into(), epoch: epoch.0.into() };
+                out.put_slice(body.as_bytes());
+            }
+        }
+    }
+}

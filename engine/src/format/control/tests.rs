@@ -1,0 +1,364 @@
+//! Golden bytes of every kind, round trips, and refusals.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
+use crate::model::ShardId;
+
+fn encoded(entry: &Entry) -> Vec<u8> {
+    // Filled with ones: whatever the encoder does not write shows.
+    let mut out = vec![0xff; entry.encoded_bytes()];
+    assert_eq!(entry.encode(&mut out), out.len());
+    out
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn walk(payload: &[u8], entry_count: u32) -> Vec<Result<Entry, EntryError>> {
+    EntryWalk::new(Bytes::copy_from_slice(payload), entry_count).collect()
+}
+
+fn only_fault(payload: &[u8]) -> EntryFault {
+    let items = walk(payload, 1);
+    assert_eq!(items.len(), 1, "{items:?}");
+    items[0].clone().expect_err("must be refused").fault
+}
+
+fn orders() -> TopicDescriptor {
+    TopicDescriptor::new(TopicId(0x0102), "pay-1", vec![ShardId(2), ShardId(0), ShardId(2)]).expect("valid")
+}
+
+fn golden() -> Vec<(Entry, &'static str)> {
+    let partition = PartitionId { topic: TopicId(0x1122_3344_5566_7788), index: 0x99aa_bbcc };
+    let small = PartitionId { topic: TopicId(5), index: 6 };
+    let start = Control::EpochStart {
+        epoch: Epoch(3),
+        last_sequence: Sequence(0x10),
+        last_chain: 0x8877_6655_4433_2211,
+        boot_time: Realtime(7),
+    };
+    let expired = Control::ProducerExpired {
+        partition: small,
+        producer: ProducerId(0x0007_0000_0000_0001),
+        epoch: ProducerEpoch(0x7ffe),
+    };
+    let batch =
+        Entry::Batch { partition, append_time: Realtime(0x0102_0304_0506_0708), batch: Bytes::from_static(b"abc") };
+    vec![
+        (
+            batch,
+            "0100000003000000 8877665544332211 ccbbaa9900000000 0807060504030201 \
+             6162630000000000",
+        ),
+        (
+            Entry::Control(start),
+            "0200000018000000 0000000000000000 0000000000000000 0700000000000000 \
+             0300000000000000 1000000000000000 1122334455667788",
+        ),
+        (
+            Entry::Control(Control::TopicCreating(orders())),
+            "0300000013000000 0201000000000000 0000000000000000 0000000000000000 \
+             0300000005000000 020000000200 7061792d31 0000000000",
+        ),
+        (
+            Entry::Control(Control::TopicLive(TopicId(9))),
+            "0400000000000000 0900000000000000 0000000000000000 0000000000000000",
+        ),
+        (
+            Entry::Control(Control::TopicDeleting(TopicId(9))),
+            "0500000000000000 0900000000000000 0000000000000000 0000000000000000",
+        ),
+        (
+            Entry::Control(Control::TopicDeleted(TopicId(9))),
+            "0600000000000000 0900000000000000 0000000000000000 0000000000000000",
+        ),
+        (
+            Entry::Control(Control::PartitionsOpened(orders())),
+            "0700000013000000 0201000000000000 0000000000000000 0000000000000000 \
+             0300000005000000 020000000200 7061792d31 0000000000",
+        ),
+        (
+            Entry::Control(Control::PartitionsClosed { topic: TopicId(9), version: 0x0c }),
+            "0800000008000000 0900000000000000 0000000000000000 0000000000000000 \
+             0c00000000000000",
+        ),
+        (
+            Entry::Control(Control::ProducerIdsReserved { up_to: 1024 }),
+            "0900000008000000 0000000000000000 0000000000000000 0000000000000000 \
+             0004000000000000",
+        ),
+        (
+            Entry::Control(expired),
+            "0a0000000a000000 0500000000000000 0600000000000000 0000000000000000 \
+             0100000000000700 fe7f000000000000",
+        ),
+        (
+            Entry::Control(Control::ClockConfirmed { realtime: Realtime(0xab) }),
+            "0b00000000000000 0000000000000000 0000000000000000 ab00000000000000",
+        ),
+    ]
+}
+
+#[test]
+fn every_kind_has_these_golden_bytes() {
+    let golden = golden();
+    let kinds = golden.iter().map(|(entry, _)| entry.kind().code()).collect::<Vec<_>>();
+    assert_eq!(kinds, (1..=11).collect::<Vec<_>>());
+    for (entry, bytes) in golden {
+        let bytes = bytes.replace(' ', "");
+        assert_eq!(hex(&encoded(&entry)), bytes, "{entry:?}");
+        assert_eq!(walk(&encoded(&entry), 1), vec![Ok(entry)]);
+    }
+}
+
+#[test]
+fn kind_numbers_are_read_as_they_are_written() {
+    for code in 0..=u16::MAX {
+        let kind = EntryKind::from_code(code);
+        assert_eq!(kind.is_some(), (1..=11).contains(&code));
+        assert!(kind.is_none_or(|kind| kind.code() == code));
+    }
+}
+
+#[test]
+fn batches_are_slices_of_the_payload() {
+    let (entry, _) = golden().swap_remove(0);
+    let payload = Bytes::from(encoded(&entry));
+    let Some(Ok(Entry::Batch { batch, .. })) = EntryWalk::new(payload.clone(), 1).next() else { panic!("a batch") };
+    assert_eq!(batch.as_ptr(), payload[ENTRY_HEADER_BYTES..].as_ptr());
+}
+
+#[test]
+fn unknown_kinds_are_refused() {
+    let mut payload = vec![0; 32];
+    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 0 });
+    payload[0] = 12;
+    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 12 });
+}
+
+#[test]
+fn reserved_bytes_and_padding_must_be_zero() {
+    let (entry, _) = golden().swap_remove(0);
+    for (position, fault) in [
+        (2, EntryFault::Reserved),
+        (3, EntryFault::Reserved),
+        (20, EntryFault::Reserved),
+        (23, EntryFault::Reserved),
+        (35, EntryFault::Padding),
+        (39, EntryFault::Padding),
+    ] {
+        let mut payload = encoded(&entry);
+        payload[position] = 1;
+        assert_eq!(only_fault(&payload), fault, "byte {position}");
+    }
+}
+
+#[test]
+fn header_fields_that_a_kind_does_not_use_must_be_zero() {
+    let used = |kind: u16, field: &str| match field {
+        "topic" => matches!(kind, 1 | 3..=8 | 10),
+        "partition" => matches!(kind, 1 | 10),
+        _ => matches!(kind, 1 | 2 | 11),
+    };
+    for (entry, _) in golden() {
+        for (position, field) in [(8, "topic"), (16, "partition"), (24, "append_time")] {
+            let mut payload = encoded(&entry);
+            payload[position] ^= 0x40;
+            let kind = entry.kind();
+            if used(kind.code(), field) {
+                assert!(walk(&payload, 1)[0].is_ok(), "{kind:?} {field}");
+            } else {
+                assert_eq!(only_fault(&payload), EntryFault::UnusedField { kind, field });
+            }
+        }
+    }
+}
+
+#[test]
+fn lengths_beyond_the_payload_are_refused() {
+    for (entry, _) in golden() {
+        let whole = encoded(&entry);
+        for length in 0..whole.len() {
+            assert!(matches!(only_fault(&whole[..length]), EntryFault::Truncated { .. }), "{entry:?} cut to {length}");
+        }
+        let mut payload = whole;
+        payload[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert!(matches!(only_fault(&payload), EntryFault::Truncated { .. }), "{entry:?}");
+    }
+}
+
+#[test]
+fn bodies_of_another_length_are_refused() {
+    for (entry, _) in golden().into_iter().skip(1) {
+        let mut payload = encoded(&entry);
+        let body_bytes = u32::from_le_bytes(payload[4..8].try_into().expect("four bytes"));
+        payload[4..8].copy_from_slice(&(body_bytes + 8).to_le_bytes());
+        payload.extend([0; 8]);
+        let refused = matches!(only_fault(&payload), EntryFault::BodyBytes { .. });
+        assert!(refused, "{entry:?}");
+    }
+    let mut empty_batch = vec![0; 32];
+    empty_batch[0] = 1;
+    assert_eq!(only_fault(&empty_batch), EntryFault::BodyBytes { kind: EntryKind::Batch, body_bytes: 0 });
+}
+
+#[test]
+fn leftovers_and_missing_entries_are_refused_and_end_the_walk() {
+    let (entry, _) = golden().swap_remove(3);
+    let two = [encoded(&entry), encoded(&entry)].concat();
+    let leftover = EntryError { position: 32, fault: EntryFault::Leftover { left_bytes: 32 } };
+    assert_eq!(walk(&two, 1), vec![Ok(entry.clone()), Err(leftover)]);
+    let missing = EntryError { position: 64, fault: EntryFault::Truncated { needed_bytes: 32, left_bytes: 0 } };
+    assert_eq!(walk(&two, 3), vec![Ok(entry.clone()), Ok(entry), Err(missing)]);
+    assert_eq!(walk(&[], 0), vec![]);
+    assert_eq!(walk(&[0], 0).len(), 1);
+    assert_eq!(walk(&[], u32::MAX).len(), 1);
+}
+
+#[test]
+fn a_batch_above_the_limit_is_refused() {
+    let mut payload = vec![0; ENTRY_HEADER_BYTES + BATCH_BYTES_MAX + 8];
+    payload[0] = 1;
+    payload[4..8].copy_from_slice(&(u32::try_from(BATCH_BYTES_MAX).expect("fits") + 1).to_le_bytes());
+    let body_bytes = BATCH_BYTES_MAX + 1;
+    assert_eq!(only_fault(&payload), EntryFault::BodyBytes { kind: EntryKind::Batch, body_bytes });
+}
+
+#[test]
+fn producer_epochs_end_where_kafkas_do() {
+    let (entry, _) = golden().swap_remove(9);
+    let mut payload = encoded(&entry);
+    payload[40..42].copy_from_slice(&0x8000u16.to_le_bytes());
+    assert_eq!(only_fault(&payload), EntryFault::ProducerEpoch { epoch: 0x8000 });
+}
+
+#[test]
+fn topic_names_follow_the_rules() {
+    let check = TopicDescriptor::check_name;
+    let longest = "x".repeat(TOPIC_NAME_BYTES_MAX);
+    for good in ["a", "A.b_c-9", "...", "-", longest.as_str()] {
+        assert_eq!(check(good), Ok(()), "{good}");
+    }
+    assert_eq!(check(""), Err(TopicNameError::Empty));
+    assert_eq!(check("."), Err(TopicNameError::Dots));
+    assert_eq!(check(".."), Err(TopicNameError::Dots));
+    assert_eq!(check("ab/c"), Err(TopicNameError::Character { position: 2 }));
+    assert_eq!(check("zahlungé"), Err(TopicNameError::Character { position: 7 }));
+    let bytes = TOPIC_NAME_BYTES_MAX + 1;
+    assert_eq!(check(&"x".repeat(bytes)), Err(TopicNameError::TooLong { bytes }));
+}
+
+#[test]
+fn topics_outside_the_limits_cannot_be_made_or_read() {
+    let count_max = TOPIC_PARTITION_COUNT_MAX as usize;
+    for partition_count in [0, count_max + 1] {
+        let made = TopicDescriptor::new(TopicId(1), "a", vec![ShardId(0); partition_count]);
+        assert_eq!(made, Err(TopicError::PartitionCount { partition_count }));
+    }
+    let shard = ShardId(SHARD_COUNT_MAX);
+    let made = TopicDescriptor::new(TopicId(1), "a", vec![ShardId(0), shard]);
+    assert_eq!(made, Err(TopicError::Shard { partition: 1, shard }));
+
+    let mut body = Vec::new();
+    TopicDescriptor::new(TopicId(1), "ab", vec![ShardId(0); count_max]).expect("the largest").put(&mut body);
+    let read = |body: &[u8]| TopicDescriptor::get(TopicId(1), &mut &*body);
+    assert!(read(&body).is_ok());
+    for (position, byte, error) in [
+        (1, 0x11, TopicError::PartitionCount { partition_count: 0x1100 }),
+        (3, 0xff, TopicError::PartitionCount { partition_count: 0xff00_1000 }),
+        (4, 0, TopicError::Name(TopicNameError::Empty)),
+        (4, 3, TopicError::Truncated),
+        (6, 1, TopicError::Reserved),
+        (9, 1, TopicError::Shard { partition: 0, shard }),
+        (body.len() - 1, b'/', TopicError::Name(TopicNameError::Character { position: 1 })),
+    ] {
+        let mut damaged = body.clone();
+        damaged[position] = byte;
+        assert_eq!(read(&damaged), Err(error), "byte {position}");
+    }
+}
+
+#[test]
+fn a_topic_names_its_owners_and_their_partitions() {
+    let topic = orders();
+    let on = |shard| topic.partitions_on(ShardId(shard)).map(|partition| partition.index).collect::<Vec<_>>();
+    assert_eq!((on(2), on(0), on(1)), (vec![0, 2], vec![1], vec![]));
+    assert_eq!(topic.owners().into_iter().collect::<Vec<_>>(), vec![ShardId(0), ShardId(2)]);
+    assert_eq!((topic.shard_of(1), topic.shard_of(3)), (Some(ShardId(0)), None));
+}
+
+fn any_topic() -> impl Strategy<Value = TopicDescriptor> {
+    let placement = prop::collection::vec((0..SHARD_COUNT_MAX).prop_map(ShardId), 1..40);
+    (any::<u64>(), 1usize..=TOPIC_NAME_BYTES_MAX, placement).prop_map(|(id, name_bytes, placement)| {
+        TopicDescriptor::new(TopicId(id), &"n".repeat(name_bytes), placement).expect("valid")
+    })
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let partition =
+        (any::<u64>(), any::<u32>()).prop_map(|(topic, index)| PartitionId { topic: TopicId(topic), index });
+    let batch = (partition.clone(), any::<u64>(), prop::collection::vec(any::<u8>(), 1..300)).prop_map(
+        |(partition, time, batch)| Entry::Batch { partition, append_time: Realtime(time), batch: batch.into() },
+    );
+    let start = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(epoch, last, last_chain, boot)| {
+        Control::EpochStart {
+            epoch: Epoch(epoch),
+            last_sequence: Sequence(last),
+            last_chain,
+            boot_time: Realtime(boot),
+        }
+    });
+    let expired = (partition, any::<u64>(), 0..=PRODUCER_EPOCH_MAX).prop_map(|(partition, producer, epoch)| {
+        Control::ProducerExpired { partition, producer: ProducerId(producer), epoch: ProducerEpoch(epoch) }
+    });
+    let control = prop_oneof![
+        start,
+        expired,
+        any_topic().prop_map(Control::TopicCreating),
+        any_topic().prop_map(Control::PartitionsOpened),
+        any::<u64>().prop_map(|topic| Control::TopicLive(TopicId(topic))),
+        any::<u64>().prop_map(|topic| Control::TopicDeleting(TopicId(topic))),
+        any::<u64>().prop_map(|topic| Control::TopicDeleted(TopicId(topic))),
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(topic, version)| Control::PartitionsClosed { topic: TopicId(topic), version }),
+        any::<u64>().prop_map(|up_to| Control::ProducerIdsReserved { up_to }),
+        any::<u64>().prop_map(|time| Control::ClockConfirmed { realtime: Realtime(time) }),
+    ];
+    prop_oneof![batch, control.prop_map(Entry::Control)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn entries_come_back_as_they_were_written(entries in prop::collection::vec(any_entry(), 0..12)) {
+        let payload = entries.iter().flat_map(encoded).collect::<Vec<_>>();
+        let count = u32::try_from(entries.len()).expect("few");
+        let read = EntryWalk::new(payload.into(), count).collect::<Result<Vec<_>, _>>();
+        prop_assert_eq!(read, Ok(entries));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), count in any::<u32>()) {
+        let items = walk(&bytes, count);
+        prop_assert!(items.iter().rev().skip(1).all(Result::is_ok));
+    }
+
+    /// What is read from damaged bytes is written back as exactly these bytes: there is one encoding only.
+    #[test]
+    fn a_damaged_entry_is_refused_or_means_exactly_its_bytes(
+        entry in any_entry(), position in any::<prop::sample::Index>(), flip in 1u8..,
+    ) {
+        let mut payload = encoded(&entry);
+        let position = position.index(payload.len());
+        payload[position] ^= flip;
+        let items = walk(&payload, 1);
+        if let [Ok(read)] = items.as_slice() {
+            prop_assert_ne!(read, &entry);
+            prop_assert_eq!(encoded(read), payload);
+        }
+    }
+}

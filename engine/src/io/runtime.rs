@@ -1,0 +1,27 @@
+//! What runs jobs: tasks of one thread, a clock, sleep and randomness.
+
+use std::future::Future;
+
+use super::Disk;
+use crate::model::{Id128, Now};
+
+/// The executor that a shard lives on, with its disk and clock. Clones share it. Nothing here crosses threads.
+pub trait Runtime: Clone + 'static {
+    /// The disk of this executor.
+    type Disk: Disk;
+
+    /// The disk.
+    fn disk(&self) -> &Self::Disk;
+
+    /// Both clocks, now.
+    fn now(&self) -> Now;
+
+    /// Starts a task on this thread that is never cancelled, and lets it go.
+    fn spawn(&self, task: impl Future<Output = ()> + 'static);
+
+    /// Resumes after `duration_ns` nanoseconds.
+    fn sleep(&self, duration_ns: u64) -> impl Future<Output = ()>;
+
+    /// 128 bits nobody can guess.
+    fn random(&self) -> Id128;
+}

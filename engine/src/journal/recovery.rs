@@ -1,0 +1,192 @@
+//! What a journal holds after a restart: every confirmed block, the blocks behind them that are whole and in order,
+//! and a name for everything that is wrong.
+
+use std::fmt;
+use std::path::Path;
+
+use bytes::Bytes;
+
+use super::decision::Harm;
+use super::scan::{FileImage, read_file};
+use crate::format::block::BLOCK_HEADER_BYTES;
+use crate::format::checksum::Chain;
+use crate::format::superblock::{FileUse, RingFile, Superblock};
+use crate::io::{Disk, DiskError};
+use crate::model::{Epoch, FileIndex, Position, Sequence};
+
+mod confirmed;
+mod tail;
+
+/// A block that recovery accepted.
+#[derive(Clone, Debug)]
+pub struct RecoveredBlock {
+    /// Its number.
+    pub sequence: Sequence,
+    /// The epoch it was written in.
+    pub epoch: Epoch,
+    /// Where it stands.
+    pub file: FileIndex,
+    /// Where it stands in the file.
+    pub position: Position,
+    /// How far it states the journal to be durable.
+    pub durable_sequence: Sequence,
+    /// Entries in the payload.
+    pub entry_count: u32,
+    /// Bytes of the entries.
+    pub payload_bytes: usize,
+    /// The whole block.
+    pub bytes: Bytes,
+}
+
+impl RecoveredBlock {
+    /// The entries.
+    pub fn payload(&self) -> Bytes {
+        self.bytes.slice(BLOCK_HEADER_BYTES..BLOCK_HEADER_BYTES + self.payload_bytes)
+    }
+}
+
+/// What is wrong with a journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wrong {
+    /// A unit behind the confirmed part is damage.
+    Unit(Harm),
+    /// A unit that a superblock vouches for is not the block that must stand there.
+    Confirmed(String),
+    /// A ring file cannot be read at all.
+    File(DiskError),
+    /// Blocks that were durable are nowhere.
+    Missing {
+        /// The first of them.
+        first: Sequence,
+        /// The last of them.
+        last: Sequence,
+    },
+}
+
+/// One finding, with its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The ring file, if it is about one.
+    pub file: Option<FileIndex>,
+    /// Where in it.
+    pub position: Option<Position>,
+    /// What is wrong.
+    pub wrong: Wrong,
+}
+
+/// Something that was cut off: the remains of a write that nobody was told about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutUnit {
+    /// The ring file.
+    pub file: FileIndex,
+    /// Where in it.
+    pub position: Position,
+    /// The block's number, when its header can be read.
+    pub sequence: Option<Sequence>,
+}
+
+/// Everything that recovery found.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// Accepted blocks, in order. Only those in files that are not free.
+    pub blocks: Vec<RecoveredBlock>,
+    /// The last accepted block, or the last confirmed one if its file is free by now.
+    pub last_sequence: Sequence,
+    /// Its chain link.
+    pub last_chain: Chain,
+    /// The ring files, with the ends that were found.
+    pub files: Vec<RingFile>,
+    /// The open file that ends with `last_sequence`: writing can go on there if the journal was closed in order.
+    pub tail_file: Option<FileIndex>,
+    /// What was cut off.
+    pub cuts: Vec<CutUnit>,
+    /// What is wrong. The journal is refused unless this is empty.
+    pub damage: Vec<Damage>,
+}
+
+impl Recovery {
+    /// Accepted blocks that nothing on disk states to be durable: they may have been in a cache only.
+    pub fn unconfirmed(&self, superblock: &Superblock) -> impl Iterator<Item = &RecoveredBlock> {
+        let stated =
+            self.blocks.iter().map(|block| block.durable_sequence).fold(superblock.confirmed_sequence, Sequence::max);
+        self.blocks.iter().filter(move |block| block.sequence > stated)
+    }
+}
+
+/// Reads every file that the superblock does not call free and examines them. `included` is the last block whose
+/// entries the manifest holds: blocks up to it may be gone with freed files, later ones may not.
+pub async fn recover<D: Disk>(
+    disk: &D,
+    shard_directory: &Path,
+    superblock: &Superblock,
+    included: Sequence,
+) -> Recovery {
+    let mut images = Vec::new();
+    let mut unread = Vec::new();
+    for (index, file) in superblock.geometry.files().zip(&superblock.files) {
+        if file.state == FileUse::Free {
+            continue;
+        }
+        match read_file(disk, shard_directory, index, superblock.geometry.file_bytes).await {
+            Ok(image) => images.push(image),
+            Err(error) => unread.push(Damage { file: Some(index), position: None, wrong: Wrong::File(error) }),
+        }
+    }
+    let mut recovery = examine(superblock, included, &images);
+    recovery.damage.splice(0..0, unread);
+    recovery
+}
+
+/// Examines the images of all ring files that are not free.
+pub fn examine(superblock: &Superblock, included: Sequence, images: &[FileImage]) -> Recovery {
+    let mut recovery = Recovery {
+        blocks: Vec::new(),
+        last_sequence: superblock.confirmed_sequence,
+        last_chain: superblock.confirmed_chain,
+        files: superblock.files.clone(),
+        tail_file: None,
+        cuts: Vec::new(),
+        damage: Vec::new(),
+    };
+    confirmed::check(superblock, included, images, &mut recovery);
+    tail::walk(superblock, images, &mut recovery);
+    recovery
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(file) = self.file {
+            write!(f, "journal file {file}")?;
+            if let Some(position) = self.position {
+                write!(f, " at byte {position}")?;
+            }
+            write!(f, ": ")?;
+        }
+        match &self.wrong {
+            Wrong::Unit(harm) => write!(f, "{}", harm.describe()),
+            Wrong::Confirmed(what) => write!(f, "confirmed block damaged: {what}"),
+            Wrong::File(error) => write!(f, "{error}"),
+            Wrong::Missing { first, last } => write!(f, "blocks {first} to {last} were durable and are gone"),
+        }
+    }
+}
+
+impl Harm {
+    /// What is wrong, in words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Unreadable => "the disk cannot read this unit, so nobody knows what it held",
+            Self::Misplaced => "a block of this journal that belongs to another place",
+            Self::SuperblockBehind => "a block of an epoch that no superblock announced: the superblocks are too old",
+            Self::DuplicateSequence => "a second block with the number of an accepted one",
+            Self::Displaced => "the next block stands where it was not written to",
+            Self::ChainBroken => "the next block continues another block than the last one here",
+            Self::ConfirmedBlockLost => "a block that was durable is lost",
+            Self::AfterCleanEnd => "a block behind the end of a journal that was closed in order",
+            Self::Garbage => "bytes that this journal never wrote",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Ring files on a real directory.
+
+use super::*;
+use crate::format::layout::journal_path;
+use crate::io::blocking::{BlockingDisk, block_on};
+use crate::io::{DiskErrorKind, DiskFile};
+
+/// Writes the images as ring files.
+async fn store(builder: &Builder, directory: &Path) {
+    for (file, bytes) in builder.superblock.geometry.files().zip(&builder.images) {
+        let handle = BlockingDisk.create(&journal_path(directory, file), bytes.len() as u64).await.unwrap();
+        let mut buffer = handle.allocate(bytes.len());
+        buffer.copy_from_slice(bytes);
+        handle.write_unsynced(buffer, Position(0)).await.result.unwrap();
+    }
+}
+
+fn confirmed_and_open() -> Builder {
+    let mut builder = Builder::new(3, 32 * 1024);
+    builder.append(0, 2);
+    builder.confirm();
+    builder.append(0, 1);
+    builder.open(1, Lap(1));
+    builder
+}
+
+#[test]
+fn ring_files_are_read_from_disk_and_free_ones_are_not_needed() {
+    block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        let builder = confirmed_and_open();
+        store(&builder, directory.path()).await;
+        BlockingDisk.remove(&journal_path(directory.path(), FileIndex(2))).await.unwrap();
+        let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await;
+        assert_sound(&recovery, 1..=3);
+    });
+}
+
+#[test]
+fn a_deleted_ring_file_is_damage_by_name_whether_or_not_blocks_are_known_to_be_in_it() {
+    block_on(async {
+        for lost in [0, 1] {
+            let directory = tempfile::tempdir().unwrap();
+            let builder = confirmed_and_open();
+            store(&builder, directory.path()).await;
+            let path = journal_path(directory.path(), FileIndex(lost));
+            BlockingDisk.remove(&path).await.unwrap();
+            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await;
+            let Damage { file, wrong: Wrong::File(error), .. } = &recovery.damage[0] else {
+                panic!("{:?}", recovery.damage[0]);
+            };
+            assert_eq!((*file, error.kind, &error.path), (Some(FileIndex(lost)), DiskErrorKind::NotFound, &path));
+        }
+    });
+}
+
+#[test]
+fn a_ring_file_of_another_size_is_damage_by_name() {
+    block_on(async {
+        for bytes in [4096, 28 * 1024, 36 * 1024] {
+            let directory = tempfile::tempdir().unwrap();
+            let builder = confirmed_and_open();
+            store(&builder, directory.path()).await;
+            let path = journal_path(directory.path(), FileIndex(0));
+            BlockingDisk.remove(&path).await.unwrap();
+            BlockingDisk.create(&path, bytes).await.unwrap();
+            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await;
+            let Wrong::File(error) = &recovery.damage[0].wrong else { panic!("{:?}", recovery.damage[0]) };
+            let kind = DiskErrorKind::Short { asked_bytes: 32 * 1024, done_bytes: bytes };
+            assert_eq!((recovery.damage[0].file, error.kind), (Some(FileIndex(0)), kind));
+        }
+    });
+}
+
+#[test]
+fn findings_name_file_and_position_in_words() {
+    let mut builder = confirmed_and_open();
+    builder.images[0][UNIT_BYTES + 200] ^= 1;
+    let words: Vec<_> = builder.examine().damage.iter().map(ToString::to_string).collect();
+    assert!(words[0].starts_with("journal file 0 at byte 4096: confirmed block damaged"), "{words:?}");
+    assert!(words.iter().any(|words| words == "blocks 2 to 2 were durable and are gone"), "{words:?}");
+}

@@ -1,0 +1,88 @@
+//! Every bound of the engine in one place, with its unit in the name, and the relations between them.
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// Alignment of every position, length and buffer: the unit in which the journal is laid out and damage is found.
+pub const UNIT_BYTES: usize = 4096;
+
+/// Shards in one data directory.
+pub const SHARD_COUNT_MAX: u16 = 256;
+
+/// One record batch, header included.
+pub const BATCH_BYTES_MAX: usize = MIB;
+/// Records in one batch.
+pub const BATCH_RECORD_COUNT_MAX: u32 = 100_000;
+/// One journal block, header and padding included.
+pub const BLOCK_BYTES_MAX: usize = 4 * MIB;
+/// Journal blocks being written at the same time.
+pub const BLOCKS_IN_FLIGHT_MAX: usize = 4;
+
+/// Ring files of one journal: at least two, so that one can be written while another is being freed.
+pub const RING_FILE_COUNT_MIN: u16 = 2;
+/// Ring files of one journal: what the superblock has room for.
+pub const RING_FILE_COUNT_MAX: u16 = 128;
+/// Ring files of a journal when nothing else is asked for.
+pub const RING_FILE_COUNT_DEFAULT: u16 = 4;
+/// Size of one ring file, at least.
+pub const RING_FILE_BYTES_MIN: u64 = 32 * KIB as u64;
+/// Size of one ring file, at most.
+pub const RING_FILE_BYTES_MAX: u64 = 1024 * MIB as u64;
+/// Size of one ring file when nothing else is asked for.
+pub const RING_FILE_BYTES_DEFAULT: u64 = 64 * MIB as u64;
+
+/// Manifest slots of one shard: one named by each superblock copy, one to write to.
+pub const MANIFEST_SLOT_COUNT: u8 = 3;
+/// Size of one copy of a manifest, at least.
+pub const MANIFEST_BYTES_MIN: u64 = 32 * KIB as u64;
+/// Size of one copy of a manifest, at most.
+pub const MANIFEST_BYTES_MAX: u64 = 256 * MIB as u64;
+/// Size of one copy of a manifest when nothing else is asked for.
+pub const MANIFEST_BYTES_DEFAULT: u64 = 16 * MIB as u64;
+
+/// Bytes admitted and not yet durable, per shard, before captures are told to retry.
+pub const JOURNAL_QUEUED_BYTES_MAX: usize = 16 * MIB;
+/// Requests waiting for a block or for data, per shard.
+pub const REQUESTS_WAITING_MAX: usize = 65_536;
+/// One read of the recovery scan.
+pub const SCAN_READ_BYTES: usize = MIB;
+
+/// Bytes in one fetch reply, unless its first batch alone is larger.
+pub const FETCH_BYTES_MAX: usize = 8 * MIB;
+/// How long a fetch may wait for data.
+pub const FETCH_WAIT_NS_MAX: u64 = 30_000_000_000;
+
+/// A topic's name, in bytes of UTF-8.
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+/// Partitions of one topic.
+pub const TOPIC_PARTITION_COUNT_MAX: u32 = 4096;
+/// Topics in one directory.
+pub const TOPIC_COUNT_MAX: usize = 4096;
+/// Catalogue changes under way at the same time.
+pub const CATALOGUE_PENDING_MAX: usize = 64;
+/// How often an unanswered catalogue message is sent again.
+pub const CATALOGUE_RESEND_NS: u64 = 1_000_000_000;
+/// How long a client waits for a catalogue change before it is told to ask again.
+pub const CATALOGUE_WAIT_NS: u64 = 30_000_000_000;
+
+/// Batches per producer and partition whose original answer is kept: the retry window.
+pub const PRODUCER_WINDOW_BATCHES: usize = 5;
+/// Producers known to one partition.
+pub const PARTITION_PRODUCER_COUNT_MAX: usize = 16_384;
+/// A producer that has been idle for longer is forgotten, by a journal entry.
+pub const PRODUCER_IDLE_NS: u64 = 7 * 24 * 3_600 * 1_000_000_000;
+/// Producer ids reserved by one journal entry.
+pub const PRODUCER_ID_CHUNK: u64 = 1024;
+
+/// With nothing to write for this long, an empty block confirms the last one.
+pub const JOURNAL_IDLE_NS: u64 = 10_000_000;
+/// A jump of the wall clock against the monotonic one above this suspends expiry.
+pub const CLOCK_JUMP_NS_MAX: u64 = 3_600 * 1_000_000_000;
+
+const _: () = assert!(BATCH_BYTES_MAX + UNIT_BYTES <= BLOCK_BYTES_MAX);
+const _: () = assert!(BLOCK_BYTES_MAX.is_multiple_of(UNIT_BYTES));
+const _: () = assert!(BLOCK_BYTES_MAX as u64 <= RING_FILE_BYTES_DEFAULT);
+const _: () = assert!(JOURNAL_QUEUED_BYTES_MAX >= 2 * BLOCK_BYTES_MAX);
+const _: () = assert!(SCAN_READ_BYTES.is_multiple_of(UNIT_BYTES));
+const _: () = assert!(FETCH_BYTES_MAX >= BATCH_BYTES_MAX);
+const _: () = assert!(RING_FILE_COUNT_MIN >= 2 && RING_FILE_COUNT_MAX >= RING_FILE_COUNT_DEFAULT);

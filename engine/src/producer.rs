@@ -1,0 +1,211 @@
+//! Idempotent producers: a retry of a batch gets the original answer, and nothing is stored twice or out of order.
+//!
+//! Pure state of one partition. A batch's stamp is first checked ([`ProducerTable::check`]); once the batch has its
+//! place, the stamp is applied ([`ProducerTable::apply`]), on the live path as in replay. The table is bounded and
+//! never evicts: a producer leaves it only by [`ProducerTable::remove`], which a journal entry causes.
+//!
+//! Every answer depends on a journal block: a receipt may be shown only when the block that holds the original is
+//! durable, and a refusal that tells of stored batches ([`ProducerError::depends_on`]) likewise.
+
+mod codec;
+mod error;
+mod mint;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use codec::{PRODUCER_BYTES_MAX, ProducerDecodeError};
+pub use error::ProducerError;
+pub use mint::{MintError, Minted, PRODUCER_COUNTER_MAX, PRODUCER_SHARD_MAX, ProducerIdMint};
+
+use crate::format::batch::ProducerStamp;
+use crate::limits::PARTITION_PRODUCER_COUNT_MAX;
+use crate::model::{Offset, ProducerEpoch, ProducerId, Realtime, Sequence};
+use window::{Entry, Place, Window};
+
+/// The original answer to a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Offset of the batch's first record.
+    pub base_offset: Offset,
+    /// When the batch was appended.
+    pub append_time: Realtime,
+    /// The journal block that holds the original: the answer leaves only once that is durable.
+    pub sequence: Sequence,
+}
+
+/// What becomes of a batch that carries a producer's stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is the producer's next: place it, then [`ProducerTable::apply`] its stamp.
+    New,
+    /// It is stored already: answer with the original's receipt.
+    Duplicate(Receipt),
+    /// It is not stored by this request.
+    Refused(ProducerError),
+}
+
+/// What one partition knows of one producer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Producer {
+    epoch: ProducerEpoch,
+    window: Window,
+}
+
+/// The producers of one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProducerTable {
+    count_max: usize,
+    producers: BTreeMap<ProducerId, Producer>,
+    /// Every producer once, by its last append time.
+    by_append_time: BTreeSet<(Realtime, ProducerId)>,
+}
+
+impl Default for ProducerTable {
+    fn default() -> Self {
+        Self::new(PARTITION_PRODUCER_COUNT_MAX)
+    }
+}
+
+impl ProducerTable {
+    /// An empty table with room for `count_max` producers.
+    pub fn new(count_max: usize) -> Self {
+        Self { count_max, producers: BTreeMap::new(), by_append_time: BTreeSet::new() }
+    }
+
+    /// What becomes of a batch with this stamp, whose checksum is `batch_crc`. Changes nothing.
+    pub fn check(&self, stamp: &ProducerStamp, batch_crc: u32) -> Admission {
+        let Some(producer) = self.producers.get(&stamp.id) else {
+            return self.check_unknown(stamp);
+        };
+        let depends_on = producer.window.latest().receipt.sequence;
+        if stamp.epoch < producer.epoch {
+            return Admission::Refused(ProducerError::Fenced {
+                id: stamp.id,
+                known: producer.epoch,
+                got: stamp.epoch,
+                depends_on,
+            });
+        }
+        if stamp.epoch > producer.epoch {
+            return match stamp.base_sequence {
+                0 => Admission::New,
+                got => Admission::Refused(ProducerError::OutOfOrder { id: stamp.id, expected: 0, got, depends_on }),
+            };
+        }
+        match producer.window.find(stamp, batch_crc) {
+            Place::Next => Admission::New,
+            Place::Held(receipt) => Admission::Duplicate(receipt),
+            Place::Overlaps(entry) => Admission::Refused(ProducerError::SequenceConflict {
+                id: stamp.id,
+                base_sequence: stamp.base_sequence,
+                last_sequence: stamp.last_sequence,
+                held_base_sequence: entry.base_sequence,
+                held_last_sequence: entry.last_sequence,
+                base_offset: entry.receipt.base_offset,
+                depends_on: entry.receipt.sequence,
+            }),
+            Place::BeforeWindow => Admission::Refused(ProducerError::DuplicateBeyondWindow {
+                id: stamp.id,
+                base_sequence: stamp.base_sequence,
+                oldest_sequence: producer.window.oldest().base_sequence,
+                depends_on,
+            }),
+            Place::NeverAccepted => Admission::Refused(ProducerError::OutOfOrder {
+                id: stamp.id,
+                expected: producer.window.next_sequence(),
+                got: stamp.base_sequence,
+                depends_on,
+            }),
+        }
+    }
+
+    fn check_unknown(&self, stamp: &ProducerStamp) -> Admission {
+        if stamp.base_sequence != 0 {
+            let base_sequence = stamp.base_sequence;
+            return Admission::Refused(ProducerError::UnknownProducer { id: stamp.id, base_sequence });
+        }
+        if self.producers.len() >= self.count_max {
+            return Admission::Refused(ProducerError::TableFull { id: stamp.id, count_max: self.count_max });
+        }
+        Admission::New
+    }
+
+    /// Notes a batch that was placed. Its stamp was found [`Admission::New`] and nothing was applied in between.
+    ///
+    /// # Panics
+    /// If that is not so, or the receipt lies before the producer's previous one: the caller's broken invariant.
+    /// Replay, which takes stamps from disk, calls [`ProducerTable::check`] first as well.
+    pub fn apply(&mut self, stamp: &ProducerStamp, batch_crc: u32, receipt: Receipt) {
+        let entry =
+            Entry { base_sequence: stamp.base_sequence, last_sequence: stamp.last_sequence, crc: batch_crc, receipt };
+        if let Some(producer) = self.producers.get_mut(&stamp.id) {
+            let previous = producer.window.latest().receipt;
+            assert!(previous.base_offset < receipt.base_offset, "offsets of producer {} go back", stamp.id);
+            assert!(previous.append_time <= receipt.append_time, "append times of producer {} go back", stamp.id);
+            assert!(previous.sequence <= receipt.sequence, "journal blocks of producer {} go back", stamp.id);
+            assert!(stamp.epoch >= producer.epoch, "a batch of a fenced epoch of producer {} was placed", stamp.id);
+            if stamp.epoch > producer.epoch {
+                *producer = Producer { epoch: stamp.epoch, window: Window::starting_with(entry) };
+            } else {
+                producer.window.push(entry);
+            }
+            let was_indexed = self.by_append_time.remove(&(previous.append_time, stamp.id));
+            assert!(was_indexed, "producer {} is not in the index of append times", stamp.id);
+        } else {
+            assert!(self.producers.len() < self.count_max, "a batch of producer {} too many was placed", stamp.id);
+            let producer = Producer { epoch: stamp.epoch, window: Window::starting_with(entry) };
+            self.producers.insert(stamp.id, producer);
+        }
+        self.by_append_time.insert((receipt.append_time, stamp.id));
+        assert_eq!(self.producers.len(), self.by_append_time.len(), "every producer is indexed once");
+    }
+
+    /// The producers, in the order of their ids, whose last batch was appended more than `idle_ns` before `now`:
+    /// those that may be removed by a journal entry. Looks only at these.
+    pub fn expired(&self, now: Realtime, idle_ns: u64) -> impl Iterator<Item = (ProducerId, ProducerEpoch)> + use<> {
+        let due = self.by_append_time.iter().take_while(|(append_time, _)| now.since_ns(*append_time) > idle_ns);
+        let mut expired: Vec<_> =
+            due.filter_map(|(_, id)| self.producers.get(id).map(|producer| (*id, producer.epoch))).collect();
+        expired.sort_unstable();
+        expired.into_iter()
+    }
+
+    /// The append time of the producer that has been idle the longest: before that is past due, none is.
+    pub fn oldest_append_time(&self) -> Option<Realtime> {
+        self.by_append_time.first().map(|(append_time, _)| *append_time)
+    }
+
+    /// Forgets a producer if it still is of this epoch; tells whether it was.
+    pub fn remove(&mut self, id: ProducerId, epoch: ProducerEpoch) -> bool {
+        let Some(producer) = self.producers.get(&id).filter(|producer| producer.epoch == epoch) else {
+            return false;
+        };
+        let was_indexed = self.by_append_time.remove(&(producer.window.latest().receipt.append_time, id));
+        assert!(was_indexed, "producer {id} is not in the index of append times");
+        self.producers.remove(&id);
+        true
+    }
+
+    /// Whether the producer is known.
+    pub fn knows(&self, id: ProducerId) -> bool {
+        self.producers.contains_key(&id)
+    }
+
+    /// Producers known.
+    pub fn len(&self) -> usize {
+        self.producers.len()
+    }
+
+    /// Whether no producer is known.
+    pub fn is_empty(&self) -> bool {
+        self.producers.is_empty()
+    }
+
+    /// Producers there is room for.
+    pub fn count_max(&self) -> usize {
+        self.count_max
+    }
+}

@@ -1,0 +1,142 @@
+//! The last batches of one producer and epoch, and where another batch lies relative to them.
+
+use super::Receipt;
+use crate::format::batch::{ProducerStamp, SEQUENCE_COUNT, sequence_distance, sequence_plus};
+use crate::limits::PRODUCER_WINDOW_BATCHES;
+use crate::model::{Offset, Realtime, Sequence};
+
+/// A batch that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) base_sequence: u32,
+    pub(super) last_sequence: u32,
+    pub(super) crc: u32,
+    pub(super) receipt: Receipt,
+}
+
+/// Fills the unused places of a window.
+const ENTRY_NONE: Entry = Entry {
+    base_sequence: 0,
+    last_sequence: 0,
+    crc: 0,
+    receipt: Receipt { base_offset: Offset(0), append_time: Realtime(0), sequence: Sequence(0) },
+};
+
+impl Entry {
+    pub(super) fn record_count(&self) -> u32 {
+        sequence_distance(self.base_sequence, self.last_sequence) + 1
+    }
+
+    fn overlaps(&self, stamp: &ProducerStamp) -> bool {
+        sequence_distance(self.base_sequence, stamp.base_sequence) < self.record_count()
+            || sequence_distance(stamp.base_sequence, self.base_sequence) < stamp.record_count()
+    }
+}
+
+/// Where a batch lies relative to those accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Right behind the latest.
+    Next,
+    /// It is one of the window.
+    Held(Receipt),
+    /// It shares sequences with this one of the window, the first such, but is another batch.
+    Overlaps(Entry),
+    /// Accepted once, before all of the window.
+    BeforeWindow,
+    /// Ahead of what is next; or never accepted in this epoch.
+    NeverAccepted,
+}
+
+/// The last batches of one epoch, contiguous in sequence, at least one, oldest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Window {
+    entries: [Entry; PRODUCER_WINDOW_BATCHES],
+    count: usize,
+    /// Records accepted in this epoch. The first had sequence 0, so this is the next sequence, not wrapped: it tells
+    /// a sequence that was accepted long ago from one that never was.
+    accepted_count: u64,
+}
+
+impl Window {
+    /// The window of an epoch whose first batch this is.
+    pub(super) fn starting_with(entry: Entry) -> Self {
+        assert_eq!(entry.base_sequence, 0, "the first batch of an epoch begins at sequence 0");
+        let mut entries = [ENTRY_NONE; PRODUCER_WINDOW_BATCHES];
+        entries[0] = entry;
+        Self { entries, count: 1, accepted_count: u64::from(entry.record_count()) }
+    }
+
+    /// A window from its parts, or nothing if they do not fit each other.
+    pub(super) fn from_parts(entries: &[Entry], accepted_count: u64) -> Option<Self> {
+        let (first, last) = (entries.first()?, entries.last()?);
+        let mut window = Self { entries: [ENTRY_NONE; PRODUCER_WINDOW_BATCHES], count: entries.len(), accepted_count };
+        window.entries.get_mut(..entries.len())?.copy_from_slice(entries);
+        let in_order = entries.windows(2).all(|pair| {
+            sequence_plus(pair[0].last_sequence, 1) == pair[1].base_sequence
+                && pair[0].receipt.base_offset < pair[1].receipt.base_offset
+                && pair[0].receipt.append_time <= pair[1].receipt.append_time
+                && pair[0].receipt.sequence <= pair[1].receipt.sequence
+        });
+        let held_count: u64 = entries.iter().map(|entry| u64::from(entry.record_count())).sum();
+        // While the window is not full it holds everything from sequence 0 on.
+        let is_whole = accepted_count == held_count && first.base_sequence == 0;
+        let count_fits = is_whole || (entries.len() == PRODUCER_WINDOW_BATCHES && accepted_count > held_count);
+        let next_fits = accepted_count % u64::from(SEQUENCE_COUNT) == u64::from(sequence_plus(last.last_sequence, 1));
+        (in_order && count_fits && next_fits).then_some(window)
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries[..self.count]
+    }
+
+    pub(super) fn accepted_count(&self) -> u64 {
+        self.accepted_count
+    }
+
+    pub(super) fn oldest(&self) -> &Entry {
+        &self.entries[0]
+    }
+
+    pub(super) fn latest(&self) -> &Entry {
+        &self.entries[self.count - 1]
+    }
+
+    /// The sequence with which the next batch begins.
+    pub(super) fn next_sequence(&self) -> u32 {
+        sequence_plus(self.latest().last_sequence, 1)
+    }
+
+    /// Adds the next batch and forgets the oldest if the window is full.
+    pub(super) fn push(&mut self, entry: Entry) {
+        assert_eq!(entry.base_sequence, self.next_sequence(), "a batch out of sequence was placed");
+        if self.count == PRODUCER_WINDOW_BATCHES {
+            self.entries.rotate_left(1);
+            self.count -= 1;
+        }
+        self.entries[self.count] = entry;
+        self.count += 1;
+        self.accepted_count += u64::from(entry.record_count());
+    }
+
+    /// Where the batch of this stamp lies.
+    pub(super) fn find(&self, stamp: &ProducerStamp, crc: u32) -> Place {
+        let next_sequence = self.next_sequence();
+        if stamp.base_sequence == next_sequence {
+            return Place::Next;
+        }
+        if let Some(entry) = self.entries().iter().find(|entry| entry.overlaps(stamp)) {
+            let is_same = entry.base_sequence == stamp.base_sequence
+                && entry.last_sequence == stamp.last_sequence
+                && entry.crc == crc;
+            return if is_same { Place::Held(entry.receipt) } else { Place::Overlaps(*entry) };
+        }
+        let behind_count = sequence_distance(stamp.base_sequence, next_sequence);
+        let is_behind = behind_count <= SEQUENCE_COUNT / 2;
+        if is_behind && u64::from(behind_count) <= self.accepted_count {
+            Place::BeforeWindow
+        } else {
+            Place::NeverAccepted
+        }
+    }
+}

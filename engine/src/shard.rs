@@ -1,0 +1,333 @@
+//! The state of a shard: requests and completions in, effects out, nothing else.
+//!
+//! [`Shard`] owns the journal's writing side, the partitions, the shard's part of the catalogue and every reply
+//! that waits. It is driven by [`driver`] in production and in simulation alike. [`open`] makes one from a data
+//! directory.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::catalogue::{Coordinator, OwnedPartitions, TopicCopies};
+use crate::format::control::{Control, Entry};
+use crate::format::layout::Geometry;
+use crate::format::superblock::Superblock;
+use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
+use crate::limits::{JOURNAL_IDLE_NS, REQUESTS_WAITING_MAX};
+use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
+use crate::partition::Partition;
+use crate::producer::ProducerIdMint;
+
+mod capture;
+mod checkpointing;
+pub mod clock;
+pub mod driver;
+mod durable;
+mod fetch;
+pub mod open;
+pub mod refusal;
+pub mod replay;
+pub mod request;
+mod superblock;
+mod topics;
+
+pub use refusal::{Action, Refusal};
+pub use request::{Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, Reply, Request, ShardStatus};
+
+use checkpointing::Checkpointing;
+use clock::ClockGuard;
+use fetch::LongPolls;
+use superblock::SuperblockKeeper;
+
+/// How often idle producers are looked for.
+const EXPIRY_INTERVAL_NS: u64 = 60_000_000_000;
+/// Share of a manifest that producers may fill, as a divisor.
+const PRODUCERS_SHARE: u64 = 2;
+
+/// A record of shard 0's table or of an owner, on its way to being durable.
+#[derive(Clone, Debug)]
+enum Record {
+    Catalogue(crate::catalogue::CatalogueRecord),
+    Owned(crate::catalogue::OwnedRecord),
+}
+
+/// Everything a shard knows. Synchronous; [`Shard::handle`] takes an event, [`Shard::take_effects`] gives what
+/// follows from it.
+#[derive(Debug)]
+pub struct Shard {
+    id: ShardId,
+    journal: Journal,
+    superblock: SuperblockKeeper,
+    checkpointing: Checkpointing,
+    coordinator: Option<Coordinator>,
+    owned: OwnedPartitions,
+    copies: TopicCopies,
+    partitions: BTreeMap<PartitionId, Partition>,
+    mint: ProducerIdMint,
+    clock: ClockGuard,
+    batch_bytes_max: usize,
+    producer_count: usize,
+    producer_count_max: usize,
+    held_bytes: usize,
+    /// Replies that wait for a block.
+    waiting: BTreeMap<Sequence, Vec<(RequestId, Reply)>>,
+    waiting_count: usize,
+    /// Which partition ends where with which block.
+    placed: VecDeque<(Sequence, PartitionId, Offset)>,
+    /// Catalogue records that are not durable yet.
+    records: VecDeque<(Sequence, Record)>,
+    /// Which topic a waiting request deletes.
+    deleting: BTreeMap<RequestId, crate::model::TopicId>,
+    polls: LongPolls,
+    effects: Vec<Effect>,
+    /// The first block of this epoch is durable, or none can be written.
+    epoch_started: bool,
+    idle_since: Option<Monotonic>,
+    expire_at: Monotonic,
+    failed: Option<crate::io::DiskError>,
+    stopping: bool,
+    last_checkpoint_tried: bool,
+    stopped: bool,
+}
+
+/// What a shard begins with, made by [`open`].
+#[derive(Debug)]
+pub(crate) struct ShardStart {
+    pub(crate) journal: Journal,
+    pub(crate) superblock: Superblock,
+    pub(crate) state: replay::ShardState,
+    pub(crate) manifest_generation: u64,
+}
+
+impl Shard {
+    /// A shard that goes on from what was recovered. It serves nothing before its epoch has begun.
+    pub(crate) fn new(start: ShardStart, now: Now) -> Self {
+        let ShardStart { journal, superblock, state, manifest_generation } = start;
+        let geometry = superblock.geometry;
+        let producer_bytes = crate::producer::PRODUCER_BYTES_MAX as u64;
+        let producer_count_max = geometry.manifest_bytes / PRODUCERS_SHARE / producer_bytes;
+        let mut shard = Self {
+            id: superblock.name.shard,
+            journal,
+            superblock: SuperblockKeeper::new(superblock),
+            checkpointing: Checkpointing::new(manifest_generation),
+            coordinator: state.owner.map(Coordinator::new),
+            owned: OwnedPartitions::new(state.owned),
+            copies: TopicCopies::new(),
+            producer_count: state.partitions.values().map(|partition| partition.producers().len()).sum(),
+            held_bytes: state.partitions.values().map(Partition::held_bytes).sum(),
+            partitions: state.partitions,
+            mint: state.mint,
+            clock: ClockGuard::new(state.latest_append_time),
+            batch_bytes_max: geometry.batch_bytes_max(),
+            producer_count_max: usize::try_from(producer_count_max).unwrap_or(usize::MAX),
+            waiting: BTreeMap::new(),
+            waiting_count: 0,
+            placed: VecDeque::new(),
+            records: VecDeque::new(),
+            deleting: BTreeMap::new(),
+            polls: LongPolls::default(),
+            effects: Vec::new(),
+            epoch_started: false,
+            idle_since: None,
+            expire_at: now.monotonic.plus_ns(EXPIRY_INTERVAL_NS),
+            failed: None,
+            stopping: false,
+            last_checkpoint_tried: false,
+            stopped: false,
+        };
+        shard.clock.observe(now);
+        shard
+    }
+
+    /// The superblock that raises the epoch; [`Shard::begin_epoch`] follows when it is durable in both copies.
+    pub(crate) fn opening_superblock(&mut self) -> Superblock {
+        self.superblock.write_now(&mut self.journal)
+    }
+
+    /// The raised epoch is durable. The epoch's first block names the last accepted one, so that older blocks
+    /// behind it are stale for ever.
+    pub(crate) fn begin_epoch(&mut self, now: Now) {
+        self.superblock.written(&mut self.journal);
+        let start = *self.journal.start();
+        let entry = Entry::Control(Control::EpochStart {
+            epoch: start.epoch,
+            last_sequence: start.last_sequence,
+            last_chain: start.last_chain.0,
+            boot_time: now.realtime,
+        });
+        if self.journal.append(entry, Purpose::Control).is_err() {
+            self.epoch_started = true;
+        }
+        if let Some(mut coordinator) = self.coordinator.take() {
+            let actions = coordinator.resume(now.monotonic);
+            self.coordinator = Some(coordinator);
+            self.carry_out(actions);
+        }
+        self.pump();
+    }
+
+    /// Takes an event. Effects follow from [`Shard::take_effects`], blocks from [`Shard::ready_block`].
+    pub fn handle(&mut self, event: Event, now: Now) {
+        self.clock.observe(now);
+        if self.is_over(&event) {
+            return;
+        }
+        match event {
+            Event::Request { id, request } => self.request(id, request, now),
+            Event::Message { from, message } => self.message(from, &message, now),
+            Event::BlockWritten { sequence, result } => self.block_written(sequence, result, now),
+            Event::SuperblockWritten(result) => self.superblock_written(result),
+            Event::ManifestWritten(result) => self.manifest_written(result),
+            Event::Tick => self.tick(now),
+            Event::Shutdown => {
+                self.stopping = true;
+                self.end_all_polls();
+            }
+        }
+        self.pump();
+    }
+
+    fn request(&mut self, id: RequestId, request: Request, now: Now) {
+        if let Some(refusal) = self.refuses_everything() {
+            return self.refuse(id, refusal);
+        }
+        match request {
+            Request::CreateTopic { name, partition_count } => self.create_topic(id, &name, partition_count, now),
+            Request::DeleteTopic { topic } => self.delete_topic(id, topic, now),
+            Request::Metadata => self.metadata(id),
+            Request::InitProducer { current } => self.init_producer(id, current),
+            Request::Capture { partition, batch } => self.capture(id, partition, batch, now),
+            Request::Fetch { partition, from, bytes_max, wait_ns } => {
+                self.fetch(id, partition, from, bytes_max, wait_ns, now);
+            }
+            Request::ListOffset { partition, at } => self.list_offset(id, partition, at),
+            Request::Checkpoint if self.failed.is_some() => self.refuse(id, Refusal::ShardUnavailable(self.id)),
+            Request::Checkpoint => self.ask_for_checkpoint(id),
+            Request::ConfirmClock => self.confirm_clock(id, now),
+        }
+    }
+
+    fn refuses_everything(&self) -> Option<Refusal> {
+        if self.stopping || self.stopped {
+            Some(Refusal::Stopping(self.id))
+        } else if !self.epoch_started {
+            let failed = self.failed.is_some();
+            Some(if failed { Refusal::ShardUnavailable(self.id) } else { Refusal::Starting(self.id) })
+        } else if self.waiting_count + self.polls.len() >= REQUESTS_WAITING_MAX {
+            Some(Refusal::Busy(self.id))
+        } else {
+            None
+        }
+    }
+
+    fn confirm_clock(&mut self, id: RequestId, now: Now) {
+        let entry = Entry::Control(Control::ClockConfirmed { realtime: now.realtime });
+        match self.journal.append(entry, Purpose::Control) {
+            Ok(appended) => {
+                self.clock.confirm();
+                self.answer_when_durable(id, appended.sequence, Reply::ClockConfirmed);
+            }
+            Err(error) => {
+                let refusal = self.append_refusal(error);
+                self.refuse(id, refusal);
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.end_due_polls(now);
+        self.tick_catalogue(now);
+        if self.expire_at <= now.monotonic {
+            self.expire_at = now.monotonic.plus_ns(EXPIRY_INTERVAL_NS);
+            self.expire_producers(now);
+        }
+        if self.idle_since.is_some_and(|since| since.plus_ns(JOURNAL_IDLE_NS) <= now.monotonic) {
+            self.idle_since = None;
+            self.journal.append_confirmation();
+        }
+    }
+
+    /// Asks for the writes that the state now calls for.
+    fn pump(&mut self) {
+        if self.failed.is_some() {
+            if self.stopping {
+                self.stop(false);
+            }
+            return;
+        }
+        if self.checkpoint_frees_a_file() {
+            self.begin_checkpoint();
+        }
+        if self.stopping && !self.journal.is_stopped() {
+            self.close_when_quiet();
+        }
+        if let Some(superblock) = self.superblock.next_write(&mut self.journal) {
+            self.effects.push(Effect::WriteSuperblock(superblock));
+        }
+    }
+
+    /// Once everything is durable and answered: a last checkpoint, then the superblock that closes the journal.
+    fn close_when_quiet(&mut self) {
+        let quiet = |shard: &Self| shard.journal.is_idle() && shard.waiting.is_empty() && shard.checkpointing.is_idle();
+        if quiet(self) && !self.last_checkpoint_tried {
+            self.last_checkpoint_tried = true;
+            self.begin_checkpoint();
+        }
+        if quiet(self) && self.last_checkpoint_tried {
+            self.journal.close();
+            self.end_catalogue_changes();
+            self.superblock.close();
+        }
+    }
+
+    /// What the driver must do, in order.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// The next block to encode and write, if one may be written now.
+    pub fn ready_block(&self) -> Option<ReadyBlock> {
+        self.journal.ready_block()
+    }
+
+    /// Encodes the block that [`Shard::ready_block`] announced into a zeroed buffer of its size.
+    pub fn encode_block(&mut self, out: &mut [u8]) -> BlockWrite {
+        self.idle_since = None;
+        self.journal.encode_block(out)
+    }
+
+    /// When [`Event::Tick`] is due.
+    pub fn next_deadline(&self) -> Monotonic {
+        let catalogue = match &self.coordinator {
+            Some(coordinator) => coordinator.next_deadline(),
+            None => Some(self.copies.next_deadline()),
+        };
+        let idle = self.idle_since.map(|since| since.plus_ns(JOURNAL_IDLE_NS));
+        [catalogue, idle, self.polls.next_deadline()].into_iter().flatten().fold(self.expire_at, Monotonic::min)
+    }
+
+    /// How the shard is doing.
+    pub fn status(&self) -> ShardStatus {
+        let marks = self.journal.marks();
+        ShardStatus {
+            shard: self.id,
+            epoch: self.journal.start().epoch,
+            serving: self.epoch_started && self.failed.is_none() && !self.stopping,
+            failed: self.failed.clone(),
+            durable_sequence: marks.durable(),
+            appended_sequence: marks.appended(),
+            waiting_count: self.waiting_count + self.polls.len(),
+            held_bytes: self.held_bytes,
+            partition_count: self.partitions.len(),
+            unused_ring_file_count: self.journal.ring().unused_count(),
+            clock_suspended: self.clock.is_suspended(),
+        }
+    }
+
+    /// Sizes fixed at format.
+    pub fn geometry(&self) -> Geometry {
+        self.superblock.stored().geometry
+    }
+}
+
+#[cfg(test)]
+mod tests;

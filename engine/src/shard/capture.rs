@@ -1,0 +1,133 @@
+//! A capture: checked, admitted, placed; answered when its block is durable.
+
+use bytes::BytesMut;
+
+use super::request::Reply;
+use super::{Refusal, Shard};
+use crate::format::batch;
+use crate::format::control::{Control, Entry};
+use crate::journal::append::{AppendError, Purpose};
+use crate::model::{Now, PartitionId, ProducerEpoch, ProducerId, RequestId};
+use crate::partition::Placed;
+use crate::producer::{Admission, Minted};
+
+/// The highest epoch of a producer; the next one needs a new id.
+const PRODUCER_EPOCH_MAX: u16 = i16::MAX.cast_unsigned();
+
+impl Shard {
+    /// Takes one batch for one partition.
+    pub(super) fn capture(&mut self, id: RequestId, partition: PartitionId, mut bytes: BytesMut, now: Now) {
+        let Some(state) =
+            self.partitions.get(&partition).filter(|_| self.owned.ahead().topic(partition.topic).is_some())
+        else {
+            let refusal = self.unknown_partition(partition);
+            return self.refuse(id, refusal);
+        };
+        let info = match batch::validate(&bytes, self.batch_bytes_max) {
+            Ok(info) => info,
+            Err(error) => return self.refuse(id, error.into()),
+        };
+        match state.admit(&info) {
+            Admission::New => {}
+            Admission::Duplicate(receipt) => {
+                let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);
+                let reply = Reply::Captured { base_offset, append_time, duplicate: true };
+                return self.answer_when_durable(id, receipt.sequence, reply);
+            }
+            Admission::Refused(error) => {
+                let reply = Reply::Refused(Refusal::Producer(error));
+                return match error.depends_on() {
+                    Some(sequence) => self.answer_when_durable(id, sequence, reply),
+                    None => self.answer(id, reply),
+                };
+            }
+        }
+        let is_new_producer = info.producer.is_some_and(|stamp| !state.producers().knows(stamp.id));
+        if is_new_producer && self.producer_count >= self.producer_count_max {
+            return self.refuse(id, Refusal::ProducersFull(self.id));
+        }
+        let slot = state.next_slot(now.realtime);
+        batch::place(&mut bytes, slot.base_offset);
+        let bytes = bytes.freeze();
+        let entry = Entry::Batch { partition, append_time: slot.append_time, batch: bytes.clone() };
+        let appended = match self.journal.append(entry, Purpose::Capture) {
+            Ok(appended) => appended,
+            Err(error) => {
+                let refusal = self.append_refusal(error);
+                return self.refuse(id, refusal);
+            }
+        };
+        self.producer_count += usize::from(is_new_producer);
+        self.held_bytes += bytes.len();
+        let state = self.partitions.get_mut(&partition).expect("it was found above");
+        let placed = Placed { sequence: appended.sequence, file: appended.file };
+        let receipt = state.append(slot, &info, bytes, placed);
+        self.placed.push_back((appended.sequence, partition, state.next_offset()));
+        let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);
+        let reply = Reply::Captured { base_offset, append_time, duplicate: false };
+        self.answer_when_durable(id, appended.sequence, reply);
+    }
+
+    /// Gives a producer identity.
+    pub(super) fn init_producer(&mut self, id: RequestId, current: Option<(ProducerId, ProducerEpoch)>) {
+        if let Some((producer, epoch)) = current.filter(|(_, epoch)| epoch.0 < PRODUCER_EPOCH_MAX) {
+            return self.answer(id, Reply::Producer { id: producer, epoch: ProducerEpoch(epoch.0 + 1) });
+        }
+        let minted = match self.mint.next() {
+            Minted::NeedsReservation { up_to } => {
+                let entry = Entry::Control(Control::ProducerIdsReserved { up_to });
+                match self.journal.append(entry, Purpose::Control) {
+                    Ok(appended) => self.mint.reserved(up_to, appended.sequence),
+                    Err(error) => {
+                        let refusal = self.append_refusal(error);
+                        return self.refuse(id, refusal);
+                    }
+                }
+                self.mint.next()
+            }
+            minted => minted,
+        };
+        match minted {
+            Minted::Id { id: producer, depends_on } => {
+                self.answer_when_durable(id, depends_on, Reply::Producer { id: producer, epoch: ProducerEpoch(0) });
+            }
+            Minted::NeedsReservation { .. } => unreachable!("a chunk was just reserved"),
+            Minted::Exhausted => self.refuse(id, Refusal::ProducerIdsExhausted(self.id)),
+        }
+    }
+
+    /// Why the journal did not take an entry, for the client.
+    pub(super) fn append_refusal(&self, error: AppendError) -> Refusal {
+        match error {
+            AppendError::JournalFull => Refusal::JournalFull(self.id),
+            AppendError::QueueFull => Refusal::Busy(self.id),
+            AppendError::Stopped => Refusal::ShardUnavailable(self.id),
+        }
+    }
+
+    /// Forgets producers that have been idle for too long: a journal entry each, a bounded number at a time.
+    pub(super) fn expire_producers(&mut self, now: Now) {
+        const AT_A_TIME_MAX: usize = 64;
+        if self.clock.is_suspended() {
+            return;
+        }
+        let idle_ns = crate::limits::PRODUCER_IDLE_NS;
+        let due: Vec<_> = self
+            .partitions
+            .iter()
+            .filter(|(id, _)| self.owned.ahead().topic(id.topic).is_some())
+            .flat_map(|(id, state)| {
+                state.producers().expired(now.realtime, idle_ns).map(|(producer, epoch)| (*id, producer, epoch))
+            })
+            .take(AT_A_TIME_MAX)
+            .collect();
+        for (partition, producer, epoch) in due {
+            let entry = Entry::Control(Control::ProducerExpired { partition, producer, epoch });
+            if self.journal.append(entry, Purpose::Control).is_err() {
+                return;
+            }
+            let state = self.partitions.get_mut(&partition).expect("it was just listed");
+            self.producer_count -= usize::from(state.producers_mut().remove(producer, epoch));
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Takes checkpoints: the state at a block boundary becomes a manifest, and ring files that it makes unnecessary
+//! are freed with the superblock that names it.
+
+use std::collections::BTreeSet;
+
+use bytes::{BufMut, Bytes};
+
+use super::request::{Effect, ManifestWrite, Reply};
+use super::superblock::UnnamedManifest;
+use super::{Refusal, Shard};
+use crate::format::manifest::{EncodedManifest, Manifest, ManifestTooLarge, Module, Section};
+use crate::format::superblock::{ManifestName, Superblock};
+use crate::io::{DiskError, DiskErrorKind};
+use crate::limits::MANIFEST_SLOT_COUNT;
+use crate::model::{FileIndex, RequestId, Sequence};
+
+/// Version of each section's encoding.
+pub(super) const SECTION_VERSION: u16 = 1;
+/// Failed manifest writes in a row that stop the shard.
+const FAILURES_IN_A_ROW_MAX: u32 = 2;
+
+/// A checkpoint under way.
+#[derive(Debug)]
+enum Step {
+    Idle,
+    /// The snapshot is taken; its last block is not durable yet.
+    WaitForBlock(Snapshot),
+    /// The manifest is being written.
+    Writing(Snapshot),
+    /// The manifest is durable; the superblock that names it is not.
+    Naming(Sequence),
+}
+
+#[derive(Debug)]
+struct Snapshot {
+    sequence: Sequence,
+    generation: u64,
+    slot: u8,
+    manifest: EncodedManifest,
+    free: BTreeSet<FileIndex>,
+}
+
+/// The checkpoints of a shard.
+#[derive(Debug)]
+pub(super) struct Checkpointing {
+    step: Step,
+    waiters: Vec<RequestId>,
+    asked: Vec<RequestId>,
+    generation: u64,
+    abandoned_slots: BTreeSet<u8>,
+    failures_in_a_row: u32,
+}
+
+impl Checkpointing {
+    /// None under way; the last manifest had this generation.
+    pub(super) fn new(generation: u64) -> Self {
+        Self {
+            step: Step::Idle,
+            waiters: Vec::new(),
+            asked: Vec::new(),
+            generation,
+            abandoned_slots: BTreeSet::new(),
+            failures_in_a_row: 0,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.step, Step::Idle)
+    }
+
+    /// Requests that wait for a checkpoint.
+    pub(super) fn waiting(&mut self) -> Vec<RequestId> {
+        let mut waiting = std::mem::take(&mut self.waiters);
+        waiting.append(&mut self.asked);
+        waiting
+    }
+}
+
+/// The slot that a new manifest goes into: none that the superblock names, none that failed.
+pub(super) fn free_slot(superblock: &Superblock, abandoned: &BTreeSet<u8>) -> Option<u8> {
+    (0..MANIFEST_SLOT_COUNT).find(|slot| *slot != superblock.manifest.slot && !abandoned.contains(slot))
+}
+
+impl Shard {
+    /// A client asks for a checkpoint: the one that begins next includes everything asked before.
+    pub(super) fn ask_for_checkpoint(&mut self, id: RequestId) {
+        self.checkpointing.asked.push(id);
+        self.begin_checkpoint();
+    }
+
+    /// Takes a snapshot unless a checkpoint is under way.
+    pub(super) fn begin_checkpoint(&mut self) {
+        if !self.checkpointing.is_idle() || self.failed.is_some() {
+            return;
+        }
+        let asked = std::mem::take(&mut self.checkpointing.asked);
+        self.checkpointing.waiters.extend(asked);
+        let sequence = self.journal.close_block();
+        let Some(slot) = free_slot(self.superblock.stored(), &self.checkpointing.abandoned_slots) else {
+            return self.refuse_checkpoint("every manifest slot has failed".to_owned());
+        };
+        let generation = self.checkpointing.generation + 1;
+        match self.manifest(generation, sequence).encode(self.superblock.stored().geometry.manifest_bytes) {
+            Err(error) => self.refuse_checkpoint(error.to_string()),
+            Ok(manifest) => {
+                self.checkpointing.generation = generation;
+                let free = self.files_not_needed();
+                self.checkpointing.step = Step::WaitForBlock(Snapshot { sequence, generation, slot, manifest, free });
+                self.continue_checkpoint();
+            }
+        }
+    }
+
+    /// Goes on once the snapshot's last block is durable.
+    pub(super) fn continue_checkpoint(&mut self) {
+        let durable = self.journal.marks().durable();
+        let ready = matches!(&self.checkpointing.step, Step::WaitForBlock(snapshot) if snapshot.sequence <= durable);
+        if !ready {
+            return;
+        }
+        if let Step::WaitForBlock(snapshot) = std::mem::replace(&mut self.checkpointing.step, Step::Idle) {
+            let write = ManifestWrite { slot: snapshot.slot, manifest: snapshot.manifest.clone() };
+            self.effects.push(Effect::WriteManifest(write));
+            self.checkpointing.step = Step::Writing(snapshot);
+        }
+    }
+
+    /// A manifest write ended.
+    pub(super) fn manifest_written(&mut self, result: Result<(), DiskError>) {
+        let Step::Writing(snapshot) = std::mem::replace(&mut self.checkpointing.step, Step::Idle) else {
+            panic!("a manifest write ended that was not under way");
+        };
+        match result {
+            Ok(()) => {
+                self.checkpointing.failures_in_a_row = 0;
+                self.checkpointing.step = Step::Naming(snapshot.sequence);
+                let checksum = snapshot.manifest.checksum;
+                self.superblock.name_manifest(UnnamedManifest {
+                    name: ManifestName { slot: snapshot.slot, generation: snapshot.generation, checksum },
+                    sequence: snapshot.sequence,
+                    free: snapshot.free,
+                });
+            }
+            Err(error) => {
+                self.refuse_checkpoint(error.to_string());
+                if error.kind != DiskErrorKind::NoSpace {
+                    self.checkpointing.abandoned_slots.insert(snapshot.slot);
+                    self.checkpointing.failures_in_a_row += 1;
+                }
+                if self.checkpointing.failures_in_a_row >= FAILURES_IN_A_ROW_MAX {
+                    self.fail(error);
+                }
+            }
+        }
+    }
+
+    /// The superblock that names the manifest is durable.
+    pub(super) fn manifest_named(&mut self) {
+        let Step::Naming(sequence) = std::mem::replace(&mut self.checkpointing.step, Step::Idle) else {
+            panic!("a manifest was named that was not written");
+        };
+        for id in std::mem::take(&mut self.checkpointing.waiters) {
+            self.answer(id, Reply::Checkpointed { sequence });
+        }
+        if !self.checkpointing.asked.is_empty() {
+            self.begin_checkpoint();
+        }
+    }
+
+    /// A manifest of what was recovered, before the epoch begins.
+    pub(super) fn opening_manifest(&mut self) -> Result<(ManifestWrite, UnnamedManifest), ManifestTooLarge> {
+        let sequence = self.journal.marks().durable();
+        let stored = self.superblock.stored();
+        let slot = free_slot(stored, &BTreeSet::new()).expect("there are more slots than names");
+        let generation = self.checkpointing.generation + 1;
+        let manifest = self.manifest(generation, sequence).encode(stored.geometry.manifest_bytes)?;
+        let name = ManifestName { slot, generation, checksum: manifest.checksum };
+        let free = self.files_not_needed();
+        Ok((ManifestWrite { slot, manifest }, UnnamedManifest { name, sequence, free }))
+    }
+
+    /// The opening manifest is durable: the opening superblock names it.
+    pub(super) fn name_opening_manifest(&mut self, manifest: UnnamedManifest) {
+        self.checkpointing.generation = manifest.name.generation;
+        self.superblock.name_manifest(manifest);
+    }
+
+    /// Whether a checkpoint would free a ring file while none is unused.
+    pub(super) fn checkpoint_frees_a_file(&self) -> bool {
+        let ring = self.journal.ring();
+        self.checkpointing.is_idle()
+            && self.failed.is_none()
+            && ring.unused_count() == 0
+            && ring.sealed_files().any(|file| !self.is_needed(file))
+    }
+
+    fn refuse_checkpoint(&mut self, why: String) {
+        for id in self.checkpointing.waiting() {
+            self.answer(id, Reply::Refused(Refusal::CheckpointFailed(why.clone())));
+        }
+    }
+
+    fn is_needed(&self, file: FileIndex) -> bool {
+        self.partitions.values().any(|partition| partition.ring_files().contains(&file))
+    }
+
+    fn files_not_needed(&self) -> BTreeSet<FileIndex> {
+        self.journal.ring().geometry().files().filter(|file| !self.is_needed(*file)).collect()
+    }
+
+    /// The state with everything appended so far, whose last block is `sequence`.
+    pub(super) fn manifest(&self, generation: u64, sequence: Sequence) -> Manifest {
+        let stored = self.superblock.stored();
+        let mut modules: Vec<(Module, Vec<u8>)> = Vec::new();
+        if let Some(coordinator) = &self.coordinator {
+            let mut bytes = Vec::new();
+            coordinator.ahead().encode(&mut bytes);
+            modules.push((Module::Catalogue, bytes));
+        }
+        modules.push((Module::Partitions, self.partitions_section()));
+        modules.push((Module::Producers, self.producers_section()));
+        let mut ids = Vec::new();
+        self.mint.encode(&mut ids);
+        modules.push((Module::ProducerIds, ids));
+        let section = |(module, bytes): (Module, Vec<u8>)| Section {
+            module,
+            version: SECTION_VERSION,
+            sequence,
+            bytes: Bytes::from(bytes),
+        };
+        Manifest {
+            directory_id: stored.directory_id,
+            shard: stored.name.shard,
+            generation,
+            sequence,
+            sections: modules.into_iter().map(section).collect(),
+        }
+    }
+
+    /// Owned topics, then every open partition: u32 bytes of the topics, topics, u32 count, partitions.
+    fn partitions_section(&self) -> Vec<u8> {
+        let mut topics = Vec::new();
+        self.owned.ahead().encode(&mut topics);
+        let mut out = Vec::with_capacity(topics.len() + 64);
+        out.put_u32_le(u32::try_from(topics.len()).expect("bounded by the topics' limits"));
+        out.put_slice(&topics);
+        let open: Vec<_> = self.owned.ahead().partitions().collect();
+        out.put_u32_le(u32::try_from(open.len()).expect("bounded by the topics' limits"));
+        for id in open {
+            self.partitions[&id].encode(&mut out);
+        }
+        out
+    }
+
+    /// The producer table of every open partition, in the same order.
+    fn producers_section(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for id in self.owned.ahead().partitions() {
+            self.partitions[&id].producers().encode(&mut out);
+        }
+        out
+    }
+}

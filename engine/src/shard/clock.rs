@@ -1,0 +1,85 @@
+//! Watches the wall clock: after a jump, nothing is expired until an operator confirms it.
+
+use crate::limits::CLOCK_JUMP_NS_MAX;
+use crate::model::{Now, Realtime};
+
+/// Compares the wall clock with the monotonic one and with what was written down.
+#[derive(Clone, Debug)]
+pub struct ClockGuard {
+    last: Option<Now>,
+    latest_written: Realtime,
+    suspended: bool,
+}
+
+impl ClockGuard {
+    /// A guard that knows the latest append time in the journal.
+    pub fn new(latest_written: Realtime) -> Self {
+        Self { last: None, latest_written, suspended: false }
+    }
+
+    /// Whether expiry is suspended.
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Takes a reading.
+    pub fn observe(&mut self, now: Now) {
+        let jumped = match self.last {
+            None => self.latest_written.since_ns(now.realtime) > CLOCK_JUMP_NS_MAX,
+            Some(last) => {
+                let passed_ns = now.monotonic.0.saturating_sub(last.monotonic.0);
+                let expected = Realtime(last.realtime.0.saturating_add(passed_ns));
+                expected.since_ns(now.realtime).max(now.realtime.since_ns(expected)) > CLOCK_JUMP_NS_MAX
+            }
+        };
+        self.suspended |= jumped;
+        self.last = Some(now);
+    }
+
+    /// An operator says that the wall clock is right.
+    pub fn confirm(&mut self) {
+        self.suspended = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Monotonic;
+
+    const HOUR_NS: u64 = 3_600 * 1_000_000_000;
+
+    fn at(monotonic_ns: u64, realtime_ns: u64) -> Now {
+        Now { monotonic: Monotonic(monotonic_ns), realtime: Realtime(realtime_ns) }
+    }
+
+    #[test]
+    fn a_steady_clock_is_trusted() {
+        let mut guard = ClockGuard::new(Realtime(5 * HOUR_NS));
+        guard.observe(at(0, 6 * HOUR_NS));
+        guard.observe(at(24 * HOUR_NS, 30 * HOUR_NS));
+        assert!(!guard.is_suspended());
+    }
+
+    #[test]
+    fn a_jump_either_way_suspends_until_it_is_confirmed() {
+        for jumped in [8 * HOUR_NS, 3 * HOUR_NS] {
+            let mut guard = ClockGuard::new(Realtime(0));
+            guard.observe(at(0, 6 * HOUR_NS));
+            guard.observe(at(1, jumped));
+            assert!(guard.is_suspended());
+            guard.observe(at(2, jumped));
+            assert!(guard.is_suspended(), "it does not heal by itself");
+            guard.confirm();
+            guard.observe(at(3, jumped));
+            assert!(!guard.is_suspended());
+        }
+    }
+
+    #[test]
+    fn a_clock_behind_the_journal_suspends_at_start() {
+        let mut guard = ClockGuard::new(Realtime(6 * HOUR_NS));
+        guard.observe(at(0, 4 * HOUR_NS));
+        assert!(guard.is_suspended());
+    }
+}

@@ -1,0 +1,196 @@
+//! Carries out what a shard asks for: the same code in production and in simulation.
+//!
+//! There is no loop: every event is handled to its end, the effects are carried out, and each write is a task of its
+//! own that comes back with an event. A task is never cancelled, so a write is always either reported or lost with
+//! the process.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::Shard;
+use super::open::{Opened, ShardFiles};
+use super::request::{Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
+use crate::catalogue::CatalogueMessage;
+use crate::checkpoint::slot;
+use crate::format::layout::{Copy, Geometry};
+use crate::format::superblock::Superblock;
+use crate::io::{DiskError, DiskFile, Runtime};
+use crate::model::{Monotonic, RequestId, ShardId};
+
+/// Where a shard's answers and messages go.
+pub trait Outlet: 'static {
+    /// The answer to a request. Called once for each.
+    fn reply(&self, id: RequestId, reply: Reply);
+
+    /// A message to another shard. May be dropped: it is sent again.
+    fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage);
+
+    /// A write failed: the shard takes nothing new until it is restarted.
+    fn failed(&self, shard: ShardId, error: &DiskError);
+
+    /// The shard is closed.
+    fn stopped(&self, shard: ShardId, clean: bool);
+}
+
+/// A running shard. Clones share it; all of them live on one executor.
+pub struct ShardDriver<R: Runtime, O: Outlet> {
+    inner: Rc<Inner<R, O>>,
+}
+
+impl<R: Runtime, O: Outlet> Clone for ShardDriver<R, O> {
+    fn clone(&self) -> Self {
+        Self { inner: Rc::clone(&self.inner) }
+    }
+}
+
+struct Inner<R: Runtime, O: Outlet> {
+    runtime: R,
+    outlet: O,
+    shard: RefCell<Shard>,
+    id: ShardId,
+    geometry: Geometry,
+    files: ShardFiles<R::Disk>,
+    /// The earliest deadline that a sleeping task will wake for.
+    armed: Cell<Option<Monotonic>>,
+    stopped: Cell<bool>,
+}
+
+impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
+    /// Starts an opened shard: its epoch's first block is written at once.
+    pub fn start(runtime: R, opened: Opened<R::Disk>, outlet: O) -> Self {
+        let Opened { shard, files, report } = opened;
+        let inner = Inner {
+            runtime,
+            outlet,
+            geometry: shard.geometry(),
+            shard: RefCell::new(shard),
+            id: report.shard,
+            files,
+            armed: Cell::new(None),
+            stopped: Cell::new(false),
+        };
+        let driver = Self { inner: Rc::new(inner) };
+        driver.carry_out();
+        driver
+    }
+
+    /// Hands a request to the shard; the answer comes through the outlet.
+    pub fn submit(&self, id: RequestId, request: Request) {
+        self.handle(Event::Request { id, request });
+    }
+
+    /// Hands a message to the shard.
+    pub fn deliver(&self, from: ShardId, message: CatalogueMessage) {
+        self.handle(Event::Message { from, message });
+    }
+
+    /// Takes nothing new, finishes what is under way, and closes; [`Outlet::stopped`] says when.
+    pub fn shutdown(&self) {
+        self.handle(Event::Shutdown);
+    }
+
+    /// How the shard is doing.
+    pub fn status(&self) -> ShardStatus {
+        self.inner.shard.borrow().status()
+    }
+
+    fn handle(&self, event: Event) {
+        self.inner.shard.borrow_mut().handle(event, self.inner.runtime.now());
+        self.carry_out();
+    }
+
+    /// Starts the writes that are ready, carries out the effects, and sees to the next deadline. The shard is
+    /// borrowed only while it is asked: whoever gets an answer may hand in the next request at once.
+    fn carry_out(&self) {
+        self.write_ready_blocks();
+        loop {
+            let effects = self.inner.shard.borrow_mut().take_effects();
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                self.carry_out_one(effect);
+            }
+            self.write_ready_blocks();
+        }
+        self.arm();
+    }
+
+    fn carry_out_one(&self, effect: Effect) {
+        let inner = &self.inner;
+        match effect {
+            Effect::Reply { id, reply } => inner.outlet.reply(id, reply),
+            Effect::Send { to, message } if to == inner.id => {
+                let driver = self.clone();
+                let from = inner.id;
+                inner.runtime.spawn(async move { driver.deliver(from, message) });
+            }
+            Effect::Send { to, message } => inner.outlet.send(inner.id, to, message),
+            Effect::WriteSuperblock(superblock) => self.write_superblock(superblock),
+            Effect::WriteManifest(write) => self.write_manifest(write),
+            Effect::Failed(error) => inner.outlet.failed(inner.id, &error),
+            Effect::Stopped { clean } => {
+                inner.stopped.set(true);
+                inner.outlet.stopped(inner.id, clean);
+            }
+        }
+    }
+
+    fn write_ready_blocks(&self) {
+        loop {
+            let mut shard = self.inner.shard.borrow_mut();
+            let Some(ready) = shard.ready_block() else { break };
+            let file = self.inner.files.ring[usize::from(ready.place.file.0)].clone();
+            let mut buffer = file.allocate(ready.bytes);
+            let write = shard.encode_block(&mut buffer);
+            drop(shard);
+            let driver = self.clone();
+            self.inner.runtime.spawn(async move {
+                let result = file.write_durable(buffer, write.place.position).await.result;
+                driver.handle(Event::BlockWritten { sequence: write.sequence, result });
+            });
+        }
+    }
+
+    fn write_superblock(&self, superblock: Superblock) {
+        let driver = self.clone();
+        self.inner.runtime.spawn(async move {
+            let result = driver.inner.files.superblocks.write(&superblock, Copy::A).await;
+            driver.handle(Event::SuperblockWritten(result));
+        });
+    }
+
+    fn write_manifest(&self, write: ManifestWrite) {
+        let driver = self.clone();
+        self.inner.runtime.spawn(async move {
+            let inner = &driver.inner;
+            let disk = inner.runtime.disk();
+            let directory = &inner.files.directory;
+            let result = slot::write(disk, directory, inner.geometry, write.slot, &write.manifest).await;
+            driver.handle(Event::ManifestWritten(result));
+        });
+    }
+
+    /// Sees to it that a task wakes at the next deadline, or earlier.
+    fn arm(&self) {
+        if self.inner.stopped.get() {
+            return;
+        }
+        let next = self.inner.shard.borrow().next_deadline();
+        if self.inner.armed.get().is_some_and(|armed| armed <= next) {
+            return;
+        }
+        self.inner.armed.set(Some(next));
+        let driver = self.clone();
+        self.inner.runtime.spawn(async move {
+            let now = driver.inner.runtime.now().monotonic;
+            driver.inner.runtime.sleep(next.0.saturating_sub(now.0)).await;
+            if driver.inner.armed.get() == Some(next) {
+                driver.inner.armed.set(None);
+            }
+            if !driver.inner.stopped.get() {
+                driver.handle(Event::Tick);
+            }
+        });
+    }
+}

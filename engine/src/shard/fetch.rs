@@ -1,0 +1,167 @@
+//! Reads of durable data, and requests that wait for some.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::request::{FetchFrom, Fetched, OffsetAt, Reply};
+use super::{Refusal, Shard};
+use crate::limits::{FETCH_BYTES_MAX, FETCH_WAIT_NS_MAX};
+use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId};
+use crate::partition::Partition;
+
+/// Fetches that wait for data, found by partition and by deadline.
+#[derive(Debug, Default)]
+pub(super) struct LongPolls {
+    by_partition: BTreeMap<PartitionId, Vec<Poll>>,
+    deadlines: BTreeSet<(Monotonic, RequestId, PartitionId)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Poll {
+    id: RequestId,
+    from: FetchFrom,
+    bytes_max: usize,
+    deadline: Monotonic,
+}
+
+impl LongPolls {
+    pub(super) fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Monotonic> {
+        self.deadlines.first().map(|(deadline, _, _)| *deadline)
+    }
+
+    fn add(&mut self, partition: PartitionId, poll: Poll) {
+        self.deadlines.insert((poll.deadline, poll.id, partition));
+        self.by_partition.entry(partition).or_default().push(poll);
+    }
+
+    fn take(&mut self, partition: PartitionId) -> Vec<Poll> {
+        let polls = self.by_partition.remove(&partition).unwrap_or_default();
+        for poll in &polls {
+            self.deadlines.remove(&(poll.deadline, poll.id, partition));
+        }
+        polls
+    }
+
+    fn take_due(&mut self, now: Monotonic) -> Vec<(PartitionId, Poll)> {
+        let mut due = Vec::new();
+        while let Some((deadline, id, partition)) = self.deadlines.first().copied().filter(|(at, _, _)| *at <= now) {
+            self.deadlines.remove(&(deadline, id, partition));
+            let polls = self.by_partition.get_mut(&partition).expect("every deadline has its poll");
+            let at = polls.iter().position(|poll| poll.id == id).expect("every deadline has its poll");
+            due.push((partition, polls.remove(at)));
+            if polls.is_empty() {
+                self.by_partition.remove(&partition);
+            }
+        }
+        due
+    }
+
+    fn partitions(&self) -> Vec<PartitionId> {
+        self.by_partition.keys().copied().collect()
+    }
+}
+
+impl Shard {
+    /// Reads durable batches, or waits for some.
+    pub(super) fn fetch(
+        &mut self,
+        id: RequestId,
+        partition: PartitionId,
+        from: FetchFrom,
+        bytes_max: usize,
+        wait_ns: u64,
+        now: Now,
+    ) {
+        let Some(state) = self.visible_partition(partition) else {
+            let refusal = self.unknown_partition(partition);
+            return self.refuse(id, refusal);
+        };
+        match read(state, from, bytes_max) {
+            Err(refusal) => self.refuse(id, refusal),
+            Ok(fetched) if fetched.batches.is_empty() && wait_ns > 0 => {
+                let deadline = now.monotonic.plus_ns(wait_ns.min(FETCH_WAIT_NS_MAX));
+                self.polls.add(partition, Poll { id, from, bytes_max, deadline });
+            }
+            Ok(fetched) => self.answer(id, Reply::Fetched(fetched)),
+        }
+    }
+
+    /// Says where a partition begins, ends or was at a time. Only durable offsets are shown.
+    pub(super) fn list_offset(&mut self, id: RequestId, partition: PartitionId, at: OffsetAt) {
+        let Some(state) = self.visible_partition(partition) else {
+            let refusal = self.unknown_partition(partition);
+            return self.refuse(id, refusal);
+        };
+        let offset = match at {
+            OffsetAt::Start => state.start_offset().min(state.durable_offset()),
+            OffsetAt::End => state.durable_offset(),
+            OffsetAt::Time(time) => state.offset_at(time),
+        };
+        self.answer(id, Reply::Offset(offset));
+    }
+
+    /// More of a partition is durable: whoever waited for it is answered.
+    pub(super) fn wake_polls(&mut self, partition: PartitionId) {
+        for poll in self.polls.take(partition) {
+            self.answer_poll(partition, poll);
+        }
+    }
+
+    /// Answers the fetches that waited long enough with what there is.
+    pub(super) fn end_due_polls(&mut self, now: Now) {
+        for (partition, poll) in self.polls.take_due(now.monotonic) {
+            self.answer_poll(partition, poll);
+        }
+    }
+
+    /// Answers every fetch that waits with what there is.
+    pub(super) fn end_all_polls(&mut self) {
+        for partition in self.polls.partitions() {
+            self.wake_polls(partition);
+        }
+    }
+
+    fn answer_poll(&mut self, partition: PartitionId, poll: Poll) {
+        let reply = match self.visible_partition(partition) {
+            None => Reply::Refused(self.unknown_partition(partition)),
+            Some(state) => match read(state, poll.from, poll.bytes_max) {
+                Ok(fetched) => Reply::Fetched(fetched),
+                Err(refusal) => Reply::Refused(refusal),
+            },
+        };
+        self.answer(poll.id, reply);
+    }
+
+    /// A partition whose opening is durable.
+    fn visible_partition(&self, partition: PartitionId) -> Option<&Partition> {
+        self.owned.durable().topic(partition.topic)?;
+        self.partitions.get(&partition)
+    }
+
+    /// Why a partition is not served here.
+    pub(super) fn unknown_partition(&self, partition: PartitionId) -> Refusal {
+        let placed_on = |placement: &[crate::model::ShardId]| {
+            usize::try_from(partition.index).ok().and_then(|index| placement.get(index)).copied()
+        };
+        match self.topic(partition.topic).and_then(|topic| placed_on(topic.placement())) {
+            Some(owner) if owner != self.id => Refusal::NotOwner { partition, owner },
+            _ => Refusal::UnknownPartition(partition),
+        }
+    }
+}
+
+fn read(state: &Partition, from: FetchFrom, bytes_max: usize) -> Result<Fetched, Refusal> {
+    let (start, end) = (state.start_offset().min(state.durable_offset()), state.durable_offset());
+    let asked: Offset = match from {
+        FetchFrom::Offset(offset) => offset,
+        FetchFrom::Time(time) => state.offset_at(time),
+    };
+    if asked < start || asked > end {
+        return Err(Refusal::OffsetOutOfRange { asked, start, end });
+    }
+    let batches = state.read(asked, bytes_max.min(FETCH_BYTES_MAX));
+    Ok(Fetched { batches, start_offset: start, high_watermark: end })
+}

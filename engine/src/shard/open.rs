@@ -1,0 +1,272 @@
+//! Opens a shard: recovers its journal, rebuilds its state, raises its epoch, and hands over what can serve.
+//!
+//! Nothing recovered is shown before everything that was read is synced, the new epoch and every end are durable in
+//! the superblock, and the epoch's first block is durable.
+
+use std::path::{Path, PathBuf};
+
+use super::replay::{ReplayError, replay};
+use super::{Shard, ShardStart};
+use crate::checkpoint::slot::{self, NoManifest};
+use crate::format::identity::{IDENTITY_BYTES, IDENTITY_FILE_BYTES, Identity};
+use crate::format::layout::{identity_path, journal_path, shard_path};
+use crate::format::stored::Stored;
+use crate::format::superblock::{FileUse, RingFile, Superblock};
+use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, Runtime};
+use crate::journal::append::{Journal, JournalStart};
+use crate::journal::recovery::{CutUnit, Damage, RecoveredBlock, Recovery, recover};
+use crate::journal::ring::Ring;
+use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks, read_whole};
+use crate::model::{Epoch, FileIndex, Sequence, ShardId};
+
+/// How a shard is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenSettings {
+    /// Journal blocks being written at the same time.
+    pub blocks_in_flight: usize,
+}
+
+impl Default for OpenSettings {
+    fn default() -> Self {
+        Self { blocks_in_flight: 1 }
+    }
+}
+
+/// Why a directory or a shard is not opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is no identity: the directory was never formatted, or is not the right one.
+    #[error("{path} is not a Florin data directory: {problem}")]
+    Identity {
+        /// The directory.
+        path: PathBuf,
+        /// What was found.
+        problem: String,
+    },
+    /// The shard's superblocks are lost.
+    #[error("shard {shard}: {error}")]
+    Superblock {
+        /// The shard.
+        shard: ShardId,
+        /// What was found.
+        error: NoSuperblock,
+    },
+    /// The shard's manifest is lost.
+    #[error("shard {shard}: {error}")]
+    Manifest {
+        /// The shard.
+        shard: ShardId,
+        /// What was found.
+        error: NoManifest,
+    },
+    /// The journal is damaged.
+    #[error("shard {shard}: the journal is damaged in {} places; the first: {}", damage.len(), damage[0])]
+    Journal {
+        /// The shard.
+        shard: ShardId,
+        /// Every finding; at least one.
+        damage: Vec<Damage>,
+    },
+    /// Manifest and journal contradict each other.
+    #[error("shard {shard}: {error}")]
+    Replay {
+        /// The shard.
+        shard: ShardId,
+        /// What was found.
+        error: ReplayError,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// What opening a shard found and did.
+#[derive(Clone, Debug)]
+pub struct OpenReport {
+    /// The shard.
+    pub shard: ShardId,
+    /// Whether it had been closed in order.
+    pub was_clean: bool,
+    /// The epoch that was raised.
+    pub epoch: Epoch,
+    /// The last block of the epochs before.
+    pub last_sequence: Sequence,
+    /// Blocks that were read.
+    pub block_count: usize,
+    /// Remains of a last write that nobody was told about.
+    pub cuts: Vec<CutUnit>,
+    /// Copies that were damaged and are mended from the other one.
+    pub notes: Vec<String>,
+}
+
+/// The open files of a shard.
+#[derive(Clone)]
+pub struct ShardFiles<D: Disk> {
+    /// The shard's directory.
+    pub directory: PathBuf,
+    /// Ring files, open for durable writes, in order.
+    pub ring: Vec<D::File>,
+    /// Superblock copies.
+    pub superblocks: SuperblockFiles<D::File>,
+}
+
+/// A shard that is about to serve.
+pub struct Opened<D: Disk> {
+    /// Its state.
+    pub shard: Shard,
+    /// Its files.
+    pub files: ShardFiles<D>,
+    /// What was found.
+    pub report: OpenReport,
+}
+
+/// Reads which directory this is.
+pub async fn read_identity<D: Disk>(disk: &D, directory: &Path) -> Result<Identity, OpenError> {
+    let wrong = |problem: String| OpenError::Identity { path: directory.to_owned(), problem };
+    let bytes = match read_whole(disk, &identity_path(directory), IDENTITY_FILE_BYTES).await {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind == DiskErrorKind::NotFound => {
+            let what = "it has no identity; format it, or check that the right volume is mounted";
+            return Err(wrong(what.to_owned()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let (first, second) = bytes.split_at(IDENTITY_BYTES);
+    match (Identity::decode(first), Identity::decode(second)) {
+        (Stored::Present(first), Stored::Present(second)) if first != second => {
+            Err(wrong("its two identities differ".to_owned()))
+        }
+        (Stored::Present(identity), _) | (_, Stored::Present(identity)) => Ok(identity),
+        (first, _) => Err(wrong(format!("its identity is {}", first.problem().unwrap_or_default()))),
+    }
+}
+
+/// Opens one shard of a directory.
+pub async fn open_shard<R: Runtime>(
+    runtime: &R,
+    directory: &Path,
+    identity: &Identity,
+    shard: ShardId,
+    settings: OpenSettings,
+) -> Result<Opened<R::Disk>, OpenError> {
+    let disk = runtime.disk();
+    let shard_directory = shard_path(directory, shard);
+    let copies = read_superblocks(disk, &shard_directory, identity.directory_id, shard).await;
+    let chosen = copies.choose().map_err(|error| OpenError::Superblock { shard, error })?;
+    let old = chosen.superblock;
+    let manifest = slot::read(disk, &shard_directory, &old).await;
+    let manifest = manifest.map_err(|error| OpenError::Manifest { shard, error })?;
+    let recovery = recover(disk, &shard_directory, &old, manifest.manifest.sequence).await;
+    if !recovery.damage.is_empty() {
+        return Err(OpenError::Journal { shard, damage: recovery.damage });
+    }
+    let state = replay(shard, identity.shard_count, &manifest.manifest, &recovery.blocks);
+    let state = state.map_err(|error| OpenError::Replay { shard, error })?;
+    let files = open_files(disk, &shard_directory, &old).await?;
+    write_again(&files, recovery.unconfirmed(&old)).await?;
+
+    let mut report = OpenReport {
+        shard,
+        was_clean: old.clean,
+        epoch: old.epoch.next(),
+        last_sequence: recovery.last_sequence,
+        block_count: recovery.blocks.len(),
+        cuts: recovery.cuts.clone(),
+        notes: [chosen.notes, manifest.notes].concat(),
+    };
+    let base = raised(&old, &recovery);
+    let active = recovery.tail_file.filter(|_| old.clean);
+    let start = JournalStart {
+        name: base.name,
+        epoch: base.epoch,
+        epoch_first_sequence: base.epoch_first_sequence,
+        last_sequence: base.confirmed_sequence,
+        last_chain: base.confirmed_chain,
+        blocks_in_flight: settings.blocks_in_flight,
+    };
+    drop(recovery);
+    let journal = Journal::new(start, Ring::restore(base.geometry, &base.files, active));
+    let manifest_generation = manifest.manifest.generation;
+    let start = ShardStart { journal, superblock: base, state, manifest_generation };
+    let mut shard = Shard::new(start, runtime.now());
+    if manifest.manifest.sequence < report.last_sequence {
+        report.notes.extend(checkpoint_recovered(disk, &files, &mut shard).await);
+    }
+    let superblock = shard.opening_superblock();
+    files.superblocks.write(&superblock, chosen.overwrite_first).await?;
+    shard.begin_epoch(runtime.now());
+    Ok(Opened { shard, files, report })
+}
+
+/// The superblock's contents with the epoch raised and every end that recovery found. A journal that was closed in
+/// order goes on where it ended; after a crash, files with blocks are sealed where the last accepted block ends, and
+/// a file without blocks is free.
+fn raised(old: &Superblock, recovery: &Recovery) -> Superblock {
+    let seal = |(index, file): (FileIndex, &RingFile)| match file.state {
+        FileUse::Free | FileUse::Sealed => *file,
+        FileUse::Open if old.clean && recovery.tail_file == Some(index) => *file,
+        FileUse::Open if file.confirmed_bytes > 0 => RingFile { state: FileUse::Sealed, ..*file },
+        FileUse::Open if old.clean => *file,
+        FileUse::Open => RingFile { lap: file.lap, ..RingFile::default() },
+    };
+    Superblock {
+        epoch: old.epoch.next(),
+        epoch_first_sequence: recovery.last_sequence.next(),
+        confirmed_sequence: recovery.last_sequence,
+        confirmed_chain: recovery.last_chain,
+        clean: false,
+        files: old.geometry.files().zip(&recovery.files).map(seal).collect(),
+        ..old.clone()
+    }
+}
+
+/// Writes what was recovered into a manifest, so that ring files which hold nothing else are free. A failure is no
+/// harm: the old manifest and the journal still say everything. Returns what went wrong, in words.
+async fn checkpoint_recovered<D: Disk>(disk: &D, files: &ShardFiles<D>, shard: &mut Shard) -> Option<String> {
+    let (write, unnamed) = match shard.opening_manifest() {
+        Ok(manifest) => manifest,
+        Err(error) => return Some(format!("no checkpoint at start: {error}")),
+    };
+    let geometry = shard.superblock.stored().geometry;
+    match slot::write(disk, &files.directory, geometry, write.slot, &write.manifest).await {
+        Ok(()) => {
+            shard.name_opening_manifest(unnamed);
+            None
+        }
+        Err(error) => Some(format!("no checkpoint at start: {error}")),
+    }
+}
+
+/// Writes blocks that nothing states to be durable once more, in place, with the same bytes: at most those of the
+/// last window. A sync that failed before may have dropped them from a cache that a read still sees; a write that
+/// succeeds leaves no doubt, and one that is torn changes nothing.
+async fn write_again<D: Disk>(
+    files: &ShardFiles<D>,
+    blocks: impl Iterator<Item = &RecoveredBlock>,
+) -> Result<(), DiskError> {
+    for block in blocks {
+        let file = &files.ring[usize::from(block.file.0)];
+        let mut buffer = file.allocate(block.bytes.len());
+        buffer.copy_from_slice(&block.bytes);
+        file.write_durable(buffer, block.position).await.result?;
+    }
+    Ok(())
+}
+
+/// Opens every file for writing, and syncs what was read: it may have been in a cache only.
+async fn open_files<D: Disk>(
+    disk: &D,
+    shard_directory: &Path,
+    superblock: &Superblock,
+) -> Result<ShardFiles<D>, DiskError> {
+    let mut ring = Vec::new();
+    for (index, file) in superblock.geometry.files().zip(&superblock.files) {
+        let handle = disk.open(&journal_path(shard_directory, index), Access::Durable).await?;
+        if file.state != FileUse::Free {
+            handle.sync().await?;
+        }
+        ring.push(handle);
+    }
+    let superblocks = SuperblockFiles::open(disk, shard_directory).await?;
+    Ok(ShardFiles { directory: shard_directory.to_owned(), ring, superblocks })
+}

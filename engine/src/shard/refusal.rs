@@ -1,0 +1,177 @@
+//! Why a request was not done, as a numbered code with what the client must do.
+
+use crate::catalogue::TopicNameError;
+use crate::format::batch::BatchError;
+use crate::model::{Offset, PartitionId, ShardId, TopicId};
+use crate::producer::ProducerError;
+
+/// What a client does about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// Send the same again later, with back-off.
+    Retry,
+    /// Ask for metadata and send to the right place.
+    Refresh,
+    /// Another instance took over: stop.
+    Fenced,
+    /// The request is wrong: correct it, do not repeat it.
+    FixRequest,
+    /// Nothing a client can do helps.
+    Fatal,
+    /// It may have happened or not: send again only under the same producer id and sequence.
+    OutcomeUnknown,
+}
+
+/// A refused request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The shard is still recovering.
+    #[error("shard {0} is starting: retry")]
+    Starting(ShardId),
+    /// The shard is shutting down.
+    #[error("shard {0} is shutting down: retry after it is back")]
+    Stopping(ShardId),
+    /// A journal write failed: the shard serves durable data and takes nothing new until it is restarted.
+    #[error(
+        "shard {0} takes nothing new after a failed write: use other partitions, an operator must look at the disk"
+    )]
+    ShardUnavailable(ShardId),
+    /// A journal write failed before the outcome was known.
+    #[error("a journal write of shard {0} failed: it is unknown whether this took effect")]
+    OutcomeUnknown(ShardId),
+    /// No ring file has room.
+    #[error("the journal of shard {0} is full: retry later")]
+    JournalFull(ShardId),
+    /// Too much waits already.
+    #[error("shard {0} has too much waiting: retry later")]
+    Busy(ShardId),
+    /// The shard does not have the partition.
+    #[error("partition {0} is not known on this shard: refresh metadata")]
+    UnknownPartition(PartitionId),
+    /// Another shard has the partition.
+    #[error("partition {partition} is on shard {owner}: refresh metadata")]
+    NotOwner {
+        /// The partition.
+        partition: PartitionId,
+        /// Who has it.
+        owner: ShardId,
+    },
+    /// There is no such topic.
+    #[error("topic {0} is not known: refresh metadata")]
+    UnknownTopic(TopicId),
+    /// Only shard 0 changes the catalogue.
+    #[error("topics are created and deleted on shard 0: send it there")]
+    NotCoordinator,
+    /// The batch cannot be stored.
+    #[error("the batch was refused: {0}")]
+    Batch(#[from] BatchError),
+    /// The producer's sequence forbids it.
+    #[error("{0}")]
+    Producer(#[from] ProducerError),
+    /// The shard knows as many producers as its manifest has room for.
+    #[error("shard {0} knows as many producers as it can keep: use fewer, or retry when idle ones are forgotten")]
+    ProducersFull(ShardId),
+    /// All producer ids of the shard were given out.
+    #[error("shard {0} has no producer ids left: ask another shard")]
+    ProducerIdsExhausted(ShardId),
+    /// The offset does not exist.
+    #[error("offset {asked} is not between {start} and {end}: choose one that is")]
+    OffsetOutOfRange {
+        /// What was asked for.
+        asked: Offset,
+        /// First readable offset.
+        start: Offset,
+        /// The high watermark.
+        end: Offset,
+    },
+    /// The name of a topic breaks the rules.
+    #[error("{0}")]
+    TopicName(#[from] TopicNameError),
+    /// There is a topic of this name.
+    #[error("topic {0} has this name already")]
+    NameTaken(TopicId),
+    /// The number of partitions is 0 or above the limit.
+    #[error("{asked} partitions: choose from 1 to {max}")]
+    PartitionCount {
+        /// What was asked for.
+        asked: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// The catalogue has no room.
+    #[error("there are as many topics or partitions as the catalogue can keep: delete some")]
+    CatalogueFull,
+    /// The change is under way and not finished.
+    #[error("the change of the topic is still under way: ask again")]
+    StillWorking,
+    /// The checkpoint that was asked for did not come about.
+    #[error("the checkpoint failed: {0}")]
+    CheckpointFailed(String),
+}
+
+impl Refusal {
+    /// The number that stands for this refusal in every protocol. Never given to another one.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Starting(_) => 1,
+            Self::Stopping(_) => 2,
+            Self::ShardUnavailable(_) => 3,
+            Self::OutcomeUnknown(_) => 4,
+            Self::JournalFull(_) => 5,
+            Self::Busy(_) => 6,
+            Self::UnknownPartition(_) => 10,
+            Self::NotOwner { .. } => 11,
+            Self::UnknownTopic(_) => 12,
+            Self::NotCoordinator => 13,
+            Self::TopicName(_) => 14,
+            Self::NameTaken(_) => 15,
+            Self::PartitionCount { .. } => 16,
+            Self::CatalogueFull => 17,
+            Self::StillWorking => 18,
+            Self::Batch(_) => 20,
+            Self::OffsetOutOfRange { .. } => 21,
+            Self::Producer(ProducerError::UnknownProducer { .. }) => 30,
+            Self::Producer(ProducerError::TableFull { .. }) => 31,
+            Self::Producer(ProducerError::Fenced { .. }) => 32,
+            Self::Producer(ProducerError::OutOfOrder { .. }) => 33,
+            Self::Producer(ProducerError::SequenceConflict { .. }) => 34,
+            Self::Producer(ProducerError::DuplicateBeyondWindow { .. }) => 35,
+            Self::ProducersFull(_) => 36,
+            Self::ProducerIdsExhausted(_) => 37,
+            Self::CheckpointFailed(_) => 40,
+        }
+    }
+
+    /// What the client must do.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Starting(_)
+            | Self::Stopping(_)
+            | Self::ShardUnavailable(_)
+            | Self::JournalFull(_)
+            | Self::Busy(_)
+            | Self::ProducersFull(_)
+            | Self::StillWorking
+            | Self::CheckpointFailed(_)
+            | Self::Producer(ProducerError::TableFull { .. }) => Action::Retry,
+            Self::UnknownPartition(_) | Self::NotOwner { .. } | Self::UnknownTopic(_) | Self::NotCoordinator => {
+                Action::Refresh
+            }
+            Self::Producer(ProducerError::Fenced { .. }) => Action::Fenced,
+            Self::Batch(_)
+            | Self::OffsetOutOfRange { .. }
+            | Self::TopicName(_)
+            | Self::NameTaken(_)
+            | Self::PartitionCount { .. }
+            | Self::CatalogueFull
+            | Self::Producer(
+                ProducerError::UnknownProducer { .. }
+                | ProducerError::OutOfOrder { .. }
+                | ProducerError::SequenceConflict { .. }
+                | ProducerError::DuplicateBeyondWindow { .. },
+            ) => Action::FixRequest,
+            Self::ProducerIdsExhausted(_) => Action::Fatal,
+            Self::OutcomeUnknown(_) => Action::OutcomeUnknown,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Rebuilds the state of a shard from its manifest and the journal behind it.
+
+use std::collections::BTreeMap;
+
+use bytes::Buf;
+
+use super::Record;
+use super::checkpointing::SECTION_VERSION;
+use crate::catalogue::{COORDINATOR, OwnedRecord, OwnedState, OwnerState};
+use crate::format::control::{Control, Entry, EntryWalk};
+use crate::format::manifest::{Manifest, Module};
+use crate::journal::recovery::RecoveredBlock;
+use crate::model::{PartitionId, Realtime, Sequence, ShardId};
+use crate::partition::{Partition, Placed};
+use crate::producer::ProducerIdMint;
+
+/// What a shard knows after replay.
+#[derive(Debug)]
+pub struct ShardState {
+    /// Names and placement, on shard 0.
+    pub owner: Option<OwnerState>,
+    /// Topics that this shard has partitions of.
+    pub owned: OwnedState,
+    /// Its partitions, with everything the journal holds of them.
+    pub partitions: BTreeMap<PartitionId, Partition>,
+    /// Producer ids.
+    pub mint: ProducerIdMint,
+    /// The latest append time of any batch.
+    pub latest_append_time: Realtime,
+}
+
+/// The manifest or a block contradicts the rest, although every checksum is right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {what}", sequence.map_or("manifest".to_owned(), |sequence| format!("journal block {sequence}")))]
+pub struct ReplayError {
+    /// The block; `None`: the manifest, or the two against each other.
+    pub sequence: Option<Sequence>,
+    /// What is wrong.
+    pub what: String,
+}
+
+fn in_manifest(what: impl ToString) -> ReplayError {
+    ReplayError { sequence: None, what: what.to_string() }
+}
+
+/// Rebuilds the state of `shard` in a directory of `shard_count` shards.
+pub fn replay(
+    shard: ShardId,
+    shard_count: u16,
+    manifest: &Manifest,
+    blocks: &[RecoveredBlock],
+) -> Result<ShardState, ReplayError> {
+    let mut state = ShardState::from_manifest(shard, shard_count, manifest)?;
+    for block in blocks {
+        let at = |what: String| ReplayError { sequence: Some(block.sequence), what };
+        let known = block.sequence <= manifest.sequence;
+        for entry in EntryWalk::new(block.payload(), block.entry_count) {
+            let entry = entry.map_err(|error| at(error.to_string()))?;
+            state.apply(entry, block, known).map_err(at)?;
+        }
+    }
+    for (id, partition) in &mut state.partitions {
+        partition.finish_replay().map_err(|damage| in_manifest(format!("partition {id}: {damage}")))?;
+    }
+    Ok(state)
+}
+
+impl ShardState {
+    fn from_manifest(shard: ShardId, shard_count: u16, manifest: &Manifest) -> Result<Self, ReplayError> {
+        let mut state = Self {
+            owner: (shard == COORDINATOR).then(|| OwnerState::new(shard_count)),
+            owned: OwnedState::new(shard),
+            partitions: BTreeMap::new(),
+            mint: ProducerIdMint::new(shard).map_err(in_manifest)?,
+            latest_append_time: Realtime(0),
+        };
+        for section in &manifest.sections {
+            if section.version != SECTION_VERSION || section.sequence != manifest.sequence {
+                return Err(in_manifest(format!("section {:?} has another version or block", section.module)));
+            }
+        }
+        if let (Some(section), true) = (manifest.section(Module::Catalogue), state.owner.is_some()) {
+            state.owner = Some(OwnerState::decode(shard_count, &section.bytes).map_err(in_manifest)?);
+        }
+        if let Some(section) = manifest.section(Module::Partitions) {
+            state.read_partitions(shard, &section.bytes)?;
+        }
+        if let Some(section) = manifest.section(Module::Producers) {
+            let mut bytes = &section.bytes[..];
+            for partition in state.partitions.values_mut() {
+                partition.decode_producers(&mut bytes).map_err(in_manifest)?;
+            }
+            if !bytes.is_empty() {
+                return Err(in_manifest("producers of more partitions than there are"));
+            }
+        }
+        if let Some(section) = manifest.section(Module::ProducerIds) {
+            state.mint = ProducerIdMint::decode(shard, &mut &section.bytes[..]).map_err(in_manifest)?;
+        }
+        Ok(state)
+    }
+
+    fn read_partitions(&mut self, shard: ShardId, section: &[u8]) -> Result<(), ReplayError> {
+        let mut bytes = section;
+        let cut_off = |_| in_manifest("section of the partitions is cut off");
+        let topics_bytes = bytes.try_get_u32_le().map_err(cut_off)? as usize;
+        if topics_bytes > bytes.len() {
+            return Err(in_manifest("section of the partitions is cut off"));
+        }
+        self.owned = OwnedState::decode(shard, &bytes[..topics_bytes]).map_err(in_manifest)?;
+        bytes.advance(topics_bytes);
+        let count = bytes.try_get_u32_le().map_err(cut_off)?;
+        for _ in 0..count {
+            let partition = Partition::decode(&mut bytes).map_err(cut_off)?;
+            self.partitions.insert(partition.id(), partition);
+        }
+        let agree = bytes.is_empty() && self.owned.partitions().eq(self.partitions.keys().copied());
+        if agree { Ok(()) } else { Err(in_manifest("partitions and their topics do not agree")) }
+    }
+
+    /// Applies one entry. `known`: the manifest includes it, so only its data is wanted.
+    fn apply(&mut self, entry: Entry, block: &RecoveredBlock, known: bool) -> Result<(), String> {
+        let placed = Placed { sequence: block.sequence, file: block.file };
+        match entry {
+            Entry::Batch { partition, append_time, batch } => {
+                let Some(state) = self.partitions.get_mut(&partition) else {
+                    return if known { Ok(()) } else { Err(format!("a batch of unknown partition {partition}")) };
+                };
+                self.latest_append_time = self.latest_append_time.max(append_time);
+                state
+                    .replay(append_time, batch, placed, known)
+                    .map_err(|damage| format!("partition {partition}: {damage}"))
+            }
+            Entry::Control(_) if known => Ok(()),
+            Entry::Control(control) => self.apply_control(&control, block),
+        }
+    }
+
+    fn apply_control(&mut self, control: &Control, block: &RecoveredBlock) -> Result<(), String> {
+        if let Some(record) = Record::from_control(control) {
+            return self.apply_record(&record);
+        }
+        match control {
+            Control::EpochStart { epoch, last_sequence, .. } => {
+                let follows = *epoch == block.epoch && last_sequence.next() == block.sequence;
+                if follows { Ok(()) } else { Err("begins an epoch that is not the block's".to_owned()) }
+            }
+            Control::ProducerIdsReserved { up_to } => self.mint.restore(*up_to).map_err(|error| error.to_string()),
+            Control::ProducerExpired { partition, producer, epoch } => {
+                if let Some(state) = self.partitions.get_mut(partition) {
+                    state.producers_mut().remove(*producer, *epoch);
+                }
+                Ok(())
+            }
+            Control::ClockConfirmed { .. } => Ok(()),
+            Control::TopicCreating(_)
+            | Control::TopicLive(_)
+            | Control::TopicDeleting(_)
+            | Control::TopicDeleted(_)
+            | Control::PartitionsOpened(_)
+            | Control::PartitionsClosed { .. } => unreachable!("these are records of the catalogue"),
+        }
+    }
+
+    fn apply_record(&mut self, record: &Record) -> Result<(), String> {
+        match record {
+            Record::Catalogue(record) => match &mut self.owner {
+                Some(owner) => owner.apply(record).map_err(|error| error.to_string()),
+                None => Err("a record of shard 0's catalogue".to_owned()),
+            },
+            Record::Owned(record) => {
+                self.owned.apply(record).map_err(|error| error.to_string())?;
+                match record {
+                    OwnedRecord::Opened(descriptor) => {
+                        let opened = descriptor.partitions_on(self.owned.shard());
+                        self.partitions.extend(opened.map(|id| (id, Partition::new(id))));
+                    }
+                    OwnedRecord::Closed { topic, .. } => self.partitions.retain(|id, _| id.topic != *topic),
+                }
+                Ok(())
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a shard is asked, what it answers, and what it asks of its driver.
+
+use bytes::BytesMut;
+
+use super::refusal::Refusal;
+use crate::catalogue::{CatalogueMessage, TopicDescriptor};
+use crate::format::manifest::EncodedManifest;
+use crate::format::superblock::Superblock;
+use crate::io::DiskError;
+use crate::model::{
+    Epoch, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, Sequence, ShardId, TopicId,
+};
+use crate::partition::HeldBatch;
+
+/// Something a client, or another shard on its behalf, asks for.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Create a topic. Shard 0 only.
+    CreateTopic {
+        /// Its name.
+        name: String,
+        /// Its partitions.
+        partition_count: u32,
+    },
+    /// Delete a topic with everything in it. Shard 0 only.
+    DeleteTopic {
+        /// The topic.
+        topic: TopicId,
+    },
+    /// The live topics and where their partitions are.
+    Metadata,
+    /// A producer identity: a new one, or the next epoch of `current`.
+    InitProducer {
+        /// The identity to go on with, if there is one.
+        current: Option<(ProducerId, ProducerEpoch)>,
+    },
+    /// Append one record batch.
+    Capture {
+        /// To which partition.
+        partition: PartitionId,
+        /// The batch; its base offset and leader epoch are filled in.
+        batch: BytesMut,
+    },
+    /// Read durable batches.
+    Fetch {
+        /// From which partition.
+        partition: PartitionId,
+        /// From where on.
+        from: FetchFrom,
+        /// Bytes wanted at most; one batch is returned even if it is larger.
+        bytes_max: usize,
+        /// How long to wait if there is nothing yet, in nanoseconds; 0 does not wait.
+        wait_ns: u64,
+    },
+    /// Where a partition begins, ends, or was at a time.
+    ListOffset {
+        /// The partition.
+        partition: PartitionId,
+        /// Which offset.
+        at: OffsetAt,
+    },
+    /// Write a checkpoint now.
+    Checkpoint,
+    /// The wall clock is right although it jumped: go on expiring.
+    ConfirmClock,
+}
+
+/// Where a fetch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FetchFrom {
+    /// At the batch that holds this offset.
+    Offset(Offset),
+    /// At the first batch appended at this time or later.
+    Time(Realtime),
+}
+
+/// Which offset is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetAt {
+    /// The first that can be read.
+    Start,
+    /// The one behind the last that can be read.
+    End,
+    /// The first appended at this time or later.
+    Time(Realtime),
+}
+
+/// Durable batches, from the one that holds the asked offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The batches, in order, without a gap. The first may begin before the asked offset.
+    pub batches: Vec<HeldBatch>,
+    /// First offset that can be read.
+    pub start_offset: Offset,
+    /// One behind the last offset that can be read.
+    pub high_watermark: Offset,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// The topic is live.
+    TopicCreated(TopicDescriptor),
+    /// The topic is gone.
+    TopicDeleted(TopicId),
+    /// The live topics.
+    Topics {
+        /// Whether these are all: a shard that has not heard from shard 0 knows only topics it has partitions of.
+        complete: bool,
+        /// In the order of their ids.
+        topics: Vec<TopicDescriptor>,
+    },
+    /// A producer identity.
+    Producer {
+        /// The id.
+        id: ProducerId,
+        /// The epoch.
+        epoch: ProducerEpoch,
+    },
+    /// The batch is on stable storage.
+    Captured {
+        /// Offset of its first record.
+        base_offset: Offset,
+        /// When it was appended, the first time.
+        append_time: Realtime,
+        /// Whether it had been stored before: then this is the original answer.
+        duplicate: bool,
+    },
+    /// Batches.
+    Fetched(Fetched),
+    /// An offset.
+    Offset(Offset),
+    /// The checkpoint is in force.
+    Checkpointed {
+        /// The last block that it includes.
+        sequence: Sequence,
+    },
+    /// The clock is trusted again.
+    ClockConfirmed,
+    /// It was not done.
+    Refused(Refusal),
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub enum Event {
+    /// A request came in.
+    Request {
+        /// Its number, unique among those not answered.
+        id: RequestId,
+        /// What is asked.
+        request: Request,
+    },
+    /// Another shard, or this one, sent a message.
+    Message {
+        /// Who.
+        from: ShardId,
+        /// What.
+        message: CatalogueMessage,
+    },
+    /// A block write ended.
+    BlockWritten {
+        /// Which block.
+        sequence: Sequence,
+        /// How.
+        result: Result<(), DiskError>,
+    },
+    /// The superblock write that was asked for ended, in both copies.
+    SuperblockWritten(Result<(), DiskError>),
+    /// The manifest write that was asked for ended, in both copies.
+    ManifestWritten(Result<(), DiskError>),
+    /// Time passed.
+    Tick,
+    /// Take nothing new, finish what is under way, close in order.
+    Shutdown,
+}
+
+/// A manifest to write.
+#[derive(Clone, Debug)]
+pub struct ManifestWrite {
+    /// Into which slot.
+    pub slot: u8,
+    /// The bytes.
+    pub manifest: EncodedManifest,
+}
+
+/// Something the driver must do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Answer a request.
+    Reply {
+        /// Which.
+        id: RequestId,
+        /// With what.
+        reply: Reply,
+    },
+    /// Send a message to a shard, possibly this one. It may be dropped.
+    Send {
+        /// To whom.
+        to: ShardId,
+        /// What.
+        message: CatalogueMessage,
+    },
+    /// Write both superblock copies; one such write is under way at a time.
+    WriteSuperblock(Superblock),
+    /// Write both copies of a manifest; one such write is under way at a time.
+    WriteManifest(ManifestWrite),
+    /// A write failed: the shard takes nothing new. Tell whoever watches its health.
+    Failed(DiskError),
+    /// The shard is closed; no further effect comes.
+    Stopped {
+        /// Whether the journal was closed in order.
+        clean: bool,
+    },
+}
+
+/// How a shard is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShardStatus {
+    /// Which shard.
+    pub shard: ShardId,
+    /// Its journal's epoch.
+    pub epoch: Epoch,
+    /// Whether captures are taken.
+    pub serving: bool,
+    /// The write that failed, if one did.
+    pub failed: Option<DiskError>,
+    /// The last durable block.
+    pub durable_sequence: Sequence,
+    /// The last block that entries were placed into.
+    pub appended_sequence: Sequence,
+    /// Replies and long polls that wait.
+    pub waiting_count: usize,
+    /// Bytes of batches held in memory.
+    pub held_bytes: usize,
+    /// Partitions open.
+    pub partition_count: usize,
+    /// Ring files nothing was placed in yet.
+    pub unused_ring_file_count: usize,
+    /// Whether expiry is suspended because the wall clock jumped.
+    pub clock_suspended: bool,
+}

@@ -1,0 +1,10 @@
+//! A shard as a pure state machine: events by hand, effects looked at, writes completed in any order.
+
+mod checkpoints;
+mod closing;
+mod failures;
+mod reads;
+mod refusals;
+mod replies;
+mod rig;
+mod topics;

@@ -1,0 +1,329 @@
+//! A shard with every write and message in the test's hands.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::BytesMut;
+
+use crate::catalogue::{CatalogueMessage, OwnedState, OwnerState};
+use crate::format::batch::BatchBuilder;
+use crate::format::block::JournalName;
+use crate::format::checksum::Chain;
+use crate::format::layout::Geometry;
+use crate::format::superblock::{FileUse, ManifestName, RingFile, Superblock};
+use crate::io::{DiskError, DiskErrorKind, DiskOperation};
+use crate::journal::append::{Journal, JournalStart};
+use crate::journal::ring::Ring;
+use crate::model::{
+    Epoch, Id128, Monotonic, Now, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, Sequence,
+    ShardId, TopicId,
+};
+use crate::producer::ProducerIdMint;
+use crate::shard::replay::ShardState;
+use crate::shard::{Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Request, Shard, ShardStart};
+
+pub(super) const SECOND_NS: u64 = 1_000_000_000;
+pub(super) const SMALL: Geometry = Geometry { file_count: 4, file_bytes: 64 * 1024, manifest_bytes: 32 * 1024 };
+
+pub(super) struct Rig {
+    pub(super) shard: Shard,
+    pub(super) now: Now,
+    pub(super) id: ShardId,
+    pub(super) replies: BTreeMap<RequestId, Reply>,
+    pub(super) messages: VecDeque<(ShardId, CatalogueMessage)>,
+    pub(super) superblocks: VecDeque<Superblock>,
+    pub(super) manifests: VecDeque<ManifestWrite>,
+    /// Blocks being written.
+    pub(super) blocks: VecDeque<Sequence>,
+    pub(super) failed: Vec<DiskError>,
+    pub(super) stopped: Option<bool>,
+    request_count: u64,
+}
+
+pub(super) fn disk_error(kind: DiskErrorKind) -> DiskError {
+    DiskError { operation: DiskOperation::Write, path: "file".into(), position: None, kind, detail: String::new() }
+}
+
+pub(super) fn batch(value: &[u8]) -> BytesMut {
+    let mut builder = BatchBuilder::new();
+    builder.push(0, None, Some(value), &[]).unwrap();
+    builder.finish()
+}
+
+pub(super) fn stamped(value: &[u8], producer: u64, epoch: u16, sequence: u32) -> BytesMut {
+    let mut builder = BatchBuilder::new();
+    builder.push(0, None, Some(value), &[]).unwrap();
+    builder.stamp(ProducerId(producer), ProducerEpoch(epoch), sequence);
+    builder.finish()
+}
+
+pub(super) fn captured(base_offset: u64, append_time: Realtime) -> Reply {
+    Reply::Captured { base_offset: Offset(base_offset), append_time, duplicate: false }
+}
+
+pub(super) fn refused(refusal: Refusal) -> Reply {
+    Reply::Refused(refusal)
+}
+
+impl Rig {
+    /// A shard of a new directory whose epoch has not begun.
+    pub(super) fn unopened(id: ShardId, shard_count: u16, geometry: Geometry, blocks_in_flight: usize) -> Self {
+        let name = JournalName { journal_id: Id128([9; 16]), shard: id };
+        let superblock = Superblock {
+            directory_id: Id128([8; 16]),
+            name,
+            geometry,
+            generation: 1,
+            epoch: Epoch(1),
+            epoch_first_sequence: Sequence(1),
+            confirmed_sequence: Sequence(0),
+            confirmed_chain: Chain(0),
+            clean: false,
+            manifest: ManifestName { slot: 0, generation: 1, checksum: 0 },
+            files: vec![RingFile::default(); usize::from(geometry.file_count)],
+        };
+        let start = JournalStart {
+            name,
+            epoch: Epoch(1),
+            epoch_first_sequence: Sequence(1),
+            last_sequence: Sequence(0),
+            last_chain: Chain(0),
+            blocks_in_flight,
+        };
+        let state = ShardState {
+            owner: (id == ShardId(0)).then(|| OwnerState::new(shard_count)),
+            owned: OwnedState::new(id),
+            partitions: BTreeMap::new(),
+            mint: ProducerIdMint::new(id).unwrap(),
+            latest_append_time: Realtime(0),
+        };
+        let journal = Journal::new(start, Ring::restore(geometry, &superblock.files, None));
+        let now = Now { monotonic: Monotonic(SECOND_NS), realtime: Realtime(1000 * SECOND_NS) };
+        Self::of(ShardStart { journal, superblock, state, manifest_generation: 1 }, now)
+    }
+
+    /// The same shard as it is opened again after a crash at rest: every file with blocks is sealed.
+    pub(super) fn crashed(self) -> Self {
+        let shard = &self.shard;
+        let (marks, chain) = (shard.journal.marks(), shard.journal.durable_chain());
+        let mut superblock = shard.superblock.stored().next_generation();
+        superblock.files = shard.journal.ring().describe(|_, _| false);
+        for file in superblock.files.iter_mut().filter(|file| file.state == FileUse::Open) {
+            let state = if file.confirmed_bytes > 0 { FileUse::Sealed } else { FileUse::Free };
+            *file = RingFile { state, ..*file };
+        }
+        superblock.epoch = superblock.epoch.next();
+        superblock.epoch_first_sequence = marks.durable().next();
+        (superblock.confirmed_sequence, superblock.confirmed_chain) = (marks.durable(), chain);
+        let start = JournalStart {
+            epoch: superblock.epoch,
+            epoch_first_sequence: superblock.epoch_first_sequence,
+            last_sequence: marks.durable(),
+            last_chain: chain,
+            ..*shard.journal.start()
+        };
+        let state = ShardState {
+            owner: shard.coordinator.as_ref().map(|coordinator| coordinator.durable().clone()),
+            owned: shard.owned.durable().clone(),
+            partitions: shard.partitions.clone(),
+            mint: shard.mint.clone(),
+            latest_append_time: self.now.realtime,
+        };
+        let journal = Journal::new(start, Ring::restore(superblock.geometry, &superblock.files, None));
+        let manifest_generation = superblock.manifest.generation;
+        Self::of(ShardStart { journal, superblock, state, manifest_generation }, self.now)
+    }
+
+    fn of(start: ShardStart, now: Now) -> Self {
+        let id = start.superblock.name.shard;
+        Self {
+            shard: Shard::new(start, now),
+            now,
+            id,
+            replies: BTreeMap::new(),
+            messages: VecDeque::new(),
+            superblocks: VecDeque::new(),
+            manifests: VecDeque::new(),
+            blocks: VecDeque::new(),
+            failed: Vec::new(),
+            stopped: None,
+            request_count: 0,
+        }
+    }
+
+    /// Raises the epoch; the first block is being written.
+    pub(super) fn begin(&mut self) {
+        self.shard.opening_superblock();
+        self.shard.begin_epoch(self.now);
+        self.collect();
+    }
+
+    /// A serving shard 0 of one.
+    pub(super) fn serving() -> Self {
+        Self::serving_with(ShardId(0), 1, SMALL, 1)
+    }
+
+    pub(super) fn serving_with(id: ShardId, shard_count: u16, geometry: Geometry, blocks_in_flight: usize) -> Self {
+        let mut rig = Self::unopened(id, shard_count, geometry, blocks_in_flight);
+        rig.begin();
+        rig.settle();
+        assert!(rig.shard.status().serving);
+        rig
+    }
+
+    /// A serving shard with a topic of one partition.
+    pub(super) fn with_partition() -> (Self, PartitionId) {
+        let mut rig = Self::serving();
+        let partition = rig.create("payments");
+        (rig, partition)
+    }
+
+    /// Creates a topic of one partition and waits for it.
+    pub(super) fn create(&mut self, name: &str) -> PartitionId {
+        let id = self.ask(Request::CreateTopic { name: name.to_owned(), partition_count: 1 });
+        self.settle();
+        let Some(Reply::TopicCreated(topic)) = self.replies.get(&id) else { panic!("{:?}", self.replies.get(&id)) };
+        PartitionId { topic: topic.id(), index: 0 }
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.shard.handle(event, self.now);
+        self.collect();
+    }
+
+    /// Takes every effect and starts every block that is ready.
+    fn collect(&mut self) {
+        loop {
+            while let Some(ready) = self.shard.ready_block() {
+                let write = self.shard.encode_block(&mut vec![0; ready.bytes]);
+                self.blocks.push_back(write.sequence);
+            }
+            let effects = self.shard.take_effects();
+            if effects.is_empty() {
+                return;
+            }
+            effects.into_iter().for_each(|effect| self.take(effect));
+        }
+    }
+
+    fn take(&mut self, effect: Effect) {
+        assert_eq!(self.stopped, None, "{effect:?} after the end");
+        match effect {
+            Effect::Reply { id, reply } => {
+                let before = self.replies.insert(id, reply);
+                assert_eq!(before, None, "request {id} was answered twice");
+            }
+            Effect::Send { to, message } => self.messages.push_back((to, message)),
+            Effect::WriteSuperblock(superblock) => self.superblocks.push_back(superblock),
+            Effect::WriteManifest(write) => self.manifests.push_back(write),
+            Effect::Failed(error) => self.failed.push(error),
+            Effect::Stopped { clean } => self.stopped = Some(clean),
+        }
+        assert!(self.superblocks.len() <= 1 && self.manifests.len() <= 1, "one write of each is under way at a time");
+    }
+
+    pub(super) fn ask(&mut self, request: Request) -> RequestId {
+        self.request_count += 1;
+        let id = RequestId(self.request_count);
+        self.event(Event::Request { id, request });
+        id
+    }
+
+    /// The answer to a request that leaves at once.
+    pub(super) fn answer(&mut self, request: Request) -> Reply {
+        let id = self.ask(request);
+        self.replies.remove(&id).unwrap_or_else(|| panic!("request {id} was not answered at once"))
+    }
+
+    pub(super) fn capture(&mut self, partition: PartitionId, batch: BytesMut) -> RequestId {
+        self.ask(Request::Capture { partition, batch })
+    }
+
+    pub(super) fn fetch(&mut self, partition: PartitionId, from: u64, wait_ns: u64) -> RequestId {
+        let from = FetchFrom::Offset(Offset(from));
+        self.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns })
+    }
+
+    /// Base offsets of what a fetch from `from` shows now, and the high watermark.
+    pub(super) fn shown(&mut self, partition: PartitionId, from: u64) -> (Vec<u64>, u64) {
+        let id = self.fetch(partition, from, 0);
+        let Some(Reply::Fetched(fetched)) = self.replies.remove(&id) else { panic!("a fetch of shown data") };
+        (fetched.batches.iter().map(|batch| batch.base_offset.0).collect(), fetched.high_watermark.0)
+    }
+
+    pub(super) fn end(&mut self, partition: PartitionId) -> Reply {
+        self.answer(Request::ListOffset { partition, at: OffsetAt::End })
+    }
+
+    pub(super) fn reply(&self, id: RequestId) -> Option<&Reply> {
+        self.replies.get(&id)
+    }
+
+    pub(super) fn finish_block(&mut self) {
+        let sequence = self.blocks.pop_front().expect("a block is being written");
+        self.event(Event::BlockWritten { sequence, result: Ok(()) });
+    }
+
+    pub(super) fn fail_block(&mut self) {
+        let sequence = self.blocks.pop_front().expect("a block is being written");
+        self.event(Event::BlockWritten { sequence, result: Err(disk_error(DiskErrorKind::Failed)) });
+    }
+
+    pub(super) fn finish_superblock(&mut self) -> Superblock {
+        let superblock = self.superblocks.pop_front().expect("a superblock is being written");
+        self.event(Event::SuperblockWritten(Ok(())));
+        superblock
+    }
+
+    pub(super) fn end_manifest(&mut self, result: Result<(), DiskError>) -> ManifestWrite {
+        let manifest = self.manifests.pop_front().expect("a manifest is being written");
+        self.event(Event::ManifestWritten(result));
+        manifest
+    }
+
+    /// Delivers the next message to this shard; those to others are dropped.
+    fn deliver(&mut self) {
+        let (to, message) = self.messages.pop_front().expect("a message is under way");
+        if to == self.id {
+            self.event(Event::Message { from: self.id, message });
+        }
+    }
+
+    /// Completes every write and delivers every message until nothing happens any more.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..10_000 {
+            if !self.blocks.is_empty() {
+                self.finish_block();
+            } else if !self.superblocks.is_empty() {
+                self.finish_superblock();
+            } else if !self.manifests.is_empty() {
+                self.end_manifest(Ok(()));
+            } else if !self.messages.is_empty() {
+                self.deliver();
+            } else {
+                return;
+            }
+        }
+        panic!("the shard never comes to rest");
+    }
+
+    /// Completes block writes only.
+    pub(super) fn settle_blocks(&mut self) {
+        while !self.blocks.is_empty() {
+            self.finish_block();
+        }
+    }
+
+    pub(super) fn pass(&mut self, nanoseconds: u64) {
+        self.now.monotonic = self.now.monotonic.plus_ns(nanoseconds);
+        self.now.realtime = Realtime(self.now.realtime.0 + nanoseconds);
+    }
+
+    pub(super) fn tick_after(&mut self, nanoseconds: u64) {
+        self.pass(nanoseconds);
+        self.event(Event::Tick);
+    }
+
+    pub(super) fn unknown_topic(&self) -> PartitionId {
+        PartitionId { topic: TopicId(77), index: 0 }
+    }
+}

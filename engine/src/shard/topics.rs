@@ -1,0 +1,220 @@
+//! The shard's part in the catalogue: shard 0 coordinates, owners open and close, everybody holds copies.
+
+use super::request::{Effect, Reply};
+use super::{Record, Refusal, Shard};
+use crate::catalogue::{
+    CatalogueAction, CatalogueMessage, CatalogueRecord, CatalogueReply, OwnedAction, OwnedRecord, OwnerState,
+    TopicDescriptor,
+};
+use crate::format::control::{Control, Entry};
+use crate::format::layout::Geometry;
+use crate::journal::append::Purpose;
+use crate::limits::{TOPIC_PARTITION_COUNT_MAX, UNIT_BYTES};
+use crate::model::{Now, RequestId, ShardId, TopicId};
+use crate::partition::Partition;
+
+/// Room that the largest catalogue record needs in a block.
+const RECORD_BLOCK_BYTES: usize = 16 * 1024;
+
+impl Shard {
+    /// Creates a topic, on shard 0.
+    pub(super) fn create_topic(&mut self, id: RequestId, name: &str, partition_count: u32, now: Now) {
+        if self.coordinator.is_some() && !self.has_room_for_record() {
+            return self.refuse(id, Refusal::JournalFull(self.id));
+        }
+        let Some(mut coordinator) = self.coordinator.take() else {
+            return self.refuse(id, Refusal::NotCoordinator);
+        };
+        if !has_room_for_topic(coordinator.ahead(), self.geometry(), name, partition_count) {
+            self.coordinator = Some(coordinator);
+            return self.refuse(id, Refusal::CatalogueFull);
+        }
+        let actions = coordinator.create(id, name, partition_count, now.monotonic);
+        self.coordinator = Some(coordinator);
+        self.carry_out(actions);
+    }
+
+    /// Deletes a topic, on shard 0.
+    pub(super) fn delete_topic(&mut self, id: RequestId, topic: TopicId, now: Now) {
+        if self.coordinator.is_some() && !self.has_room_for_record() {
+            return self.refuse(id, Refusal::JournalFull(self.id));
+        }
+        let Some(mut coordinator) = self.coordinator.take() else {
+            return self.refuse(id, Refusal::NotCoordinator);
+        };
+        self.deleting.insert(id, topic);
+        let actions = coordinator.delete(id, topic, now.monotonic);
+        self.coordinator = Some(coordinator);
+        self.carry_out(actions);
+    }
+
+    /// Lists the live topics.
+    pub(super) fn metadata(&mut self, id: RequestId) {
+        let reply = match &self.coordinator {
+            Some(coordinator) => {
+                let live = coordinator.durable().live_topics(TopicId(0));
+                Reply::Topics { complete: true, topics: live.cloned().collect() }
+            }
+            None if self.copies.version().is_some() => {
+                Reply::Topics { complete: true, topics: self.copies.topics().cloned().collect() }
+            }
+            None => Reply::Topics { complete: false, topics: self.owned.durable().topics().cloned().collect() },
+        };
+        self.answer(id, reply);
+    }
+
+    /// A topic as far as this shard knows.
+    pub(super) fn topic(&self, topic: TopicId) -> Option<&TopicDescriptor> {
+        let own = self.owned.durable().topic(topic).or_else(|| self.copies.topic(topic));
+        let table = self.coordinator.as_ref().and_then(|coordinator| coordinator.durable().topic(topic));
+        own.or_else(|| table.map(|topic| &topic.descriptor))
+    }
+
+    /// Takes a message from a shard.
+    pub(super) fn message(&mut self, from: ShardId, message: &CatalogueMessage, now: Now) {
+        if let CatalogueMessage::Open { .. } | CatalogueMessage::Close { .. } = message {
+            return self.owner_message(message);
+        }
+        if let CatalogueMessage::Opened { .. } | CatalogueMessage::Closed { .. } = message
+            && !self.has_room_for_record()
+        {
+            return;
+        }
+        self.copies.message(message, now.monotonic);
+        if let Some(mut coordinator) = self.coordinator.take() {
+            let actions = coordinator.message(from, message);
+            self.coordinator = Some(coordinator);
+            self.carry_out(actions);
+        }
+    }
+
+    /// Asks and repeats what is due.
+    pub(super) fn tick_catalogue(&mut self, now: Now) {
+        if let Some(mut coordinator) = self.coordinator.take() {
+            let actions = coordinator.tick(now.monotonic);
+            self.coordinator = Some(coordinator);
+            self.carry_out(actions);
+        } else if let Some(message) = self.copies.tick(now.monotonic) {
+            self.effects.push(Effect::Send { to: crate::catalogue::COORDINATOR, message });
+        }
+    }
+
+    /// Nobody will learn here how a change ends: whoever waits for one is told so.
+    pub(super) fn end_catalogue_changes(&mut self) {
+        if let Some(mut coordinator) = self.coordinator.take() {
+            let actions = coordinator.fail_all();
+            self.coordinator = Some(coordinator);
+            self.carry_out(actions);
+        }
+    }
+
+    /// Carries out what the coordinator decided. Room for an append was checked before it was asked.
+    pub(super) fn carry_out(&mut self, actions: Vec<CatalogueAction>) {
+        for action in actions {
+            match action {
+                CatalogueAction::Append(record) => self.append_record(Record::Catalogue(record)),
+                CatalogueAction::Send { to, message } => self.effects.push(Effect::Send { to, message }),
+                CatalogueAction::Reply { request, reply } => {
+                    let topic = self.deleting.remove(&request);
+                    let reply = self.catalogue_reply(reply, topic);
+                    self.answer(request, reply);
+                }
+            }
+        }
+    }
+
+    /// The data of a topic whose closing is durable is dropped.
+    pub(super) fn drop_closed_partitions(&mut self, topic: TopicId) {
+        if self.owned.ahead().topic(topic).is_some() {
+            return;
+        }
+        let closed: Vec<_> = self.partitions.keys().copied().filter(|id| id.topic == topic).collect();
+        for id in closed {
+            let state = self.partitions.remove(&id).expect("it was just listed");
+            self.producer_count -= state.producers().len();
+            self.held_bytes -= state.held_bytes();
+            self.wake_polls(id);
+        }
+    }
+
+    fn owner_message(&mut self, message: &CatalogueMessage) {
+        if !self.has_room_for_record() {
+            return;
+        }
+        let action = match message {
+            CatalogueMessage::Open { version, descriptor } => self.owned.on_open(*version, descriptor),
+            CatalogueMessage::Close { version, topic } => self.owned.on_close(*version, *topic),
+            _ => unreachable!("only Open and Close are for owners"),
+        };
+        match action {
+            OwnedAction::Append(record) => {
+                if let OwnedRecord::Opened(descriptor) = &record {
+                    for id in descriptor.partitions_on(self.id) {
+                        self.partitions.insert(id, Partition::new(id));
+                    }
+                }
+                self.append_record(Record::Owned(record));
+            }
+            OwnedAction::Answer(message) => {
+                self.effects.push(Effect::Send { to: crate::catalogue::COORDINATOR, message });
+            }
+            OwnedAction::Wait | OwnedAction::Refuse(_) => {}
+        }
+    }
+
+    fn append_record(&mut self, record: Record) {
+        let control = match &record {
+            Record::Catalogue(record) => Control::from(record),
+            Record::Owned(record) => Control::from(record),
+        };
+        let appended = self.journal.append(Entry::Control(control), Purpose::Control);
+        let appended = appended.expect("room for a record was checked before it was decided on");
+        self.records.push_back((appended.sequence, record));
+    }
+
+    fn has_room_for_record(&self) -> bool {
+        !self.journal.is_stopped() && self.journal.ring().has_room(RECORD_BLOCK_BYTES)
+    }
+
+    fn catalogue_reply(&self, reply: CatalogueReply, topic: Option<TopicId>) -> Reply {
+        let topic = topic.unwrap_or_default();
+        Reply::Refused(match reply {
+            CatalogueReply::Created(descriptor) => return Reply::TopicCreated(descriptor),
+            CatalogueReply::Deleted(topic) => return Reply::TopicDeleted(topic),
+            CatalogueReply::NameTaken { topic } => Refusal::NameTaken(topic),
+            CatalogueReply::InvalidName(error) => Refusal::TopicName(error),
+            CatalogueReply::InvalidPartitionCount { partition_count } => {
+                Refusal::PartitionCount { asked: partition_count, max: TOPIC_PARTITION_COUNT_MAX }
+            }
+            CatalogueReply::TooManyTopics => Refusal::CatalogueFull,
+            CatalogueReply::NotFound => Refusal::UnknownTopic(topic),
+            CatalogueReply::Busy => Refusal::Busy(self.id),
+            CatalogueReply::StillWorking => Refusal::StillWorking,
+            CatalogueReply::OutcomeUnknown => Refusal::OutcomeUnknown(self.id),
+            CatalogueReply::Unavailable => Refusal::ShardUnavailable(self.id),
+        })
+    }
+}
+
+/// Whether the table of shard 0, and what an owner of every partition keeps, fill at most half a manifest with one
+/// more topic. The other half belongs to producers.
+fn has_room_for_topic(table: &OwnerState, geometry: Geometry, name: &str, partition_count: u32) -> bool {
+    const TOPIC_BYTES_MAX: usize = 32;
+    const PARTITION_BYTES: usize = Partition::ENCODED_BYTES + size_of::<u32>();
+    let mut encoded = Vec::new();
+    table.encode(&mut encoded);
+    let added_count = partition_count as usize;
+    let topic_bytes = TOPIC_BYTES_MAX + name.len() + 2 * added_count;
+    let known_count: usize = table.topics().map(|topic| topic.descriptor.partition_count() as usize).sum();
+    let needed = UNIT_BYTES + 2 * (encoded.len() + topic_bytes) + (known_count + added_count) * PARTITION_BYTES;
+    needed as u64 <= geometry.manifest_bytes / 2
+}
+
+impl Record {
+    /// The record in a control entry, if it is one of the catalogue's.
+    pub(super) fn from_control(control: &Control) -> Option<Self> {
+        CatalogueRecord::from_control(control)
+            .map(Self::Catalogue)
+            .or_else(|| OwnedRecord::from_control(control).map(Self::Owned))
+    }
+}

@@ -1,0 +1,5 @@
+//! Florin under test: the simulator, the world it plays, and tests on real disks.
+
+pub mod real;
+pub mod sim;
+pub mod world;

@@ -1,0 +1,53 @@
+//! Independent random streams of one seed, so that drawing more from one never shifts another.
+
+#[cfg(test)]
+mod tests;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+const SCHEDULING: u64 = 1;
+const DISK: u64 = 2;
+const FAULTS: u64 = 3;
+const WORKLOAD: u64 = 4;
+const CRASH: u64 = 5;
+/// The streams of runtimes lie above all others: one for each incarnation and shard.
+const RUNTIME: u64 = 1 << 63;
+
+/// The streams of one simulation.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// Which ready task is next, and how long it takes.
+    pub scheduling: ChaCha8Rng,
+    /// How long the disk takes.
+    pub disk: ChaCha8Rng,
+    /// What the disk gets wrong.
+    pub faults: ChaCha8Rng,
+    /// What is asked of the engine.
+    pub workload: ChaCha8Rng,
+    /// When the power goes and what it leaves behind.
+    pub crash: ChaCha8Rng,
+}
+
+/// All streams of `seed`.
+pub fn streams(seed: u64) -> Streams {
+    Streams {
+        scheduling: stream(seed, SCHEDULING),
+        disk: stream(seed, DISK),
+        faults: stream(seed, FAULTS),
+        workload: stream(seed, WORKLOAD),
+        crash: stream(seed, CRASH),
+    }
+}
+
+/// The stream that a runtime's `random` draws from: never the same for two incarnations or two shards.
+pub fn runtime_stream(seed: u64, incarnation: u64, shard: u16) -> ChaCha8Rng {
+    assert!(incarnation < 1 << 46, "incarnation {incarnation} has no stream of its own");
+    stream(seed, RUNTIME | incarnation << 16 | u64::from(shard))
+}
+
+fn stream(seed: u64, number: u64) -> ChaCha8Rng {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    random.set_stream(number);
+    random
+}

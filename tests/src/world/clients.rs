@@ -1,0 +1,119 @@
+//! Clients: batches with a serial number each, and producers that retry what they do not know.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE, sequence_plus};
+use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// Batches that a producer may have unanswered: the server's retry window.
+pub const PIPELINE_MAX: usize = florin_engine::limits::PRODUCER_WINDOW_BATCHES;
+
+/// How a batch of a producer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Sent, no answer yet.
+    Open,
+    /// Answered with "unknown", or lost in a crash: must be sent again, unchanged.
+    Unknown,
+    /// Acknowledged.
+    Acked,
+}
+
+/// A batch that a producer still cares about.
+#[derive(Clone, Copy, Debug)]
+pub struct Tracked {
+    /// Its serial.
+    pub serial: u64,
+    /// First sequence.
+    pub base_sequence: u32,
+    /// Records.
+    pub record_count: u32,
+    /// How it stands.
+    pub standing: Standing,
+}
+
+/// An idempotent producer, bound to one partition.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    /// Its id.
+    pub id: ProducerId,
+    /// Its epoch.
+    pub epoch: ProducerEpoch,
+    /// Where it sends.
+    pub partition: PartitionId,
+    /// The sequence of its next new batch.
+    pub next_sequence: u32,
+    /// Batches in order, the oldest first; acknowledged ones stay a while, to be retried.
+    pub tracked: VecDeque<Tracked>,
+    /// It is not used any more: its partition is gone, or its state may have expired.
+    pub retired: bool,
+}
+
+impl Producer {
+    /// A producer that has sent nothing.
+    pub fn new(id: ProducerId, epoch: ProducerEpoch, partition: PartitionId) -> Self {
+        Self { id, epoch, partition, next_sequence: 0, tracked: VecDeque::new(), retired: false }
+    }
+
+    /// Batches that are not acknowledged.
+    pub fn unsettled_count(&self) -> usize {
+        self.tracked.iter().filter(|tracked| tracked.standing != Standing::Acked).count()
+    }
+
+    /// The first batch that must be sent again before anything new.
+    pub fn first_unknown(&self) -> Option<Tracked> {
+        self.tracked.iter().copied().find(|tracked| tracked.standing == Standing::Unknown)
+    }
+
+    /// Notes a new batch.
+    pub fn track(&mut self, serial: u64, record_count: u32) {
+        let base_sequence = self.next_sequence;
+        self.next_sequence = sequence_plus(base_sequence, record_count);
+        self.tracked.push_back(Tracked { serial, base_sequence, record_count, standing: Standing::Open });
+        let settled = |tracked: &Tracked| tracked.standing == Standing::Acked;
+        while self.tracked.len() > 4 * PIPELINE_MAX && self.tracked.front().is_some_and(settled) {
+            self.tracked.pop_front();
+        }
+    }
+
+    /// Sets how a batch stands; batches that were given up are not tracked any more.
+    pub fn stands(&mut self, serial: u64, standing: Standing) {
+        if let Some(tracked) = self.tracked.iter_mut().find(|tracked| tracked.serial == serial)
+            && tracked.standing != Standing::Acked
+        {
+            tracked.standing = standing;
+        }
+    }
+
+    /// A batch was refused before it was ever stored: it and everything behind it is given up, and its sequences
+    /// are used again. Returns the serials that were given up.
+    pub fn give_up_from(&mut self, serial: u64) -> Vec<u64> {
+        let Some(at) = self.tracked.iter().position(|tracked| tracked.serial == serial) else { return Vec::new() };
+        self.next_sequence = self.tracked[at].base_sequence;
+        self.tracked.drain(at..).map(|tracked| tracked.serial).collect()
+    }
+}
+
+/// Builds a batch whose records carry `serial`.
+pub fn batch(
+    serial: u64,
+    record_count: u32,
+    value_bytes_max: usize,
+    stamp: Option<(ProducerId, ProducerEpoch, u32)>,
+    random: &mut ChaCha8Rng,
+) -> BytesMut {
+    let mut builder = BatchBuilder::new();
+    if let Some((id, epoch, base_sequence)) = stamp {
+        builder.stamp(id, epoch, base_sequence);
+    }
+    let filler = vec![serial.to_le_bytes()[0]; random.random_range(1..=value_bytes_max)];
+    for index in 0..record_count {
+        let timestamp_ms = i64::from(index);
+        let key = serial.to_le_bytes();
+        builder.push(timestamp_ms, Some(&key), Some(&filler), HEADERS_NONE).expect("small batches fit");
+    }
+    builder.finish()
+}

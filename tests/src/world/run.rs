@@ -1,0 +1,471 @@
+//! Plays one world: operations, crashes in between, and a full check after every start.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use florin_engine::io::{DiskOperation, Runtime};
+use florin_engine::journal::create::{FormatSettings, format};
+use florin_engine::model::{Id128, PartitionId, Realtime, RequestId, ShardId};
+use florin_engine::shard::Request;
+use florin_engine::shard::open::OpenError;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::clients::Producer;
+use super::cluster::{Cluster, DATA, Seen};
+use super::model::{Checked, Model, Violation, violation};
+use super::plan::{Operation, Plan};
+use crate::sim::{Fault, Injection, SimDevice, SimExecutor, SimRuntime, Stop, Streams, streams};
+
+/// Virtual time in which a healthy server answers everything.
+const PATIENCE_NS: u64 = 60_000_000_000;
+/// Virtual time in which any disk operation ends.
+const WRITE_PATIENCE_NS: u64 = 250_000_000;
+/// Starts that may fail in a row while disk faults strike.
+const START_TRIES_MAX: u32 = 8;
+
+/// What a request is about, until it is answered.
+#[derive(Clone, Debug)]
+pub(super) enum Asked {
+    Capture { serial: u64, producer: Option<usize>, expect: Expect },
+    Fetch { partition: PartitionId, from: u64, verify: bool },
+    ListEnd { partition: PartitionId },
+    CreateTopic,
+    DeleteTopic,
+    Metadata { shard: ShardId },
+    InitProducer { partition: PartitionId, bump: Option<usize> },
+    Other,
+}
+
+/// What a capture must lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// Stored once, or refused for reasons of the server.
+    Stored,
+    /// Refused for its sequence.
+    Refused,
+}
+
+/// What one run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Operations done.
+    pub operation_count: u64,
+    /// Executor events.
+    pub event_count: u64,
+    /// Ends by kill.
+    pub kill_count: u64,
+    /// Ends by power loss.
+    pub power_loss_count: u64,
+    /// Ends in order.
+    pub restart_count: u64,
+    /// Captures acknowledged.
+    pub acked_count: u64,
+    /// Captures answered as duplicates.
+    pub duplicate_count: u64,
+    /// Captures whose outcome was unknown.
+    pub unknown_count: u64,
+    /// Captures refused because the journal was full.
+    pub full_count: u64,
+    /// Shards that stopped after a failed write.
+    pub failed_count: u64,
+    /// Torn tails that were cut.
+    pub cut_count: u64,
+    /// Checkpoints asked for and taken.
+    pub checkpoint_count: u64,
+    /// Batches read back after a start.
+    pub verified_count: u64,
+    /// Starts refused because of an injected fault.
+    pub refused_start_count: u64,
+}
+
+impl Summary {
+    /// Both together.
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            operation_count: self.operation_count + other.operation_count,
+            event_count: self.event_count + other.event_count,
+            kill_count: self.kill_count + other.kill_count,
+            power_loss_count: self.power_loss_count + other.power_loss_count,
+            restart_count: self.restart_count + other.restart_count,
+            acked_count: self.acked_count + other.acked_count,
+            duplicate_count: self.duplicate_count + other.duplicate_count,
+            unknown_count: self.unknown_count + other.unknown_count,
+            full_count: self.full_count + other.full_count,
+            failed_count: self.failed_count + other.failed_count,
+            cut_count: self.cut_count + other.cut_count,
+            checkpoint_count: self.checkpoint_count + other.checkpoint_count,
+            verified_count: self.verified_count + other.verified_count,
+            refused_start_count: self.refused_start_count + other.refused_start_count,
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// What was done.
+    pub summary: Summary,
+    /// Fingerprint of every durable byte at the end and of everything that was answered.
+    pub digest: u64,
+    /// The broken promise, if one was.
+    pub violation: Option<Violation>,
+}
+
+/// A world while it is played.
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) executor: SimExecutor,
+    pub(super) device: SimDevice,
+    pub(super) cluster: Cluster,
+    pub(super) random: ChaCha8Rng,
+    faults: ChaCha8Rng,
+    crash: ChaCha8Rng,
+    pub(super) model: Model,
+    pub(super) producers: Vec<Producer>,
+    pub(super) asked: BTreeMap<RequestId, (ShardId, Asked)>,
+    pub(super) next_request: u64,
+    pub(super) next_serial: u64,
+    pub(super) summary: Summary,
+    pub(super) answers_digest: u64,
+    incarnation: u64,
+    /// Disk faults were injected since the last start.
+    faulty: bool,
+    /// Writes of these shards on these paths were made to fail.
+    watched: Vec<(ShardId, String)>,
+    /// Requests from here on were sent to a shard that had failed.
+    pub(super) failed_before: BTreeMap<ShardId, RequestId>,
+    /// Skew of the wall clock.
+    skew_ns: i64,
+}
+
+/// Plays the world of a plan.
+pub fn play(plan: &Plan) -> Outcome {
+    let mut world = World::new(plan.clone());
+    let violation = world.play().err();
+    let digest = world.device.snapshot().digest() ^ world.answers_digest;
+    let mut summary = world.summary;
+    summary.event_count = world.executor.event_count();
+    Outcome { summary, digest, violation }
+}
+
+impl World {
+    fn new(plan: Plan) -> Self {
+        let executor = SimExecutor::new(plan.seed);
+        let mut disk = plan.disk.clone();
+        if plan.lying_disk {
+            disk.faults.path_contains = "journal".to_owned();
+            disk.faults.write_lie_ppm = 1_000_000;
+        }
+        let device = SimDevice::new(executor.handle(), disk);
+        let Streams { mut workload, faults, crash, .. } = streams(plan.seed);
+        let _ = Plan::of(plan.seed, &mut workload);
+        format_directory(&executor, &device, &plan);
+        let cluster = start(&executor, &device, &plan, 0);
+        Self {
+            executor,
+            device,
+            cluster,
+            random: workload,
+            faults,
+            crash,
+            model: Model::default(),
+            producers: Vec::new(),
+            asked: BTreeMap::new(),
+            next_request: 1,
+            next_serial: 1,
+            summary: Summary::default(),
+            answers_digest: 0,
+            incarnation: 0,
+            faulty: false,
+            watched: Vec::new(),
+            failed_before: BTreeMap::new(),
+            skew_ns: 0,
+            plan,
+        }
+    }
+
+    fn play(&mut self) -> Checked {
+        self.settle_start()?;
+        self.create_topic();
+        for _ in 0..self.plan.operation_count {
+            let operation = self.draw();
+            self.summary.operation_count += 1;
+            self.step(operation)?;
+            let events = self.random.random_range(0..=self.plan.events_between_max);
+            let _ = self.executor.run_until_event(self.executor.event_count() + events);
+            self.take_seen()?;
+            self.check_failed_writes()?;
+            self.restart_if_failed()?;
+        }
+        self.end()
+    }
+
+    fn draw(&mut self) -> Operation {
+        let total: u32 = self.plan.weights.iter().map(|(_, weight)| weight).sum();
+        let mut at = self.random.random_range(0..total);
+        for (operation, weight) in &self.plan.weights {
+            if at < *weight {
+                return *operation;
+            }
+            at -= weight;
+        }
+        unreachable!("the weights add up")
+    }
+
+    fn step(&mut self, operation: Operation) -> Checked {
+        match operation {
+            Operation::Kill | Operation::PowerLoss => self.crash(operation == Operation::PowerLoss),
+            Operation::Restart => self.close_and_start(),
+            Operation::DiskFault => {
+                self.inject_fault();
+                Ok(())
+            }
+            Operation::ClockJump => {
+                self.jump_clock();
+                Ok(())
+            }
+            Operation::Wait => {
+                let wait_ns = [1_000_000, 12_000_000, 200_000_000][self.random.random_range(0..3)];
+                let _ = self.executor.run_for(wait_ns);
+                Ok(())
+            }
+            other => {
+                self.ask(other);
+                Ok(())
+            }
+        }
+    }
+
+    /// The wall clock jumps by hours, or by days while the server is down; producers that may have expired meanwhile
+    /// are not used any more.
+    fn jump_clock(&mut self) {
+        const HOUR_NS: i64 = 3_600 * 1_000_000_000;
+        let hours = [-2, 2, 30, 24 * 8][self.random.random_range(0..4)];
+        if hours > 24 * 7 {
+            self.producers.iter_mut().for_each(|producer| producer.retired = true);
+        }
+        self.skew_ns += hours * HOUR_NS;
+        self.executor.set_realtime_skew_ns(self.skew_ns);
+    }
+
+    /// Makes the next disk operation of some kind on some file fail.
+    fn inject_fault(&mut self) {
+        let shard = ShardId(self.faults.random_range(0..self.plan.shard_count));
+        let file = ["journal", "journal", "journal", "superblock", "manifest"][self.faults.random_range(0..5)];
+        let path = format!("shard-{shard}/{file}");
+        let fault = [Fault::Fail, Fault::Fail, Fault::NoSpace, Fault::Short][self.faults.random_range(0..4)];
+        let operation = [
+            DiskOperation::Write,
+            DiskOperation::Write,
+            DiskOperation::Write,
+            DiskOperation::Sync,
+            DiskOperation::Read,
+        ][self.faults.random_range(0..5)];
+        let fault = if operation == DiskOperation::Write { fault } else { Fault::Fail };
+        let skip_count = self.faults.random_range(0..4);
+        self.faulty = true;
+        if operation == DiskOperation::Write && file != "manifest" {
+            self.watched.push((shard, path.clone()));
+        }
+        self.device.inject(Injection { operation, path_contains: path, skip_count, fault });
+    }
+
+    /// A journal or superblock write that failed must have stopped its shard.
+    fn check_failed_writes(&mut self) -> Checked {
+        if self.watched.is_empty() {
+            return Ok(());
+        }
+        let armed = self.device.disarm();
+        let is_armed = |path: &str| armed.iter().any(|injection| injection.path_contains == path);
+        let (waiting, struck): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.watched).into_iter().partition(|(_, path)| is_armed(path));
+        self.watched = waiting;
+        armed.into_iter().for_each(|injection| self.device.inject(injection));
+        for (shard, path) in struck {
+            let _ = self.executor.run_for(WRITE_PATIENCE_NS);
+            self.take_seen()?;
+            let status = self.cluster.statuses().into_iter().find(|status| status.shard == shard);
+            if status.is_some_and(|status| status.failed.is_none()) {
+                return violation(
+                    "a failed write ends acks",
+                    format!("shard {shard} goes on after a failed write on {path}"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the process here, and starts another one.
+    pub(super) fn crash(&mut self, power: bool) -> Checked {
+        self.take_seen()?;
+        self.executor.crash_process(self.cluster.process());
+        if power {
+            self.summary.power_loss_count += 1;
+            self.device.power_loss(&mut self.crash);
+        } else {
+            self.summary.kill_count += 1;
+            self.device.kill(&mut self.crash);
+        }
+        self.lose_requests();
+        self.start_again()
+    }
+
+    /// Closes in order and starts again; what was acknowledged or not must not change.
+    fn close_and_start(&mut self) -> Checked {
+        self.summary.restart_count += 1;
+        self.cluster.shutdown();
+        let shards = self.cluster.statuses().len();
+        let mut stopped = 0;
+        let deadline = self.executor.handle().now_ns() + PATIENCE_NS;
+        while stopped < shards {
+            let cluster = &self.cluster;
+            let handle = self.executor.handle();
+            let _ = self.executor.run_until(|| cluster.has_seen() || handle.now_ns() > deadline);
+            if self.executor.handle().now_ns() > deadline {
+                return violation("progress", format!("{} of {shards} shards did not close", shards - stopped));
+            }
+            stopped += self.take_seen()?;
+        }
+        self.executor.crash_process(self.cluster.process());
+        self.device.kill(&mut self.crash);
+        self.lose_requests();
+        self.start_again()
+    }
+
+    fn start_again(&mut self) -> Checked {
+        self.incarnation += 1;
+        self.watched.clear();
+        self.failed_before.clear();
+        self.cluster = start(&self.executor, &self.device, &self.plan, self.incarnation);
+        if self.random.random_bool(0.15) {
+            let events = self.random.random_range(0..120);
+            let _ = self.executor.run_until_event(self.executor.event_count() + events);
+            return self.crash(self.plan.seed.is_multiple_of(2));
+        }
+        self.settle_start()
+    }
+
+    /// Waits until every shard serves, and checks everything that is known.
+    fn settle_start(&mut self) -> Checked {
+        for _ in 0..START_TRIES_MAX {
+            self.wait(|cluster| cluster.is_settled(), "shards did not open")?;
+            let Some((shard, error)) = self.cluster.refusal() else {
+                self.wait(Cluster::is_serving, "shards do not serve")?;
+                self.summary.cut_count +=
+                    self.cluster.reports().iter().filter(|report| !report.cuts.is_empty()).count() as u64;
+                return self.verify();
+            };
+            let struck = self.faulty && !matches!(error, OpenError::Identity { .. });
+            if !struck {
+                return violation("healthy directory opens", format!("shard {shard} was refused: {error}"));
+            }
+            self.summary.refused_start_count += 1;
+            self.faulty = false;
+            self.device.disarm();
+            self.executor.crash_process(self.cluster.process());
+            self.device.kill(&mut self.crash);
+            self.incarnation += 1;
+            self.cluster = start(&self.executor, &self.device, &self.plan, self.incarnation);
+        }
+        violation("healthy directory opens", "too many failed starts".to_owned())
+    }
+
+    /// A shard that failed is restarted after a while, as an operator would.
+    fn restart_if_failed(&mut self) -> Checked {
+        let failed = self.cluster.statuses().iter().any(|status| status.failed.is_some());
+        if !failed || self.random.random_bool(0.8) {
+            return Ok(());
+        }
+        if self.random.random_bool(0.5) {
+            return self.close_and_start();
+        }
+        let power = self.random.random_bool(0.5);
+        self.crash(power)
+    }
+
+    /// Runs until the condition holds.
+    pub(super) fn wait(&mut self, condition: impl Fn(&Cluster) -> bool, what: &str) -> Checked {
+        let deadline = self.executor.handle().now_ns() + PATIENCE_NS;
+        let (cluster, handle) = (&self.cluster, self.executor.handle());
+        let stop = self.executor.run_until(|| condition(cluster) || handle.now_ns() > deadline);
+        if stop == Stop::Stalled || !condition(&self.cluster) {
+            return violation("progress", what.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Everything still asked is answered, then a last restart and a last check.
+    fn end(&mut self) -> Checked {
+        self.device.disarm();
+        self.answer_all()?;
+        self.crash(true)?;
+        self.close_and_start()?;
+        self.answer_all()
+    }
+
+    /// Waits until nothing is unanswered.
+    pub(super) fn answer_all(&mut self) -> Checked {
+        let deadline = self.executor.handle().now_ns() + PATIENCE_NS;
+        while !self.asked.is_empty() {
+            let (cluster, handle) = (&self.cluster, self.executor.handle());
+            let _ = self.executor.run_until(|| cluster.has_seen() || handle.now_ns() > deadline);
+            if self.executor.handle().now_ns() > deadline {
+                return violation(
+                    "progress",
+                    format!("{} requests are not answered: {:?}", self.asked.len(), self.asked.values().next()),
+                );
+            }
+            self.take_seen()?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the server said; returns how many shards closed.
+    pub(super) fn take_seen(&mut self) -> Result<usize, Violation> {
+        let mut stopped = 0;
+        for seen in self.cluster.take_seen() {
+            match seen {
+                Seen::Reply(id, reply) => self.reply(id, reply)?,
+                Seen::Failed(shard) => {
+                    self.summary.failed_count += 1;
+                    self.failed_before.insert(shard, RequestId(self.next_request));
+                }
+                Seen::Stopped(..) => stopped += 1,
+            }
+        }
+        Ok(stopped)
+    }
+
+    /// Sends a request; if the shard is down nobody will ever answer, and nothing is asked.
+    pub(super) fn submit(&mut self, shard: ShardId, asked: Asked, request: Request) -> bool {
+        let id = RequestId(self.next_request);
+        self.next_request += 1;
+        self.asked.insert(id, (shard, asked));
+        let sent = self.cluster.submit(shard, id, request);
+        if !sent {
+            self.asked.remove(&id);
+        }
+        sent
+    }
+}
+
+fn start(executor: &SimExecutor, device: &SimDevice, plan: &Plan, incarnation: u64) -> Cluster {
+    let messages = crate::sim::streams::runtime_stream(plan.seed, incarnation, u16::MAX);
+    Cluster::start(executor, device, plan.shard_count, plan.blocks_in_flight, messages, plan.message_loss_ppm)
+}
+
+fn format_directory(executor: &SimExecutor, device: &SimDevice, plan: &Plan) {
+    let runtime = SimRuntime::new(executor.handle(), device.mount(), 0);
+    let settings = FormatSettings {
+        directory_id: runtime.random(),
+        journal_ids: (0..plan.shard_count).map(|_| runtime.random()).collect::<Vec<Id128>>(),
+        geometry: plan.geometry,
+        created: Realtime(runtime.now().realtime.0),
+    };
+    let process = runtime.process();
+    let disk = runtime.disk().clone();
+    let formatted = executor.block_on(async move { format(&disk, Path::new(DATA), &settings).await });
+    formatted.expect("a new directory is formatted");
+    executor.crash_process(process);
+}

@@ -1,0 +1,93 @@
+//! Reads everything back after a start and holds it against what clients know.
+
+use std::collections::BTreeSet;
+
+use florin_engine::model::{Offset, PartitionId, ShardId};
+use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Request};
+
+use super::model::{Checked, violation};
+use super::run::{Asked, World};
+
+impl World {
+    /// Lists topics and ends, reads every partition from its first offset, and checks all of it.
+    pub(super) fn verify(&mut self) -> Checked {
+        let shard = ShardId(0);
+        self.submit(shard, Asked::Metadata { shard }, Request::Metadata);
+        self.answer_all()?;
+        let partitions: Vec<PartitionId> = self
+            .model
+            .topics
+            .values()
+            .filter(|topic| Self::is_surely_live(topic))
+            .flat_map(|topic| {
+                let id = topic.descriptor.id();
+                (0..topic.descriptor.partition_count()).map(move |index| PartitionId { topic: id, index })
+            })
+            .collect();
+        for partition in partitions {
+            let owner = self.owner(partition).expect("the topic is known");
+            let end = Request::ListOffset { partition, at: OffsetAt::End };
+            self.submit(owner, Asked::ListEnd { partition }, end);
+            let from = FetchFrom::Offset(Offset(0));
+            let all = Request::Fetch { partition, from, bytes_max: usize::MAX, wait_ns: 0 };
+            self.submit(owner, Asked::Fetch { partition, from: 0, verify: true }, all);
+            self.answer_all()?;
+        }
+        Ok(())
+    }
+
+    /// Takes what a fetch returned. `verify`: it must be everything.
+    pub(super) fn fetched(&mut self, partition: PartitionId, from: u64, verify: bool, fetched: &Fetched) -> Checked {
+        if self.model.topics.get(&partition.topic).is_some_and(|topic| topic.deleted) {
+            return violation("topics", format!("{partition} is read after its topic was deleted"));
+        }
+        let mut expected: Option<u64> = None;
+        let mut last_time = None;
+        let mut serials = BTreeSet::new();
+        for held in &fetched.batches {
+            let first = expected.is_none();
+            let begins_right = if first { held.base_offset.0 <= from && from <= held.last_offset.0 } else { true };
+            if !begins_right || expected.is_some_and(|expected| expected != held.base_offset.0) {
+                return violation(
+                    "order",
+                    format!("{partition}: batch at {} where {expected:?} must come", held.base_offset),
+                );
+            }
+            if last_time.is_some_and(|last| held.append_time < last) {
+                return violation("order", format!("{partition}: append time goes back at {}", held.base_offset));
+            }
+            if held.last_offset >= fetched.high_watermark {
+                return violation(
+                    "durability",
+                    format!("{partition}: offset {} shown beyond the end", held.last_offset),
+                );
+            }
+            let serial = self.model.shown(partition, held)?;
+            if !serials.insert(serial) {
+                return violation("exactly once", format!("{partition}: batch {serial} is stored twice"));
+            }
+            expected = Some(held.last_offset.0 + 1);
+            last_time = Some(held.append_time);
+        }
+        self.summary.verified_count += if verify { fetched.batches.len() as u64 } else { 0 };
+        self.model.ends_at(partition, fetched.high_watermark)?;
+        if verify { self.whole_partition(partition, expected.unwrap_or(0), fetched, &serials) } else { Ok(()) }
+    }
+
+    /// Everything that anybody knows of the partition must have been read.
+    fn whole_partition(&self, partition: PartitionId, end: u64, fetched: &Fetched, serials: &BTreeSet<u64>) -> Checked {
+        if fetched.start_offset != Offset(0) || end != fetched.high_watermark.0 {
+            let what = format!(
+                "{partition} holds offsets {} to {end}, its end is {}",
+                fetched.start_offset, fetched.high_watermark
+            );
+            return violation("no gap", what);
+        }
+        let facts = self.model.partitions.get(&partition);
+        let lost = facts.and_then(|facts| facts.batches.iter().find(|(_, serial)| !serials.contains(serial)));
+        match lost {
+            Some((at, serial)) => violation("durability", format!("{partition}: batch {serial} at {at} is gone")),
+            None => Ok(()),
+        }
+    }
+}

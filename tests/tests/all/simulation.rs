@@ -1,0 +1,50 @@
+//! Worlds that every test run plays: a few seeds, the failures of the past, and a disk that lies.
+
+use florin_tests::sim::streams;
+use florin_tests::world::{Outcome, Plan, play};
+
+fn world(seed: u64, lying_disk: bool) -> Outcome {
+    let mut plan = Plan::of(seed, &mut streams(seed).workload);
+    plan.lying_disk = lying_disk;
+    play(&plan)
+}
+
+#[test]
+fn fifty_worlds_with_crashes_break_no_promise() {
+    for seed in 1..=50 {
+        let outcome = world(seed, false);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        let summary = outcome.summary;
+        assert!(summary.operation_count >= 500, "seed {seed} did too little: {summary:?}");
+        assert!(summary.kill_count + summary.power_loss_count >= 1, "seed {seed} never crashed: {summary:?}");
+    }
+}
+
+#[test]
+fn worlds_that_once_broke_a_promise_break_none() {
+    let lines = include_str!("../../seeds.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for line in lines {
+        let (seed, sentence) = line.split_once(char::is_whitespace).expect("a seed, then a sentence");
+        let seed = seed.parse().expect("a line begins with a seed");
+        assert_eq!(world(seed, false).violation, None, "seed {seed}: {sentence}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_the_same_answers() {
+    for seed in [3, 17, 4711] {
+        let (first, second) = (world(seed, false), world(seed, false));
+        assert_eq!((first.digest, first.summary), (second.digest, second.summary), "seed {seed}");
+    }
+}
+
+#[test]
+fn different_seeds_give_different_worlds() {
+    assert_ne!(world(1, false).digest, world(2, false).digest);
+}
+
+#[test]
+fn a_disk_that_acknowledges_volatile_writes_is_noticed() {
+    let noticed = (1..=20).filter(|seed| world(*seed, true).violation.is_some()).count();
+    assert!(noticed >= 10, "only {noticed} of 20 worlds noticed that acknowledged writes were lost");
+}

@@ -1,0 +1,224 @@
+//! What the sections of a manifest say, decoded with the engine's own readers.
+
+use bytes::Buf;
+use florin_engine::catalogue::{OwnedState, OwnerState, TopicDescriptor, TopicState};
+use florin_engine::format::manifest::{Manifest, Module, Section};
+use florin_engine::limits::PARTITION_PRODUCER_COUNT_MAX;
+use florin_engine::model::{PartitionId, Realtime, ShardId};
+use florin_engine::partition::Partition;
+use florin_engine::producer::{ProducerIdMint, ProducerTable};
+use serde::Serialize;
+
+use crate::time::rfc3339_unless_never;
+
+/// The only version of each section's encoding.
+const SECTION_VERSION: u16 = 1;
+
+/// The contents of one section.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Contents {
+    /// Names and placement of all topics.
+    Catalogue(Catalogue),
+    /// The shard's own topics and partitions.
+    Partitions(Partitions),
+    /// How many producers each partition knows.
+    Producers(Producers),
+    /// Reserved producer ids.
+    ProducerIds(ProducerIds),
+}
+
+/// Shard 0's table.
+#[derive(Debug, Serialize)]
+pub struct Catalogue {
+    /// Records ever applied.
+    pub catalogue_version: u64,
+    /// The version at which the set of live topics last changed.
+    pub live_version: u64,
+    /// The id that the next topic gets.
+    pub topic_id_next: u64,
+    /// The topics, by id.
+    pub topics: Vec<Topic>,
+}
+
+/// One topic.
+#[derive(Debug, Serialize)]
+pub struct Topic {
+    /// Its id.
+    pub topic: u64,
+    /// Its name.
+    pub name: String,
+    /// `creating`, `live` or `deleting`; only shard 0 knows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<&'static str>,
+    /// The shard of each partition.
+    pub placement: Vec<u16>,
+}
+
+/// The partitions of a shard.
+#[derive(Debug, Serialize)]
+pub struct Partitions {
+    /// Requests to open a topic below this catalogue version came too late.
+    pub closed_version: u64,
+    /// Topics with open partitions here, by id.
+    pub topics: Vec<Topic>,
+    /// Open partitions.
+    pub partitions: Vec<PartitionEnd>,
+}
+
+/// Where a partition ends.
+#[derive(Debug, Serialize)]
+pub struct PartitionEnd {
+    /// The topic.
+    pub topic: u64,
+    /// The partition's index in it.
+    pub partition: u32,
+    /// Where it goes on.
+    pub next_offset: u64,
+    /// When its last batch was appended; nothing if it never had one.
+    pub last_append_time: Option<String>,
+}
+
+/// Producers by partition.
+#[derive(Debug, Serialize)]
+pub struct Producers {
+    /// Every open partition.
+    pub partitions: Vec<ProducerCount>,
+}
+
+/// How many producers a partition knows.
+#[derive(Debug, Serialize)]
+pub struct ProducerCount {
+    /// The topic.
+    pub topic: u64,
+    /// The partition's index in it.
+    pub partition: u32,
+    /// Producers with a retry window.
+    pub producer_count: usize,
+}
+
+/// Producer ids of a shard.
+#[derive(Debug, Serialize)]
+pub struct ProducerIds {
+    /// One behind the last counter that was reserved.
+    pub reserved_end: u64,
+}
+
+/// Decodes every section; the result is in the order of `manifest.sections`.
+pub fn decode(manifest: &Manifest, shard_count: u16) -> Vec<Result<Contents, String>> {
+    let mut open = None;
+    let decoded = manifest.sections.iter().map(|section| {
+        if section.version != SECTION_VERSION {
+            return Err(format!("its encoding is version {}, this Florin reads {SECTION_VERSION}", section.version));
+        }
+        if section.sequence != manifest.sequence {
+            return Err(format!("includes block {} instead of {}", section.sequence, manifest.sequence));
+        }
+        match section.module {
+            Module::Catalogue => catalogue(section, shard_count),
+            Module::Partitions => partitions(section, manifest.shard).map(|(ids, contents)| {
+                open = Some(ids);
+                contents
+            }),
+            Module::Producers => match &open {
+                Some(ids) => producers(section, ids),
+                None => Err("whose they are is not known: the section of the partitions cannot be read".to_owned()),
+            },
+            Module::ProducerIds => producer_ids(section, manifest.shard),
+        }
+    });
+    decoded.collect()
+}
+
+fn catalogue(section: &Section, shard_count: u16) -> Result<Contents, String> {
+    let state = OwnerState::decode(shard_count, &section.bytes).map_err(|error| error.to_string())?;
+    let topics = state.topics().map(|topic| {
+        let state = match topic.state {
+            TopicState::Creating => "creating",
+            TopicState::Live => "live",
+            TopicState::Deleting => "deleting",
+        };
+        Topic { state: Some(state), ..Topic::of(&topic.descriptor) }
+    });
+    Ok(Contents::Catalogue(Catalogue {
+        catalogue_version: state.version(),
+        live_version: state.live_version(),
+        topic_id_next: state.topic_id_next().0,
+        topics: topics.collect(),
+    }))
+}
+
+/// Owned topics, then every open partition: u32 bytes of the topics, topics, u32 count, partitions.
+fn partitions(section: &Section, shard: ShardId) -> Result<(Vec<PartitionId>, Contents), String> {
+    let mut bytes = &section.bytes[..];
+    let cut_off = |_| "it is cut off".to_owned();
+    let topics_bytes = bytes.try_get_u32_le().map_err(cut_off)? as usize;
+    let (topics, mut bytes) = bytes.split_at_checked(topics_bytes).ok_or("it is cut off")?;
+    let owned = OwnedState::decode(shard, topics).map_err(|error| error.to_string())?;
+    let count = bytes.try_get_u32_le().map_err(cut_off)?;
+    let mut ids = Vec::new();
+    let mut ends = Vec::new();
+    for _ in 0..count {
+        let partition = Partition::decode(&mut bytes).map_err(cut_off)?;
+        let id = partition.id();
+        // An append time never goes back, so the earliest possible next one is the last one.
+        let last_append_time = partition.next_slot(Realtime(0)).append_time;
+        ids.push(id);
+        ends.push(PartitionEnd {
+            topic: id.topic.0,
+            partition: id.index,
+            next_offset: partition.next_offset().0,
+            last_append_time: rfc3339_unless_never(last_append_time),
+        });
+    }
+    if !bytes.is_empty() {
+        return Err(format!("{} bytes are left behind it", bytes.len()));
+    }
+    if !owned.partitions().eq(ids.iter().copied()) {
+        return Err("partitions and their topics do not agree".to_owned());
+    }
+    let topics = owned.topics().map(Topic::of).collect();
+    Ok((ids, Contents::Partitions(Partitions { closed_version: owned.closed_version(), topics, partitions: ends })))
+}
+
+fn producers(section: &Section, ids: &[PartitionId]) -> Result<Contents, String> {
+    let mut bytes = &section.bytes[..];
+    let mut partitions = Vec::new();
+    for id in ids {
+        let table = ProducerTable::decode(&mut bytes, PARTITION_PRODUCER_COUNT_MAX);
+        let table = table.map_err(|error| format!("partition {id}: {error}"))?;
+        partitions.push(ProducerCount { topic: id.topic.0, partition: id.index, producer_count: table.len() });
+    }
+    if bytes.is_empty() {
+        Ok(Contents::Producers(Producers { partitions }))
+    } else {
+        Err(format!("{} bytes are left behind it", bytes.len()))
+    }
+}
+
+fn producer_ids(section: &Section, shard: ShardId) -> Result<Contents, String> {
+    let mut bytes = &section.bytes[..];
+    let mint = ProducerIdMint::decode(shard, &mut bytes).map_err(|error| error.to_string())?;
+    Ok(Contents::ProducerIds(ProducerIds { reserved_end: mint.reserved_end() }))
+}
+
+/// The module's name, the same in text and JSON.
+pub fn module_word(module: Module) -> &'static str {
+    match module {
+        Module::Catalogue => "catalogue",
+        Module::Partitions => "partitions",
+        Module::Producers => "producers",
+        Module::ProducerIds => "producer_ids",
+    }
+}
+
+impl Topic {
+    fn of(descriptor: &TopicDescriptor) -> Self {
+        Self {
+            topic: descriptor.id().0,
+            name: descriptor.name().to_owned(),
+            state: None,
+            placement: descriptor.placement().iter().map(|shard| shard.0).collect(),
+        }
+    }
+}
