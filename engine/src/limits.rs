@@ -31,7 +31,7 @@ pub const RING_FILE_BYTES_MAX: u64 = 1024 * MIB as u64;
 /// Size of one ring file when nothing else is asked for.
 pub const RING_FILE_BYTES_DEFAULT: u64 = 64 * MIB as u64;
 
-/// Manifest slots of one shard: one named by each superblock copy, one to write to.
+/// Manifest slots of one shard: at most one is named by each superblock copy, one is left to write to.
 pub const MANIFEST_SLOT_COUNT: u8 = 3;
 /// Size of one copy of a manifest, at least.
 pub const MANIFEST_BYTES_MIN: u64 = 32 * KIB as u64;

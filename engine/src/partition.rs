@@ -209,14 +209,21 @@ impl Partition {
         let base_offset = batch::base_offset(&bytes).map_err(|why| invalid(self.next_offset, why))?;
         let info = batch::validate(&bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
         let slot = Slot { base_offset, append_time };
-        let expected =
-            if known { self.held.back().map(|batch| batch.last_offset.plus(1)) } else { Some(self.next_offset) };
+        let held_end = self.held.back().map(|batch| batch.last_offset.plus(1));
+        let expected = if known { held_end } else { Some(self.next_offset) };
         if let Some(expected) = expected.filter(|expected| *expected != base_offset) {
             return Err(PartitionDamage::Gap { expected, found: base_offset });
         }
         if known {
+            if self.held.back().is_some_and(|last| append_time < last.append_time) {
+                return Err(PartitionDamage::TimeGoesBack(base_offset));
+            }
             self.hold(slot, bytes, placed.file);
             return Ok(());
+        }
+        let held = held_end.unwrap_or_default();
+        if held != self.next_offset {
+            return Err(PartitionDamage::Lost { next_offset: self.next_offset, held });
         }
         if append_time < self.last_append_time {
             return Err(PartitionDamage::TimeGoesBack(base_offset));

@@ -116,7 +116,7 @@ impl Shard {
             held_bytes: state.partitions.values().map(Partition::held_bytes).sum(),
             partitions: state.partitions,
             mint: state.mint,
-            clock: ClockGuard::new(state.latest_append_time),
+            clock: ClockGuard::new(state.latest_append_time, state.clock_confirmed),
             batch_bytes_max: geometry.batch_bytes_max(),
             producer_count_max: usize::try_from(producer_count_max).unwrap_or(usize::MAX),
             waiting: BTreeMap::new(),
@@ -162,7 +162,7 @@ impl Shard {
             self.coordinator = Some(coordinator);
             self.carry_out(actions);
         }
-        self.pump();
+        self.pump(now);
     }
 
     /// Takes an event. Effects follow from [`Shard::take_effects`], blocks from [`Shard::ready_block`].
@@ -176,14 +176,14 @@ impl Shard {
             Event::Message { from, message } => self.message(from, &message, now),
             Event::BlockWritten { sequence, result } => self.block_written(sequence, result, now),
             Event::SuperblockWritten(result) => self.superblock_written(result),
-            Event::ManifestWritten(result) => self.manifest_written(result),
+            Event::ManifestWritten(result) => self.manifest_written(result, now),
             Event::Tick => self.tick(now),
             Event::Shutdown => {
                 self.stopping = true;
                 self.end_all_polls();
             }
         }
-        self.pump();
+        self.pump(now);
     }
 
     fn request(&mut self, id: RequestId, request: Request, now: Now) {
@@ -194,7 +194,7 @@ impl Shard {
             Request::CreateTopic { name, partition_count } => self.create_topic(id, &name, partition_count, now),
             Request::DeleteTopic { topic } => self.delete_topic(id, topic, now),
             Request::Metadata => self.metadata(id),
-            Request::InitProducer { current } => self.init_producer(id, current),
+            Request::InitProducer => self.init_producer(id),
             Request::Capture { partition, batch } => self.capture(id, partition, batch, now),
             Request::Fetch { partition, from, bytes_max, wait_ns } => {
                 self.fetch(id, partition, from, bytes_max, wait_ns, now);
@@ -212,18 +212,22 @@ impl Shard {
         } else if !self.epoch_started {
             let failed = self.failed.is_some();
             Some(if failed { Refusal::ShardUnavailable(self.id) } else { Refusal::Starting(self.id) })
-        } else if self.waiting_count + self.polls.len() >= REQUESTS_WAITING_MAX {
+        } else if self.requests_waiting() >= REQUESTS_WAITING_MAX {
             Some(Refusal::Busy(self.id))
         } else {
             None
         }
     }
 
+    fn requests_waiting(&self) -> usize {
+        self.waiting_count + self.polls.len() + self.checkpointing.waiting_count()
+    }
+
     fn confirm_clock(&mut self, id: RequestId, now: Now) {
         let entry = Entry::Control(Control::ClockConfirmed { realtime: now.realtime });
-        match self.journal.append(entry, Purpose::Control) {
+        match self.journal.append(entry, Purpose::Capture) {
             Ok(appended) => {
-                self.clock.confirm();
+                self.clock.confirm(now.realtime);
                 self.answer_when_durable(id, appended.sequence, Reply::ClockConfirmed);
             }
             Err(error) => {
@@ -247,14 +251,14 @@ impl Shard {
     }
 
     /// Asks for the writes that the state now calls for.
-    fn pump(&mut self) {
+    fn pump(&mut self, now: Now) {
         if self.failed.is_some() {
             if self.stopping {
                 self.stop(false);
             }
             return;
         }
-        if self.checkpoint_frees_a_file() {
+        if self.checkpoint_frees_a_file(now) {
             self.begin_checkpoint();
         }
         if self.stopping && !self.journal.is_stopped() {
@@ -315,7 +319,7 @@ impl Shard {
             failed: self.failed.clone(),
             durable_sequence: marks.durable(),
             appended_sequence: marks.appended(),
-            waiting_count: self.waiting_count + self.polls.len(),
+            waiting_count: self.requests_waiting(),
             held_bytes: self.held_bytes,
             partition_count: self.partitions.len(),
             unused_ring_file_count: self.journal.ring().unused_count(),

@@ -1,5 +1,5 @@
 //! Record batches: Kafka's record batch v2 (magic 2), which travels unchanged from the client to the journal, the
-//! segment and the consumer.
+//! consumer.
 //!
 //! Layout: <https://kafka.apache.org/documentation/#recordbatch>. All integers of the header are big-endian; the
 //! records behind it are built of zigzag varints. The client computes the CRC-32C over everything from the

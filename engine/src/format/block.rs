@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::{Chain, Seed};
 use super::layout::{FORMAT_VERSION, unit_aligned};
-use crate::io::UNIT_BYTES;
+use crate::limits::{BLOCK_BYTES_MAX, UNIT_BYTES};
 use crate::model::{Epoch, FileIndex, Id128, Lap, Position, Sequence, ShardId};
 
 /// Bytes of the header.
@@ -155,7 +155,7 @@ pub fn read_head(unit: &[u8], name: JournalName) -> Option<CheckedHead> {
     let head = BlockHead {
         place: Place {
             file: FileIndex(layout.file.get()),
-            lap: crate::model::Lap(layout.lap.get()),
+            lap: Lap(layout.lap.get()),
             position: Position(layout.position.get()),
         },
         epoch: Epoch(layout.epoch.get()),
@@ -169,6 +169,8 @@ pub fn read_head(unit: &[u8], name: JournalName) -> Option<CheckedHead> {
     let body_checksum = layout.body_checksum.get();
     let sound = head.block_bytes() == layout.block_bytes.get() as usize
         && head.place.position.0.is_multiple_of(UNIT_BYTES as u64)
+        && head.block_bytes() <= BLOCK_BYTES_MAX
+        && head.durable_sequence < head.sequence
         && layout.reserved == U16::ZERO
         && layout.reserved_tail == [0; 20];
     sound.then_some(CheckedHead { head, chain: Chain::of(header_checksum, body_checksum), body_checksum })

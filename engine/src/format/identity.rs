@@ -5,7 +5,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::layout::FORMAT_VERSION;
 use super::stored::Stored;
-use crate::io::UNIT_BYTES;
+use crate::limits::{SHARD_COUNT_MAX, UNIT_BYTES};
 use crate::model::{Id128, Realtime};
 
 /// Bytes of one copy.
@@ -79,6 +79,9 @@ impl Identity {
         }
         if layout.version.get() != FORMAT_VERSION {
             return Stored::OtherVersion(layout.version.get());
+        }
+        if !(1..=SHARD_COUNT_MAX).contains(&layout.shard_count.get()) {
+            return Stored::Damaged(format!("{} shards", layout.shard_count.get()));
         }
         Stored::Present(Self {
             directory_id: Id128(layout.directory_id),

@@ -92,7 +92,7 @@ impl Geometry {
     /// deleted when captures are refused.
     pub fn reserve_bytes(&self) -> u64 {
         let unit = UNIT_BYTES as u64;
-        (self.file_bytes / 8 / unit * unit).max(2 * unit)
+        (self.file_bytes / 8 / unit * unit).max(4 * unit)
     }
 
     /// All ring files, in order.

@@ -31,6 +31,8 @@ pub enum Module {
     Producers = 3,
     /// Producer ids reserved by this shard.
     ProducerIds = 4,
+    /// When an operator last confirmed the wall clock.
+    Clock = 5,
 }
 
 /// One module's state.
@@ -112,7 +114,7 @@ const _: () = assert!(TABLE_FROM + SECTION_COUNT_MAX * size_of::<SectionLayout>(
 
 impl Module {
     /// All modules, in the order of their sections.
-    pub const ALL: [Self; 4] = [Self::Catalogue, Self::Partitions, Self::Producers, Self::ProducerIds];
+    pub const ALL: [Self; 5] = [Self::Catalogue, Self::Partitions, Self::Producers, Self::ProducerIds, Self::Clock];
 
     fn of(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|module| *module as u16 == number)
@@ -248,6 +250,9 @@ impl ManifestLayout {
             let Some(module) = Module::of(entry.module.get()) else {
                 return Err(format!("section {index} belongs to unknown module {}", entry.module.get()));
             };
+            if sections.last().is_some_and(|last: &Section| last.module >= module) {
+                return Err(format!("section {module:?} is not in order"));
+            }
             let length = usize::try_from(entry.section_bytes.get()).unwrap_or(usize::MAX);
             let end = expected.checked_add(length).filter(|end| *end <= bytes.len());
             let (true, Some(end)) = (entry.position.get() == expected as u64, end) else {

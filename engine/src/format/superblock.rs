@@ -1,6 +1,7 @@
 //! The superblock: what a shard's journal looks like, in two files that are written one after the other.
 //!
-//! Every update writes copy A, waits until it is durable, then writes copy B with the same contents. The update
+//! Every update writes one copy, waits until it is durable, then writes the other with the same contents: first the
+//! one that is not in force. The update
 //! counts when both are durable. One damaged copy is therefore always survived, and nothing that either copy still
 //! needs is ever overwritten.
 
@@ -11,7 +12,7 @@ use super::block::JournalName;
 use super::checksum::{Chain, Seed};
 use super::layout::{FORMAT_VERSION, Geometry};
 use super::stored::Stored;
-use crate::limits::{MANIFEST_SLOT_COUNT, RING_FILE_COUNT_MAX};
+use crate::limits::{MANIFEST_SLOT_COUNT, RING_FILE_COUNT_MAX, UNIT_BYTES};
 use crate::model::{Epoch, Id128, Lap, Sequence, ShardId};
 
 /// Bytes of one copy.
@@ -201,6 +202,18 @@ impl Superblock {
     }
 }
 
+impl RingFile {
+    /// Whether a writer can have left the file like this.
+    fn is_possible(&self, geometry: Geometry, confirmed_sequence: u64) -> bool {
+        let has_blocks = self.confirmed_bytes > 0;
+        let first_last = self.first_sequence <= self.last_sequence && self.last_sequence.0 <= confirmed_sequence;
+        self.confirmed_bytes <= geometry.file_bytes
+            && self.confirmed_bytes.is_multiple_of(UNIT_BYTES as u64)
+            && has_blocks == (self.first_sequence > Sequence(0))
+            && first_last
+    }
+}
+
 impl FileLayout {
     fn of(file: &RingFile) -> Self {
         Self {
@@ -248,8 +261,12 @@ impl SuperblockLayout {
         let Some(files) = entries.iter().map(FileLayout::read).collect::<Option<Vec<_>>>() else {
             return Stored::Damaged("unknown state of a ring file".to_owned());
         };
-        if files.iter().any(|file| file.confirmed_bytes > geometry.file_bytes) {
-            return Stored::Damaged("a ring file confirmed beyond its end".to_owned());
+        let confirmed = self.confirmed_sequence.get();
+        if files.iter().any(|file| !file.is_possible(geometry, confirmed)) {
+            return Stored::Damaged("a ring file whose end or sequences cannot be".to_owned());
+        }
+        if self.epoch_first_sequence.get() > confirmed.saturating_add(1) {
+            return Stored::Damaged("an epoch that begins behind the next block".to_owned());
         }
         Stored::Present(Superblock {
             directory_id: Id128(self.directory_id),

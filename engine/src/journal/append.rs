@@ -28,12 +28,12 @@ pub struct JournalStart {
     pub blocks_in_flight: usize,
 }
 
-/// Who is appending: captures leave a reserve to control entries.
+/// Who is appending: captures leave a reserve to the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A capture, or a block that only confirms.
+    /// Anything that clients cause or that only confirms.
     Capture,
-    /// A change of catalogue, producers or epoch.
+    /// The beginning of an epoch, or a change of the catalogue: deleting topics must work when captures do not.
     Control,
 }
 

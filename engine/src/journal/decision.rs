@@ -207,7 +207,16 @@ pub const TABLE: [Row; 19] = [
     Row { header: BLOCK, body: &[Body::Bad], evidence: DURABLE, verdict: LOST, ..ANY },
     Row { header: BLOCK, body: &[Body::Bad], verdict: Verdict::Cut, ..ANY },
     Row { header: BLOCK, link: &[Link::Broken, Link::Unknown], verdict: Verdict::Damage(Harm::ChainBroken), ..ANY },
-    Row { header: BLOCK, reach: &[Reach::Next], verdict: Verdict::Accept, ..ANY },
+    Row {
+        header: BLOCK,
+        body: &[Body::Good],
+        age: CURRENT,
+        order: &[Order::Expected],
+        link: &[Link::Matches],
+        reach: &[Reach::Next],
+        verdict: Verdict::Accept,
+        ..ANY
+    },
     Row { header: BLOCK, verdict: Verdict::Damage(Harm::Displaced), ..ANY },
     Row { header: &[Header::Virgin], verdict: Verdict::NeverWritten, ..ANY },
     Row { header: &[Header::StaleLap], verdict: Verdict::Stale, ..ANY },

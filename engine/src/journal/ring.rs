@@ -114,9 +114,9 @@ impl Ring {
 
     /// Takes a spare file into use ahead of need, so that the writer does not wait for a superblock when the active
     /// file is full. Returns whether a superblock is wanted, for this or for a file that is needed already.
-    pub fn wants_superblock(&mut self) -> bool {
+    pub fn open_spare(&mut self) -> bool {
         let has_spare = self.unused_files().any(|file| self.slot(file).file.state == FileUse::Open);
-        let free = self.files().find(|file| self.slot(*file).file.state == FileUse::Free);
+        let free = self.next_file().filter(|file| self.slot(*file).file.state == FileUse::Free);
         if let (false, Some(free)) = (has_spare, free) {
             self.take_into_use(free);
         }

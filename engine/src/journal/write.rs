@@ -31,6 +31,8 @@ pub struct ChosenSuperblock {
     pub superblock: Superblock,
     /// The copy that the next update overwrites first: the one that is not needed.
     pub overwrite_first: Copy,
+    /// The manifest slot that the other copy names, if it can be read.
+    pub other_slot: Option<u8>,
     /// What is wrong with the other copy, if anything is; the next update mends it.
     pub notes: Vec<String>,
 }
@@ -120,8 +122,10 @@ impl SuperblockCopies {
                 return Err(NoSuperblock { a: words(a), b: words(b) });
             }
         };
+        let other = if overwrite_first == Copy::A { &self.a } else { &self.b };
+        let other_slot = other.present().map(|other| other.manifest.slot);
         let notes = [note("a", &self.a), note("b", &self.b)].into_iter().flatten().collect();
-        Ok(ChosenSuperblock { superblock: superblock.clone(), overwrite_first, notes })
+        Ok(ChosenSuperblock { superblock: superblock.clone(), overwrite_first, other_slot, notes })
     }
 }
 

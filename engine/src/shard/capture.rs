@@ -7,12 +7,9 @@ use super::{Refusal, Shard};
 use crate::format::batch;
 use crate::format::control::{Control, Entry};
 use crate::journal::append::{AppendError, Purpose};
-use crate::model::{Now, PartitionId, ProducerEpoch, ProducerId, RequestId};
+use crate::model::{Now, PartitionId, ProducerEpoch, RequestId};
 use crate::partition::Placed;
 use crate::producer::{Admission, Minted};
-
-/// The highest epoch of a producer; the next one needs a new id.
-const PRODUCER_EPOCH_MAX: u16 = i16::MAX.cast_unsigned();
 
 impl Shard {
     /// Takes one batch for one partition.
@@ -68,15 +65,12 @@ impl Shard {
         self.answer_when_durable(id, appended.sequence, reply);
     }
 
-    /// Gives a producer identity.
-    pub(super) fn init_producer(&mut self, id: RequestId, current: Option<(ProducerId, ProducerEpoch)>) {
-        if let Some((producer, epoch)) = current.filter(|(_, epoch)| epoch.0 < PRODUCER_EPOCH_MAX) {
-            return self.answer(id, Reply::Producer { id: producer, epoch: ProducerEpoch(epoch.0 + 1) });
-        }
+    /// Gives a new producer identity.
+    pub(super) fn init_producer(&mut self, id: RequestId) {
         let minted = match self.mint.next() {
             Minted::NeedsReservation { up_to } => {
                 let entry = Entry::Control(Control::ProducerIdsReserved { up_to });
-                match self.journal.append(entry, Purpose::Control) {
+                match self.journal.append(entry, Purpose::Capture) {
                     Ok(appended) => self.mint.reserved(up_to, appended.sequence),
                     Err(error) => {
                         let refusal = self.append_refusal(error);
@@ -123,7 +117,7 @@ impl Shard {
             .collect();
         for (partition, producer, epoch) in due {
             let entry = Entry::Control(Control::ProducerExpired { partition, producer, epoch });
-            if self.journal.append(entry, Purpose::Control).is_err() {
+            if self.journal.append(entry, Purpose::Capture).is_err() {
                 return;
             }
             let state = self.partitions.get_mut(&partition).expect("it was just listed");

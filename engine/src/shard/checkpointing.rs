@@ -10,12 +10,14 @@ use super::superblock::UnnamedManifest;
 use super::{Refusal, Shard};
 use crate::format::manifest::{EncodedManifest, Manifest, ManifestTooLarge, Module, Section};
 use crate::format::superblock::{ManifestName, Superblock};
-use crate::io::{DiskError, DiskErrorKind};
+use crate::io::{DiskError, DiskErrorKind, DiskOperation};
 use crate::limits::MANIFEST_SLOT_COUNT;
-use crate::model::{FileIndex, RequestId, Sequence};
+use crate::model::{FileIndex, Monotonic, Now, RequestId, Sequence};
 
 /// Version of each section's encoding.
 pub(super) const SECTION_VERSION: u16 = 1;
+/// How long after a failed checkpoint the next one begins unasked.
+const RETRY_NS: u64 = 1_000_000_000;
 /// Failed manifest writes in a row that stop the shard.
 const FAILURES_IN_A_ROW_MAX: u32 = 2;
 
@@ -49,6 +51,8 @@ pub(super) struct Checkpointing {
     generation: u64,
     abandoned_slots: BTreeSet<u8>,
     failures_in_a_row: u32,
+    /// After a failure nothing is tried unasked before this.
+    retry_at: Monotonic,
 }
 
 impl Checkpointing {
@@ -61,11 +65,17 @@ impl Checkpointing {
             generation,
             abandoned_slots: BTreeSet::new(),
             failures_in_a_row: 0,
+            retry_at: Monotonic(0),
         }
     }
 
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.step, Step::Idle)
+    }
+
+    /// How many requests wait for a checkpoint.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.waiters.len() + self.asked.len()
     }
 
     /// Requests that wait for a checkpoint.
@@ -76,9 +86,19 @@ impl Checkpointing {
     }
 }
 
-/// The slot that a new manifest goes into: none that the superblock names, none that failed.
-pub(super) fn free_slot(superblock: &Superblock, abandoned: &BTreeSet<u8>) -> Option<u8> {
-    (0..MANIFEST_SLOT_COUNT).find(|slot| *slot != superblock.manifest.slot && !abandoned.contains(slot))
+/// The slot that a new manifest goes into: none that the superblock names, none of `avoided`.
+fn free_slot(superblock: &Superblock, avoided: &BTreeSet<u8>) -> Option<u8> {
+    (0..MANIFEST_SLOT_COUNT).find(|slot| *slot != superblock.manifest.slot && !avoided.contains(slot))
+}
+
+fn every_slot_failed() -> DiskError {
+    DiskError {
+        operation: DiskOperation::Write,
+        path: "manifest".into(),
+        position: None,
+        kind: DiskErrorKind::Failed,
+        detail: "every manifest slot has failed".to_owned(),
+    }
 }
 
 impl Shard {
@@ -97,11 +117,14 @@ impl Shard {
         self.checkpointing.waiters.extend(asked);
         let sequence = self.journal.close_block();
         let Some(slot) = free_slot(self.superblock.stored(), &self.checkpointing.abandoned_slots) else {
-            return self.refuse_checkpoint("every manifest slot has failed".to_owned());
+            return self.fail(every_slot_failed());
         };
         let generation = self.checkpointing.generation + 1;
         match self.manifest(generation, sequence).encode(self.superblock.stored().geometry.manifest_bytes) {
-            Err(error) => self.refuse_checkpoint(error.to_string()),
+            Err(error) => {
+                self.checkpointing.retry_at = Monotonic(u64::MAX);
+                self.refuse_checkpoint(error.to_string());
+            }
             Ok(manifest) => {
                 self.checkpointing.generation = generation;
                 let free = self.files_not_needed();
@@ -126,7 +149,7 @@ impl Shard {
     }
 
     /// A manifest write ended.
-    pub(super) fn manifest_written(&mut self, result: Result<(), DiskError>) {
+    pub(super) fn manifest_written(&mut self, result: Result<(), DiskError>, now: Now) {
         let Step::Writing(snapshot) = std::mem::replace(&mut self.checkpointing.step, Step::Idle) else {
             panic!("a manifest write ended that was not under way");
         };
@@ -143,6 +166,7 @@ impl Shard {
             }
             Err(error) => {
                 self.refuse_checkpoint(error.to_string());
+                self.checkpointing.retry_at = now.monotonic.plus_ns(RETRY_NS);
                 if error.kind != DiskErrorKind::NoSpace {
                     self.checkpointing.abandoned_slots.insert(snapshot.slot);
                     self.checkpointing.failures_in_a_row += 1;
@@ -159,6 +183,7 @@ impl Shard {
         let Step::Naming(sequence) = std::mem::replace(&mut self.checkpointing.step, Step::Idle) else {
             panic!("a manifest was named that was not written");
         };
+        self.checkpointing.retry_at = Monotonic(0);
         for id in std::mem::take(&mut self.checkpointing.waiters) {
             self.answer(id, Reply::Checkpointed { sequence });
         }
@@ -168,10 +193,14 @@ impl Shard {
     }
 
     /// A manifest of what was recovered, before the epoch begins.
-    pub(super) fn opening_manifest(&mut self) -> Result<(ManifestWrite, UnnamedManifest), ManifestTooLarge> {
+    /// `other_slot` is what the superblock copy names that is not in force.
+    pub(super) fn opening_manifest(
+        &mut self,
+        other_slot: Option<u8>,
+    ) -> Result<(ManifestWrite, UnnamedManifest), ManifestTooLarge> {
         let sequence = self.journal.marks().durable();
         let stored = self.superblock.stored();
-        let slot = free_slot(stored, &BTreeSet::new()).expect("there are more slots than names");
+        let slot = free_slot(stored, &other_slot.into_iter().collect()).expect("there are more slots than names");
         let generation = self.checkpointing.generation + 1;
         let manifest = self.manifest(generation, sequence).encode(stored.geometry.manifest_bytes)?;
         let name = ManifestName { slot, generation, checksum: manifest.checksum };
@@ -186,11 +215,12 @@ impl Shard {
     }
 
     /// Whether a checkpoint would free a ring file while none is unused.
-    pub(super) fn checkpoint_frees_a_file(&self) -> bool {
+    pub(super) fn checkpoint_frees_a_file(&self, now: Now) -> bool {
         let ring = self.journal.ring();
         self.checkpointing.is_idle()
             && self.failed.is_none()
             && ring.unused_count() == 0
+            && self.checkpointing.retry_at <= now.monotonic
             && ring.sealed_files().any(|file| !self.is_needed(file))
     }
 
@@ -200,7 +230,7 @@ impl Shard {
         }
     }
 
-    fn is_needed(&self, file: FileIndex) -> bool {
+    pub(super) fn is_needed(&self, file: FileIndex) -> bool {
         self.partitions.values().any(|partition| partition.ring_files().contains(&file))
     }
 
@@ -222,6 +252,7 @@ impl Shard {
         let mut ids = Vec::new();
         self.mint.encode(&mut ids);
         modules.push((Module::ProducerIds, ids));
+        modules.push((Module::Clock, self.clock.confirmed().0.to_le_bytes().to_vec()));
         let section = |(module, bytes): (Module, Vec<u8>)| Section {
             module,
             version: SECTION_VERSION,

@@ -8,13 +8,20 @@ use crate::model::{Now, Realtime};
 pub struct ClockGuard {
     last: Option<Now>,
     latest_written: Realtime,
+    confirmed: Realtime,
     suspended: bool,
 }
 
 impl ClockGuard {
-    /// A guard that knows the latest append time in the journal.
-    pub fn new(latest_written: Realtime) -> Self {
-        Self { last: None, latest_written, suspended: false }
+    /// A guard that knows the latest append time in the journal, and what the clock showed when an operator last
+    /// confirmed it; 0 if nobody ever did.
+    pub fn new(latest_written: Realtime, confirmed: Realtime) -> Self {
+        Self { last: None, latest_written, confirmed, suspended: false }
+    }
+
+    /// What the clock showed when it was last confirmed; 0 if it never was.
+    pub fn confirmed(&self) -> Realtime {
+        self.confirmed
     }
 
     /// Whether expiry is suspended.
@@ -25,7 +32,11 @@ impl ClockGuard {
     /// Takes a reading.
     pub fn observe(&mut self, now: Now) {
         let jumped = match self.last {
-            None => self.latest_written.since_ns(now.realtime) > CLOCK_JUMP_NS_MAX,
+            None => {
+                let is_behind = |written: Realtime| written.since_ns(now.realtime) > CLOCK_JUMP_NS_MAX;
+                let was_confirmed = self.confirmed > Realtime(0) && !is_behind(self.confirmed);
+                is_behind(self.latest_written) && !was_confirmed
+            }
             Some(last) => {
                 let passed_ns = now.monotonic.0.saturating_sub(last.monotonic.0);
                 let expected = Realtime(last.realtime.0.saturating_add(passed_ns));
@@ -37,7 +48,8 @@ impl ClockGuard {
     }
 
     /// An operator says that the wall clock is right.
-    pub fn confirm(&mut self) {
+    pub fn confirm(&mut self, now: Realtime) {
+        self.confirmed = now;
         self.suspended = false;
     }
 }
@@ -55,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_steady_clock_is_trusted() {
-        let mut guard = ClockGuard::new(Realtime(5 * HOUR_NS));
+        let mut guard = ClockGuard::new(Realtime(5 * HOUR_NS), Realtime(0));
         guard.observe(at(0, 6 * HOUR_NS));
         guard.observe(at(24 * HOUR_NS, 30 * HOUR_NS));
         assert!(!guard.is_suspended());
@@ -64,22 +76,26 @@ mod tests {
     #[test]
     fn a_jump_either_way_suspends_until_it_is_confirmed() {
         for jumped in [8 * HOUR_NS, 3 * HOUR_NS] {
-            let mut guard = ClockGuard::new(Realtime(0));
+            let mut guard = ClockGuard::new(Realtime(0), Realtime(0));
             guard.observe(at(0, 6 * HOUR_NS));
             guard.observe(at(1, jumped));
             assert!(guard.is_suspended());
             guard.observe(at(2, jumped));
             assert!(guard.is_suspended(), "it does not heal by itself");
-            guard.confirm();
+            guard.confirm(Realtime(jumped));
             guard.observe(at(3, jumped));
             assert!(!guard.is_suspended());
         }
     }
 
     #[test]
-    fn a_clock_behind_the_journal_suspends_at_start() {
-        let mut guard = ClockGuard::new(Realtime(6 * HOUR_NS));
-        guard.observe(at(0, 4 * HOUR_NS));
-        assert!(guard.is_suspended());
+    fn a_clock_behind_the_journal_suspends_at_start_unless_it_was_confirmed() {
+        for (confirmed, suspended) in
+            [(Realtime(0), true), (Realtime(3 * HOUR_NS), false), (Realtime(6 * HOUR_NS), true)]
+        {
+            let mut guard = ClockGuard::new(Realtime(6 * HOUR_NS), confirmed);
+            guard.observe(at(0, 4 * HOUR_NS));
+            assert_eq!(guard.is_suspended(), suspended, "confirmed at {confirmed}");
+        }
     }
 }

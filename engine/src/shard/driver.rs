@@ -5,6 +5,7 @@
 //! the process.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Shard;
@@ -50,8 +51,8 @@ struct Inner<R: Runtime, O: Outlet> {
     id: ShardId,
     geometry: Geometry,
     files: ShardFiles<R::Disk>,
-    /// The earliest deadline that a sleeping task will wake for.
-    armed: Cell<Option<Monotonic>>,
+    /// Deadlines that sleeping tasks will wake for.
+    armed: RefCell<BTreeSet<Monotonic>>,
     stopped: Cell<bool>,
 }
 
@@ -66,7 +67,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             shard: RefCell::new(shard),
             id: report.shard,
             files,
-            armed: Cell::new(None),
+            armed: RefCell::default(),
             stopped: Cell::new(false),
         };
         let driver = Self { inner: Rc::new(inner) };
@@ -171,25 +172,24 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
         });
     }
 
-    /// Sees to it that a task wakes at the next deadline, or earlier.
+    /// Sees to it that a task wakes at the next deadline, or earlier. A sleeping task keeps nothing alive.
     fn arm(&self) {
-        if self.inner.stopped.get() {
-            return;
-        }
         let next = self.inner.shard.borrow().next_deadline();
-        if self.inner.armed.get().is_some_and(|armed| armed <= next) {
+        let mut armed = self.inner.armed.borrow_mut();
+        if self.inner.stopped.get() || armed.first().is_some_and(|first| *first <= next) {
             return;
         }
-        self.inner.armed.set(Some(next));
-        let driver = self.clone();
+        armed.insert(next);
+        drop(armed);
+        let (runtime, inner) = (self.inner.runtime.clone(), Rc::downgrade(&self.inner));
         self.inner.runtime.spawn(async move {
-            let now = driver.inner.runtime.now().monotonic;
-            driver.inner.runtime.sleep(next.0.saturating_sub(now.0)).await;
-            if driver.inner.armed.get() == Some(next) {
-                driver.inner.armed.set(None);
-            }
-            if !driver.inner.stopped.get() {
-                driver.handle(Event::Tick);
+            let now = runtime.now().monotonic;
+            runtime.sleep(next.0.saturating_sub(now.0)).await;
+            if let Some(inner) = inner.upgrade() {
+                inner.armed.borrow_mut().remove(&next);
+                if !inner.stopped.get() {
+                    Self { inner }.handle(Event::Tick);
+                }
             }
         });
     }

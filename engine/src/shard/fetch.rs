@@ -103,36 +103,42 @@ impl Shard {
         self.answer(id, Reply::Offset(offset));
     }
 
-    /// More of a partition is durable: whoever waited for it is answered.
+    /// More of a partition is durable: whoever waited for it is answered. A fetch by time may have to wait on.
     pub(super) fn wake_polls(&mut self, partition: PartitionId) {
         for poll in self.polls.take(partition) {
-            self.answer_poll(partition, poll);
+            match self.poll_reply(partition, &poll) {
+                Reply::Fetched(fetched) if fetched.batches.is_empty() => self.polls.add(partition, poll),
+                reply => self.answer(poll.id, reply),
+            }
         }
     }
 
     /// Answers the fetches that waited long enough with what there is.
     pub(super) fn end_due_polls(&mut self, now: Now) {
         for (partition, poll) in self.polls.take_due(now.monotonic) {
-            self.answer_poll(partition, poll);
+            let reply = self.poll_reply(partition, &poll);
+            self.answer(poll.id, reply);
         }
     }
 
     /// Answers every fetch that waits with what there is.
     pub(super) fn end_all_polls(&mut self) {
         for partition in self.polls.partitions() {
-            self.wake_polls(partition);
+            for poll in self.polls.take(partition) {
+                let reply = self.poll_reply(partition, &poll);
+                self.answer(poll.id, reply);
+            }
         }
     }
 
-    fn answer_poll(&mut self, partition: PartitionId, poll: Poll) {
-        let reply = match self.visible_partition(partition) {
+    fn poll_reply(&self, partition: PartitionId, poll: &Poll) -> Reply {
+        match self.visible_partition(partition) {
             None => Reply::Refused(self.unknown_partition(partition)),
             Some(state) => match read(state, poll.from, poll.bytes_max) {
                 Ok(fetched) => Reply::Fetched(fetched),
                 Err(refusal) => Reply::Refused(refusal),
             },
-        };
-        self.answer(poll.id, reply);
+        }
     }
 
     /// A partition whose opening is durable.

@@ -5,19 +5,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::replay::{ReplayError, replay};
+use super::replay::{ReplayError, ShardState, replay};
 use super::{Shard, ShardStart};
 use crate::checkpoint::slot::{self, NoManifest};
-use crate::format::identity::{IDENTITY_BYTES, IDENTITY_FILE_BYTES, Identity};
-use crate::format::layout::{identity_path, journal_path, shard_path};
+use crate::format::identity::{IDENTITY_BYTES, Identity};
+use crate::format::layout::{identity_path, shard_path};
 use crate::format::stored::Stored;
 use crate::format::superblock::{FileUse, RingFile, Superblock};
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, Runtime};
 use crate::journal::append::{Journal, JournalStart};
-use crate::journal::recovery::{CutUnit, Damage, RecoveredBlock, Recovery, recover};
+use crate::journal::recovery::{CutUnit, Damage, Recovery, recover};
 use crate::journal::ring::Ring;
-use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks, read_whole};
-use crate::model::{Epoch, FileIndex, Sequence, ShardId};
+use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
+use crate::model::{Epoch, FileIndex, Position, Sequence, ShardId};
+
+mod files;
 
 /// How a shard is opened.
 #[derive(Clone, Copy, Debug)]
@@ -123,21 +125,30 @@ pub struct Opened<D: Disk> {
 /// Reads which directory this is.
 pub async fn read_identity<D: Disk>(disk: &D, directory: &Path) -> Result<Identity, OpenError> {
     let wrong = |problem: String| OpenError::Identity { path: directory.to_owned(), problem };
-    let bytes = match read_whole(disk, &identity_path(directory), IDENTITY_FILE_BYTES).await {
-        Ok(bytes) => bytes,
+    let path = identity_path(directory);
+    let file = match disk.open(&path, Access::Read).await {
+        Ok(file) => file,
         Err(error) if error.kind == DiskErrorKind::NotFound => {
             let what = "it has no identity; format it, or check that the right volume is mounted";
             return Err(wrong(what.to_owned()));
         }
         Err(error) => return Err(error.into()),
     };
-    let (first, second) = bytes.split_at(IDENTITY_BYTES);
-    match (Identity::decode(first), Identity::decode(second)) {
-        (Stored::Present(first), Stored::Present(second)) if first != second => {
+    let mut copies = [0, IDENTITY_BYTES].map(|_| Stored::Absent);
+    for (copy, stored) in (0u64..).zip(&mut copies) {
+        *stored = match file.read(Position(copy * IDENTITY_BYTES as u64), IDENTITY_BYTES).await {
+            Ok(bytes) => Identity::decode(&bytes),
+            Err(error) => Stored::Unreadable(error),
+        };
+    }
+    file.close().await;
+    match copies {
+        [Stored::Present(first), Stored::Present(second)] if first != second => {
             Err(wrong("its two identities differ".to_owned()))
         }
-        (Stored::Present(identity), _) | (_, Stored::Present(identity)) => Ok(identity),
-        (first, _) => Err(wrong(format!("its identity is {}", first.problem().unwrap_or_default()))),
+        [Stored::Present(identity), _] | [_, Stored::Present(identity)] => Ok(identity),
+        [Stored::Unreadable(error), _] => Err(error.into()),
+        [first, _] => Err(wrong(format!("its identity is {}", first.problem().unwrap_or_default()))),
     }
 }
 
@@ -162,8 +173,13 @@ pub async fn open_shard<R: Runtime>(
     }
     let state = replay(shard, identity.shard_count, &manifest.manifest, &recovery.blocks);
     let state = state.map_err(|error| OpenError::Replay { shard, error })?;
-    let files = open_files(disk, &shard_directory, &old).await?;
-    write_again(&files, recovery.unconfirmed(&old)).await?;
+    let files = files::open_files(disk, &shard_directory, &old).await?;
+    files::write_again(&files, recovery.unconfirmed(&old)).await?;
+    let active = if old.clean { recovery.tail_file } else { last_resort(&recovery, &state) };
+    if let Some(file) = active.filter(|_| !old.clean) {
+        let end = Position(recovery.files[usize::from(file.0)].confirmed_bytes);
+        files::clear_tail(&files, &old, file, end).await?;
+    }
 
     let mut report = OpenReport {
         shard,
@@ -174,8 +190,7 @@ pub async fn open_shard<R: Runtime>(
         cuts: recovery.cuts.clone(),
         notes: [chosen.notes, manifest.notes].concat(),
     };
-    let base = raised(&old, &recovery);
-    let active = recovery.tail_file.filter(|_| old.clean);
+    let base = raised(&old, &recovery, active);
     let start = JournalStart {
         name: base.name,
         epoch: base.epoch,
@@ -190,7 +205,7 @@ pub async fn open_shard<R: Runtime>(
     let start = ShardStart { journal, superblock: base, state, manifest_generation };
     let mut shard = Shard::new(start, runtime.now());
     if manifest.manifest.sequence < report.last_sequence {
-        report.notes.extend(checkpoint_recovered(disk, &files, &mut shard).await);
+        report.notes.extend(checkpoint_recovered(disk, &files, &mut shard, chosen.other_slot).await);
     }
     let superblock = shard.opening_superblock();
     files.superblocks.write(&superblock, chosen.overwrite_first).await?;
@@ -198,13 +213,23 @@ pub async fn open_shard<R: Runtime>(
     Ok(Opened { shard, files, report })
 }
 
-/// The superblock's contents with the epoch raised and every end that recovery found. A journal that was closed in
-/// order goes on where it ended; after a crash, files with blocks are sealed where the last accepted block ends, and
-/// a file without blocks is free.
-fn raised(old: &Superblock, recovery: &Recovery) -> Superblock {
+/// The file to go on in after a crash when there is no other: every file holds batches that are needed. Otherwise a
+/// fresh file is taken, and what the crash left behind is never looked at again.
+pub(super) fn last_resort(recovery: &Recovery, state: &ShardState) -> Option<FileIndex> {
+    let is_needed =
+        |index: FileIndex| state.partitions.values().any(|partition| partition.ring_files().contains(&index));
+    let usable = |(number, file): (u16, &RingFile)| file.confirmed_bytes == 0 || !is_needed(FileIndex(number));
+    let has_usable = (0u16..).zip(&recovery.files).any(usable);
+    recovery.tail_file.filter(|_| !has_usable)
+}
+
+/// The superblock's contents with the epoch raised and every end that recovery found. Writing goes on in `active`, if
+/// there is one; other files with blocks are sealed where the last accepted block ends, and after a crash a file
+/// without blocks is free.
+pub(super) fn raised(old: &Superblock, recovery: &Recovery, active: Option<FileIndex>) -> Superblock {
     let seal = |(index, file): (FileIndex, &RingFile)| match file.state {
         FileUse::Free | FileUse::Sealed => *file,
-        FileUse::Open if old.clean && recovery.tail_file == Some(index) => *file,
+        FileUse::Open if active == Some(index) => *file,
         FileUse::Open if file.confirmed_bytes > 0 => RingFile { state: FileUse::Sealed, ..*file },
         FileUse::Open if old.clean => *file,
         FileUse::Open => RingFile { lap: file.lap, ..RingFile::default() },
@@ -222,8 +247,13 @@ fn raised(old: &Superblock, recovery: &Recovery) -> Superblock {
 
 /// Writes what was recovered into a manifest, so that ring files which hold nothing else are free. A failure is no
 /// harm: the old manifest and the journal still say everything. Returns what went wrong, in words.
-async fn checkpoint_recovered<D: Disk>(disk: &D, files: &ShardFiles<D>, shard: &mut Shard) -> Option<String> {
-    let (write, unnamed) = match shard.opening_manifest() {
+async fn checkpoint_recovered<D: Disk>(
+    disk: &D,
+    files: &ShardFiles<D>,
+    shard: &mut Shard,
+    other_slot: Option<u8>,
+) -> Option<String> {
+    let (write, unnamed) = match shard.opening_manifest(other_slot) {
         Ok(manifest) => manifest,
         Err(error) => return Some(format!("no checkpoint at start: {error}")),
     };
@@ -235,38 +265,4 @@ async fn checkpoint_recovered<D: Disk>(disk: &D, files: &ShardFiles<D>, shard: &
         }
         Err(error) => Some(format!("no checkpoint at start: {error}")),
     }
-}
-
-/// Writes blocks that nothing states to be durable once more, in place, with the same bytes: at most those of the
-/// last window. A sync that failed before may have dropped them from a cache that a read still sees; a write that
-/// succeeds leaves no doubt, and one that is torn changes nothing.
-async fn write_again<D: Disk>(
-    files: &ShardFiles<D>,
-    blocks: impl Iterator<Item = &RecoveredBlock>,
-) -> Result<(), DiskError> {
-    for block in blocks {
-        let file = &files.ring[usize::from(block.file.0)];
-        let mut buffer = file.allocate(block.bytes.len());
-        buffer.copy_from_slice(&block.bytes);
-        file.write_durable(buffer, block.position).await.result?;
-    }
-    Ok(())
-}
-
-/// Opens every file for writing, and syncs what was read: it may have been in a cache only.
-async fn open_files<D: Disk>(
-    disk: &D,
-    shard_directory: &Path,
-    superblock: &Superblock,
-) -> Result<ShardFiles<D>, DiskError> {
-    let mut ring = Vec::new();
-    for (index, file) in superblock.geometry.files().zip(&superblock.files) {
-        let handle = disk.open(&journal_path(shard_directory, index), Access::Durable).await?;
-        if file.state != FileUse::Free {
-            handle.sync().await?;
-        }
-        ring.push(handle);
-    }
-    let superblocks = SuperblockFiles::open(disk, shard_directory).await?;
-    Ok(ShardFiles { directory: shard_directory.to_owned(), ring, superblocks })
 }

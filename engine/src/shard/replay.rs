@@ -27,6 +27,8 @@ pub struct ShardState {
     pub mint: ProducerIdMint,
     /// The latest append time of any batch.
     pub latest_append_time: Realtime,
+    /// What the wall clock showed when it was last confirmed; 0 if it never was.
+    pub clock_confirmed: Realtime,
 }
 
 /// The manifest or a block contradicts the rest, although every checksum is right.
@@ -73,6 +75,7 @@ impl ShardState {
             partitions: BTreeMap::new(),
             mint: ProducerIdMint::new(shard).map_err(in_manifest)?,
             latest_append_time: Realtime(0),
+            clock_confirmed: Realtime(0),
         };
         for section in &manifest.sections {
             if section.version != SECTION_VERSION || section.sequence != manifest.sequence {
@@ -96,6 +99,10 @@ impl ShardState {
         }
         if let Some(section) = manifest.section(Module::ProducerIds) {
             state.mint = ProducerIdMint::decode(shard, &mut &section.bytes[..]).map_err(in_manifest)?;
+        }
+        if let Some(section) = manifest.section(Module::Clock) {
+            let confirmed = (&section.bytes[..]).try_get_u64_le();
+            state.clock_confirmed = Realtime(confirmed.map_err(in_manifest)?);
         }
         Ok(state)
     }
@@ -152,7 +159,10 @@ impl ShardState {
                 }
                 Ok(())
             }
-            Control::ClockConfirmed { .. } => Ok(()),
+            Control::ClockConfirmed { realtime } => {
+                self.clock_confirmed = *realtime;
+                Ok(())
+            }
             Control::TopicCreating(_)
             | Control::TopicLive(_)
             | Control::TopicDeleting(_)

@@ -29,11 +29,9 @@ pub enum Request {
     },
     /// The live topics and where their partitions are.
     Metadata,
-    /// A producer identity: a new one, or the next epoch of `current`.
-    InitProducer {
-        /// The identity to go on with, if there is one.
-        current: Option<(ProducerId, ProducerEpoch)>,
-    },
+    /// A new producer identity, with epoch 0. A producer may go on with the next epoch of its id by itself, which
+    /// fences whoever still uses the older one; when its epochs are used up it asks for a new id.
+    InitProducer,
     /// Append one record batch.
     Capture {
         /// To which partition.

@@ -60,7 +60,7 @@ impl SuperblockKeeper {
         if self.writing.is_some() {
             return None;
         }
-        let ring_wants = journal.ring_mut().wants_superblock();
+        let ring_wants = journal.ring_mut().open_spare();
         if !ring_wants && self.manifest.is_none() && !self.close {
             return None;
         }
@@ -70,7 +70,7 @@ impl SuperblockKeeper {
     /// The contents to write now.
     pub(super) fn write_now(&mut self, journal: &mut Journal) -> Superblock {
         assert!(self.writing.is_none(), "one superblock write is under way at a time");
-        journal.ring_mut().wants_superblock();
+        journal.ring_mut().open_spare();
         let clean = self.close && journal.is_idle();
         let mut next = self.stored.next_generation();
         let manifest = self.manifest.as_ref();

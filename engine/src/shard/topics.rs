@@ -6,6 +6,7 @@ use crate::catalogue::{
     CatalogueAction, CatalogueMessage, CatalogueRecord, CatalogueReply, OwnedAction, OwnedRecord, OwnerState,
     TopicDescriptor,
 };
+use crate::format::block::block_bytes;
 use crate::format::control::{Control, Entry};
 use crate::format::layout::Geometry;
 use crate::journal::append::Purpose;
@@ -13,35 +14,49 @@ use crate::limits::{TOPIC_PARTITION_COUNT_MAX, UNIT_BYTES};
 use crate::model::{Now, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
 
-/// Room that the largest catalogue record needs in a block.
-const RECORD_BLOCK_BYTES: usize = 16 * 1024;
-
 impl Shard {
     /// Creates a topic, on shard 0.
     pub(super) fn create_topic(&mut self, id: RequestId, name: &str, partition_count: u32, now: Now) {
-        if self.coordinator.is_some() && !self.has_room_for_record() {
-            return self.refuse(id, Refusal::JournalFull(self.id));
-        }
         let Some(mut coordinator) = self.coordinator.take() else {
             return self.refuse(id, Refusal::NotCoordinator);
         };
-        if !has_room_for_topic(coordinator.ahead(), self.geometry(), name, partition_count) {
-            self.coordinator = Some(coordinator);
-            return self.refuse(id, Refusal::CatalogueFull);
-        }
-        let actions = coordinator.create(id, name, partition_count, now.monotonic);
+        let refusal = match coordinator.ahead().plan_create(name, partition_count) {
+            Ok(record) if !self.journal.is_stopped() => self.create_refusal(coordinator.ahead(), &record),
+            Ok(_) | Err(_) => None,
+        };
+        let actions = match refusal {
+            Some(_) => Vec::new(),
+            None => coordinator.create(id, name, partition_count, now.monotonic),
+        };
         self.coordinator = Some(coordinator);
-        self.carry_out(actions);
+        match refusal {
+            Some(refusal) => self.refuse(id, refusal),
+            None => self.carry_out(actions),
+        }
+    }
+
+    /// Why a topic that the table would take cannot be created.
+    fn create_refusal(&self, table: &OwnerState, record: &CatalogueRecord) -> Option<Refusal> {
+        let CatalogueRecord::Creating(descriptor) = record else { return None };
+        if !has_room_for_topic(table, self.geometry(), descriptor) {
+            Some(Refusal::CatalogueFull)
+        } else if self.has_room_for(&Record::Catalogue(record.clone())) {
+            None
+        } else {
+            Some(Refusal::JournalFull(self.id))
+        }
     }
 
     /// Deletes a topic, on shard 0.
     pub(super) fn delete_topic(&mut self, id: RequestId, topic: TopicId, now: Now) {
-        if self.coordinator.is_some() && !self.has_room_for_record() {
-            return self.refuse(id, Refusal::JournalFull(self.id));
-        }
         let Some(mut coordinator) = self.coordinator.take() else {
             return self.refuse(id, Refusal::NotCoordinator);
         };
+        let record = Record::Catalogue(CatalogueRecord::Deleting(topic));
+        if !self.journal.is_stopped() && !self.has_room_for(&record) {
+            self.coordinator = Some(coordinator);
+            return self.refuse(id, Refusal::JournalFull(self.id));
+        }
         self.deleting.insert(id, topic);
         let actions = coordinator.delete(id, topic, now.monotonic);
         self.coordinator = Some(coordinator);
@@ -75,9 +90,12 @@ impl Shard {
         if let CatalogueMessage::Open { .. } | CatalogueMessage::Close { .. } = message {
             return self.owner_message(message);
         }
-        if let CatalogueMessage::Opened { .. } | CatalogueMessage::Closed { .. } = message
-            && !self.has_room_for_record()
-        {
+        let answer = match message {
+            CatalogueMessage::Opened { topic } => Some(CatalogueRecord::Live(*topic)),
+            CatalogueMessage::Closed { topic } => Some(CatalogueRecord::Deleted(*topic)),
+            _ => None,
+        };
+        if answer.is_some_and(|record| !self.has_room_for(&Record::Catalogue(record))) {
             return;
         }
         self.copies.message(message, now.monotonic);
@@ -138,7 +156,12 @@ impl Shard {
     }
 
     fn owner_message(&mut self, message: &CatalogueMessage) {
-        if !self.has_room_for_record() {
+        let record = match message {
+            CatalogueMessage::Open { descriptor, .. } => OwnedRecord::Opened(descriptor.clone()),
+            CatalogueMessage::Close { version, topic } => OwnedRecord::Closed { topic: *topic, version: *version },
+            _ => unreachable!("only Open and Close are for owners"),
+        };
+        if !self.has_room_for(&Record::Owned(record)) {
             return;
         }
         let action = match message {
@@ -163,17 +186,15 @@ impl Shard {
     }
 
     fn append_record(&mut self, record: Record) {
-        let control = match &record {
-            Record::Catalogue(record) => Control::from(record),
-            Record::Owned(record) => Control::from(record),
-        };
-        let appended = self.journal.append(Entry::Control(control), Purpose::Control);
+        let appended = self.journal.append(record.entry(), Purpose::Control);
         let appended = appended.expect("room for a record was checked before it was decided on");
         self.records.push_back((appended.sequence, record));
     }
 
-    fn has_room_for_record(&self) -> bool {
-        !self.journal.is_stopped() && self.journal.ring().has_room(RECORD_BLOCK_BYTES)
+    /// Whether the journal takes this record now.
+    fn has_room_for(&self, record: &Record) -> bool {
+        let bytes = block_bytes(record.entry().encoded_bytes());
+        !self.journal.is_stopped() && self.journal.ring().has_room(bytes)
     }
 
     fn catalogue_reply(&self, reply: CatalogueReply, topic: Option<TopicId>) -> Reply {
@@ -198,19 +219,27 @@ impl Shard {
 
 /// Whether the table of shard 0, and what an owner of every partition keeps, fill at most half a manifest with one
 /// more topic. The other half belongs to producers.
-fn has_room_for_topic(table: &OwnerState, geometry: Geometry, name: &str, partition_count: u32) -> bool {
-    const TOPIC_BYTES_MAX: usize = 32;
+fn has_room_for_topic(table: &OwnerState, geometry: Geometry, topic: &TopicDescriptor) -> bool {
+    const TOPIC_BYTES: usize = size_of::<u64>() + size_of::<u8>();
     const PARTITION_BYTES: usize = Partition::ENCODED_BYTES + size_of::<u32>();
     let mut encoded = Vec::new();
     table.encode(&mut encoded);
-    let added_count = partition_count as usize;
-    let topic_bytes = TOPIC_BYTES_MAX + name.len() + 2 * added_count;
     let known_count: usize = table.topics().map(|topic| topic.descriptor.partition_count() as usize).sum();
-    let needed = UNIT_BYTES + 2 * (encoded.len() + topic_bytes) + (known_count + added_count) * PARTITION_BYTES;
-    needed as u64 <= geometry.manifest_bytes / 2
+    let partition_count = known_count + topic.partition_count() as usize;
+    let catalogue_bytes = encoded.len() + TOPIC_BYTES + topic.encoded_bytes();
+    let needed_bytes = UNIT_BYTES + 2 * catalogue_bytes + partition_count * PARTITION_BYTES;
+    needed_bytes as u64 <= geometry.manifest_bytes / 2
 }
 
 impl Record {
+    /// The journal entry that carries the record.
+    fn entry(&self) -> Entry {
+        Entry::Control(match self {
+            Self::Catalogue(record) => Control::from(record),
+            Self::Owned(record) => Control::from(record),
+        })
+    }
+
     /// The record in a control entry, if it is one of the catalogue's.
     pub(super) fn from_control(control: &Control) -> Option<Self> {
         CatalogueRecord::from_control(control)

@@ -47,14 +47,10 @@ const CANARIES: [Canary; 8] = [
         edits: &[
             (
                 "shard/open.rs",
-                "let active = recovery.tail_file.filter(|_| old.clean);",
+                "let active = if old.clean { recovery.tail_file } else { last_resort(&recovery, &state) };",
                 "let active = recovery.tail_file;",
             ),
-            (
-                "shard/open.rs",
-                "FileUse::Open if old.clean && recovery.tail_file == Some(index) => *file",
-                "FileUse::Open if recovery.tail_file == Some(index) => *file",
-            ),
+            ("shard/open.rs", "files::clear_tail(&files, &old, file, end).await?;", "let _ = (file, end);"),
             (
                 "journal/decision.rs",
                 "Row { header: BLOCK, age: &[Age::Older], verdict: Verdict::Stale, ..ANY }",

@@ -164,8 +164,7 @@ impl Model {
                 Ok(())
             }
             Line::Minted(stamp) => {
-                // The next epoch of a known id is only a suggestion until a batch carries it.
-                let fresh = stamp.epoch > 0 || self.minted.insert(stamp.id);
+                let fresh = self.minted.insert(stamp.id);
                 ensure(fresh, || "the producer id was given out before".to_owned())
             }
             Line::Sent(sent) => self.sent(sent),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use florin_engine::io::Runtime;
-use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
+use florin_engine::model::PartitionId;
 use florin_engine::shard::{Refusal, Reply, Request};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -68,13 +68,16 @@ impl<R: Runtime> Producer<R> {
     async fn identify(&mut self) -> Result<(), Ended> {
         match self.plan.identity.clone() {
             Identity::Plain => Ok(()),
-            Identity::Fresh => self.mint(None).await,
+            Identity::Fresh => self.mint().await,
             Identity::Resumed(sent) => {
                 let stamp = sent.stamp.expect("only stamped batches are resumed");
                 self.plan.partitions = vec![sent.partition];
                 self.send(sent, 1).await?;
                 if self.random.random_ratio(1, 4) {
-                    return self.mint(Some((ProducerId(stamp.id), ProducerEpoch(stamp.epoch)))).await;
+                    // An instance that takes over fences its predecessor with the next epoch.
+                    self.stamp = Some(Stamp { epoch: stamp.epoch + 1, sequence: 0, ..stamp });
+                    self.held.clear();
+                    return Ok(());
                 }
                 self.stamp = Some(Stamp { sequence: stamp.sequence + sent.record_count, ..stamp });
                 Ok(())
@@ -82,8 +85,8 @@ impl<R: Runtime> Producer<R> {
         }
     }
 
-    async fn mint(&mut self, current: Option<(ProducerId, ProducerEpoch)>) -> Result<(), Ended> {
-        match self.context.client.ask(Request::InitProducer { current }).await {
+    async fn mint(&mut self) -> Result<(), Ended> {
+        match self.context.client.ask(Request::InitProducer).await {
             Reply::Producer { id, epoch } => {
                 let stamp = Stamp { id: id.0, epoch: epoch.0, sequence: 0 };
                 self.context.voice.say(&Line::Minted(stamp));

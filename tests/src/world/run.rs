@@ -33,7 +33,7 @@ pub(super) enum Asked {
     CreateTopic,
     DeleteTopic,
     Metadata { shard: ShardId },
-    InitProducer { partition: PartitionId, bump: Option<usize> },
+    InitProducer { partition: PartitionId },
     Other,
 }
 

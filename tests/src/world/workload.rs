@@ -177,21 +177,14 @@ impl World {
             .filter(|_| self.random.random_bool(0.4));
         match bump {
             Some(index) => {
-                self.producers[index].retired = true;
-                let producer = &self.producers[index];
-                let (partition, current) = (producer.partition, Some((producer.id, producer.epoch)));
-                self.submit(
-                    owner,
-                    Asked::InitProducer { partition, bump: Some(index) },
-                    Request::InitProducer { current },
-                );
+                let producer = &mut self.producers[index];
+                producer.retired = true;
+                let epoch = ProducerEpoch(producer.epoch.0 + 1);
+                let (id, partition) = (producer.id, producer.partition);
+                self.producers.push(Producer::new(id, epoch, partition));
             }
             None => {
-                self.submit(
-                    owner,
-                    Asked::InitProducer { partition, bump: None },
-                    Request::InitProducer { current: None },
-                );
+                self.submit(owner, Asked::InitProducer { partition }, Request::InitProducer);
             }
         }
     }
@@ -265,10 +258,8 @@ impl World {
                 topics.iter().try_for_each(|descriptor| self.model.topic_shown(descriptor))
             }
             (Asked::Metadata { .. }, Reply::Topics { complete: false, .. }) => Ok(()),
-            (Asked::InitProducer { partition, bump }, Reply::Producer { id, epoch }) => {
-                if bump.is_none() {
-                    self.model.producer_minted(id)?;
-                }
+            (Asked::InitProducer { partition }, Reply::Producer { id, epoch }) => {
+                self.model.producer_minted(id)?;
                 self.producers.push(Producer::new(id, epoch, partition));
                 Ok(())
             }

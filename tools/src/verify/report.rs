@@ -85,8 +85,8 @@ impl Report {
             Verdict::Damage => (
                 Severity::Damage,
                 "it is damaged",
-                "keep a copy of it as it is, find the cause (disk, memory, kernel log) and look closer with florin inspect \
-                 before a server writes to it again",
+                "keep a copy of it as it is, find the cause (disk, memory, kernel log) and look closer with florin \
+                 inspect before a server writes to it again",
             ),
         };
         let mut findings = self.all_findings().filter(|finding| finding.severity == decisive);
@@ -105,8 +105,8 @@ impl Checked {
         let Self { journal_file_count, block_count, entry_count, batch_count, record_count, partition_count, .. } =
             self;
         format!(
-            "{superblock_copy_count} superblock copies, {manifest_copy_count} manifest copies ({section_count} sections), \
-             {journal_file_count} journal files ({}), {block_count} blocks ({}), {entry_count} entries, \
+            "{superblock_copy_count} superblock copies, {manifest_copy_count} manifest copies ({section_count} \
+             sections), {journal_file_count} journal files ({}), {block_count} blocks ({}), {entry_count} entries, \
              {batch_count} batches ({} bytes), {record_count} records, {partition_count} partitions",
             Size(self.journal_bytes),
             Size(self.block_bytes),

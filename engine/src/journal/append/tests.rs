@@ -138,7 +138,7 @@ impl Rig {
 
     fn begin_superblock(&mut self, free: bool) {
         if self.superblock.is_none() {
-            self.journal.ring_mut().wants_superblock();
+            self.journal.ring_mut().open_spare();
             self.superblock = Some(self.journal.ring().describe(|_, _| free));
         }
     }

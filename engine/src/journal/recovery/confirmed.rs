@@ -3,7 +3,6 @@
 use super::{Damage, RecoveredBlock, Recovery, Wrong};
 use crate::format::checksum::Chain;
 use crate::format::superblock::{RingFile, Superblock};
-use crate::io::UNIT_BYTES;
 use crate::journal::decision::{Body, Header};
 use crate::journal::scan::{FileImage, Found};
 use crate::model::{Position, Sequence};
@@ -55,7 +54,7 @@ fn check_file(
                 let file = Some(image.file);
                 recovery.damage.push(Damage { file, position: Some(position), wrong: Wrong::Confirmed(what) });
                 (link, expected) = (None, None);
-                position = position.plus(UNIT_BYTES as u64);
+                position = position.plus(found.reach_bytes);
             }
         }
     }
@@ -84,6 +83,9 @@ fn problem(
         });
     };
     let head = &block.head;
+    if found.body == Body::Unreadable {
+        return Some(format!("the disk cannot read all of block {}", head.sequence));
+    }
     if found.body != Body::Good {
         return Some(format!("the body of block {} does not match its checksum", head.sequence));
     }

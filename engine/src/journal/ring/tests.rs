@@ -19,7 +19,7 @@ fn write(ring: &mut Ring, bytes: usize, sequence: u64) -> Place {
 }
 
 fn store(ring: &mut Ring, may_free: impl Fn(FileIndex, &RingFile) -> bool) -> Vec<RingFile> {
-    ring.wants_superblock();
+    ring.open_spare();
     let files = ring.describe(may_free);
     ring.superblock_durable(&files);
     files
@@ -31,13 +31,13 @@ fn a_file_is_open_only_when_a_superblock_says_so() {
     let place = ring.place(4096).unwrap();
     assert_eq!(place, Place { file: FileIndex(0), lap: Lap(1), position: Position(0) });
     assert!(!ring.is_opened(FileIndex(0)));
-    assert!(ring.wants_superblock());
+    assert!(ring.open_spare());
     let described = ring.describe(|_, _| false);
     assert!(!ring.is_opened(FileIndex(0)), "describing it is not enough");
     ring.superblock_durable(&described);
     assert!(ring.is_opened(FileIndex(0)) && ring.is_opened(FileIndex(1)));
     assert!(!ring.is_opened(FileIndex(2)), "one spare is enough");
-    assert!(!ring.wants_superblock());
+    assert!(!ring.open_spare());
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn a_superblock_from_before_a_file_was_taken_into_use_does_not_open_it() {
     ring.place(4096).unwrap();
     ring.superblock_durable(&before);
     assert!(!ring.is_opened(FileIndex(0)));
-    assert!(ring.wants_superblock());
+    assert!(ring.open_spare());
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn after_a_failed_block_everybody_who_waits_learns_that_the_outcome_is_unknown()
         rig.capture(partition, stamped(b"a", 7, 0, 0)),
         rig.capture(partition, batch(b"b")),
         rig.capture(partition, batch(b"in a forming block")),
-        rig.ask(Request::InitProducer { current: None }),
+        rig.ask(Request::InitProducer),
         rig.ask(Request::ConfirmClock),
         rig.ask(Request::Checkpoint),
         rig.ask(Request::CreateTopic { name: "other".to_owned(), partition_count: 1 }),

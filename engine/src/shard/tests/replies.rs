@@ -109,26 +109,15 @@ fn a_refusal_that_tells_of_a_stored_batch_waits_for_it() {
 #[test]
 fn a_producer_id_leaves_when_its_reservation_is_durable() {
     let mut rig = Rig::serving();
-    let first = rig.ask(Request::InitProducer { current: None });
-    let second = rig.ask(Request::InitProducer { current: None });
+    let first = rig.ask(Request::InitProducer);
+    let second = rig.ask(Request::InitProducer);
     assert_eq!((rig.reply(first), rig.reply(second)), (None, None));
     rig.finish_block();
     let producer = |id| Reply::Producer { id: ProducerId(id), epoch: ProducerEpoch(0) };
     assert_eq!(rig.reply(first), Some(&producer(0)));
     assert_eq!(rig.reply(second), Some(&producer(1)));
-    assert_eq!(rig.answer(Request::InitProducer { current: None }), producer(2));
+    assert_eq!(rig.answer(Request::InitProducer), producer(2));
     assert_eq!(rig.blocks.len(), 0);
-}
-
-#[test]
-fn a_known_producer_gets_its_next_epoch_and_a_new_id_when_there_is_none() {
-    let mut rig = Rig::serving();
-    let current = Some((ProducerId(5), ProducerEpoch(3)));
-    let next = Reply::Producer { id: ProducerId(5), epoch: ProducerEpoch(4) };
-    assert_eq!(rig.answer(Request::InitProducer { current }), next);
-    let exhausted = rig.ask(Request::InitProducer { current: Some((ProducerId(5), ProducerEpoch(32_767))) });
-    rig.settle();
-    assert_eq!(rig.reply(exhausted), Some(&Reply::Producer { id: ProducerId(0), epoch: ProducerEpoch(0) }));
 }
 
 #[test]

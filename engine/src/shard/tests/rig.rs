@@ -12,12 +12,14 @@ use crate::format::layout::Geometry;
 use crate::format::superblock::{FileUse, ManifestName, RingFile, Superblock};
 use crate::io::{DiskError, DiskErrorKind, DiskOperation};
 use crate::journal::append::{Journal, JournalStart};
+use crate::journal::recovery::Recovery;
 use crate::journal::ring::Ring;
 use crate::model::{
-    Epoch, Id128, Monotonic, Now, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, Sequence,
-    ShardId, TopicId,
+    Epoch, FileIndex, Id128, Monotonic, Now, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId,
+    Sequence, ShardId, TopicId,
 };
 use crate::producer::ProducerIdMint;
+use crate::shard::open::{last_resort, raised};
 use crate::shard::replay::ShardState;
 use crate::shard::{Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Request, Shard, ShardStart};
 
@@ -95,6 +97,7 @@ impl Rig {
             partitions: BTreeMap::new(),
             mint: ProducerIdMint::new(id).unwrap(),
             latest_append_time: Realtime(0),
+            clock_confirmed: Realtime(0),
         };
         let journal = Journal::new(start, Ring::restore(geometry, &superblock.files, None));
         let now = Now { monotonic: Monotonic(SECOND_NS), realtime: Realtime(1000 * SECOND_NS) };
@@ -105,21 +108,19 @@ impl Rig {
     pub(super) fn crashed(self) -> Self {
         let shard = &self.shard;
         let (marks, chain) = (shard.journal.marks(), shard.journal.durable_chain());
-        let mut superblock = shard.superblock.stored().next_generation();
-        superblock.files = shard.journal.ring().describe(|_, _| false);
-        for file in superblock.files.iter_mut().filter(|file| file.state == FileUse::Open) {
-            let state = if file.confirmed_bytes > 0 { FileUse::Sealed } else { FileUse::Free };
-            *file = RingFile { state, ..*file };
-        }
-        superblock.epoch = superblock.epoch.next();
-        superblock.epoch_first_sequence = marks.durable().next();
-        (superblock.confirmed_sequence, superblock.confirmed_chain) = (marks.durable(), chain);
-        let start = JournalStart {
-            epoch: superblock.epoch,
-            epoch_first_sequence: superblock.epoch_first_sequence,
+        let mut old = shard.superblock.stored().next_generation();
+        old.files = shard.journal.ring().describe(|_, _| false);
+        old.clean = false;
+        let is_tail = |file: &RingFile| file.state == FileUse::Open && file.last_sequence == marks.durable();
+        let tail_file = (0u16..).map(FileIndex).zip(&old.files).find(|(_, file)| is_tail(file)).map(|(index, _)| index);
+        let recovery = Recovery {
+            blocks: Vec::new(),
             last_sequence: marks.durable(),
             last_chain: chain,
-            ..*shard.journal.start()
+            files: old.files.clone(),
+            tail_file,
+            cuts: Vec::new(),
+            damage: Vec::new(),
         };
         let state = ShardState {
             owner: shard.coordinator.as_ref().map(|coordinator| coordinator.durable().clone()),
@@ -127,8 +128,18 @@ impl Rig {
             partitions: shard.partitions.clone(),
             mint: shard.mint.clone(),
             latest_append_time: self.now.realtime,
+            clock_confirmed: Realtime(0),
         };
-        let journal = Journal::new(start, Ring::restore(superblock.geometry, &superblock.files, None));
+        let active = last_resort(&recovery, &state);
+        let superblock = raised(&old, &recovery, active);
+        let start = JournalStart {
+            epoch: superblock.epoch,
+            epoch_first_sequence: superblock.epoch_first_sequence,
+            last_sequence: superblock.confirmed_sequence,
+            last_chain: superblock.confirmed_chain,
+            ..*shard.journal.start()
+        };
+        let journal = Journal::new(start, Ring::restore(superblock.geometry, &superblock.files, active));
         let manifest_generation = superblock.manifest.generation;
         Self::of(ShardStart { journal, superblock, state, manifest_generation }, self.now)
     }
