@@ -26,6 +26,8 @@ pub enum Contents {
     Producers(Producers),
     /// Reserved producer ids.
     ProducerIds(ProducerIds),
+    /// When the wall clock was last confirmed.
+    Clock(Clock),
 }
 
 /// Shard 0's table.
@@ -104,6 +106,13 @@ pub struct ProducerIds {
     pub reserved_end: u64,
 }
 
+/// The wall clock.
+#[derive(Debug, Serialize)]
+pub struct Clock {
+    /// What it showed when an operator last confirmed it; nothing if nobody ever did.
+    pub confirmed: Option<String>,
+}
+
 /// Decodes every section; the result is in the order of `manifest.sections`.
 pub fn decode(manifest: &Manifest, shard_count: u16) -> Vec<Result<Contents, String>> {
     let mut open = None;
@@ -125,6 +134,7 @@ pub fn decode(manifest: &Manifest, shard_count: u16) -> Vec<Result<Contents, Str
                 None => Err("whose they are is not known: the section of the partitions cannot be read".to_owned()),
             },
             Module::ProducerIds => producer_ids(section, manifest.shard),
+            Module::Clock => clock(section),
         }
     });
     decoded.collect()
@@ -202,6 +212,11 @@ fn producer_ids(section: &Section, shard: ShardId) -> Result<Contents, String> {
     Ok(Contents::ProducerIds(ProducerIds { reserved_end: mint.reserved_end() }))
 }
 
+fn clock(section: &Section) -> Result<Contents, String> {
+    let confirmed = (&section.bytes[..]).try_get_u64_le().map_err(|error| error.to_string())?;
+    Ok(Contents::Clock(Clock { confirmed: rfc3339_unless_never(Realtime(confirmed)) }))
+}
+
 /// The module's name, the same in text and JSON.
 pub fn module_word(module: Module) -> &'static str {
     match module {
@@ -209,6 +224,7 @@ pub fn module_word(module: Module) -> &'static str {
         Module::Partitions => "partitions",
         Module::Producers => "producers",
         Module::ProducerIds => "producer_ids",
+        Module::Clock => "clock",
     }
 }
 

@@ -52,11 +52,11 @@ pub enum DiskErrorKind {
     AlreadyExists,
     /// No space or quota left.
     NoSpace,
-    /// Fewer bytes than asked for were read or written.
+    /// Fewer bytes than asked for were read or written, or a file has another size than it must.
     Short {
         /// Bytes asked for.
         asked_bytes: u64,
-        /// Bytes done.
+        /// Bytes done, or found.
         done_bytes: u64,
     },
     /// The device or file system reported a failure (`EIO` and whatever else has no kind of its own here).
@@ -99,7 +99,7 @@ impl fmt::Display for DiskError {
         }
         match self.kind {
             DiskErrorKind::Short { asked_bytes, done_bytes } => {
-                write!(f, ": only {done_bytes} of {asked_bytes} bytes done")?;
+                write!(f, ": {done_bytes} instead of {asked_bytes} bytes")?;
             }
             DiskErrorKind::NoSpace => write!(f, ": no space left")?,
             DiskErrorKind::NotFound => write!(f, ": does not exist")?,

@@ -51,8 +51,8 @@ pub async fn read_file<D: Disk>(
     let handle = disk.open(&path, Access::Read).await?;
     let mut image = FileImage { file, bytes: Bytes::new(), unreadable: Vec::new() };
     if handle.size_bytes() != file_bytes {
-        let kind = DiskErrorKind::Failed;
-        let detail = format!("the file has {} bytes, it was formatted with {file_bytes}", handle.size_bytes());
+        let kind = DiskErrorKind::Short { asked_bytes: file_bytes, done_bytes: handle.size_bytes() };
+        let detail = "the size of the file, and the size it was formatted with".to_owned();
         handle.close().await;
         return Err(DiskError { operation: crate::io::DiskOperation::Open, path, position: None, kind, detail });
     }

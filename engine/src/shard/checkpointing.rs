@@ -1,7 +1,7 @@
 //! Takes checkpoints: the state at a block boundary becomes a manifest, and ring files that it makes unnecessary
 //! are freed with the superblock that names it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes};
 
@@ -10,7 +10,7 @@ use super::superblock::UnnamedManifest;
 use super::{Refusal, Shard};
 use crate::format::manifest::{EncodedManifest, Manifest, ManifestTooLarge, Module, Section};
 use crate::format::superblock::{ManifestName, Superblock};
-use crate::io::{DiskError, DiskErrorKind, DiskOperation};
+use crate::io::{DiskError, DiskErrorKind};
 use crate::limits::MANIFEST_SLOT_COUNT;
 use crate::model::{FileIndex, Monotonic, Now, RequestId, Sequence};
 
@@ -49,7 +49,8 @@ pub(super) struct Checkpointing {
     waiters: Vec<RequestId>,
     asked: Vec<RequestId>,
     generation: u64,
-    abandoned_slots: BTreeSet<u8>,
+    /// Slots that a write failed on, and how.
+    abandoned: BTreeMap<u8, DiskError>,
     failures_in_a_row: u32,
     /// After a failure nothing is tried unasked before this.
     retry_at: Monotonic,
@@ -63,7 +64,7 @@ impl Checkpointing {
             waiters: Vec::new(),
             asked: Vec::new(),
             generation,
-            abandoned_slots: BTreeSet::new(),
+            abandoned: BTreeMap::new(),
             failures_in_a_row: 0,
             retry_at: Monotonic(0),
         }
@@ -91,16 +92,6 @@ fn free_slot(superblock: &Superblock, avoided: &BTreeSet<u8>) -> Option<u8> {
     (0..MANIFEST_SLOT_COUNT).find(|slot| *slot != superblock.manifest.slot && !avoided.contains(slot))
 }
 
-fn every_slot_failed() -> DiskError {
-    DiskError {
-        operation: DiskOperation::Write,
-        path: "manifest".into(),
-        position: None,
-        kind: DiskErrorKind::Failed,
-        detail: "every manifest slot has failed".to_owned(),
-    }
-}
-
 impl Shard {
     /// A client asks for a checkpoint: the one that begins next includes everything asked before.
     pub(super) fn ask_for_checkpoint(&mut self, id: RequestId) {
@@ -116,8 +107,10 @@ impl Shard {
         let asked = std::mem::take(&mut self.checkpointing.asked);
         self.checkpointing.waiters.extend(asked);
         let sequence = self.journal.close_block();
-        let Some(slot) = free_slot(self.superblock.stored(), &self.checkpointing.abandoned_slots) else {
-            return self.fail(every_slot_failed());
+        let abandoned = self.checkpointing.abandoned.keys().copied().collect();
+        let Some(slot) = free_slot(self.superblock.stored(), &abandoned) else {
+            let last = self.checkpointing.abandoned.values().next_back().cloned();
+            return self.fail(last.expect("there are more slots than the superblock names"));
         };
         let generation = self.checkpointing.generation + 1;
         match self.manifest(generation, sequence).encode(self.superblock.stored().geometry.manifest_bytes) {
@@ -168,7 +161,7 @@ impl Shard {
                 self.refuse_checkpoint(error.to_string());
                 self.checkpointing.retry_at = now.monotonic.plus_ns(RETRY_NS);
                 if error.kind != DiskErrorKind::NoSpace {
-                    self.checkpointing.abandoned_slots.insert(snapshot.slot);
+                    self.checkpointing.abandoned.insert(snapshot.slot, error.clone());
                     self.checkpointing.failures_in_a_row += 1;
                 }
                 if self.checkpointing.failures_in_a_row >= FAILURES_IN_A_ROW_MAX {

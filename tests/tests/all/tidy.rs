@@ -18,15 +18,16 @@ const LAYERS: [&[&str]; 6] = [
     &["shard"],
 ];
 /// What may be named from a layer above all the same, and where.
-const LAYER_EXCEPTIONS: [(&str, &str); 1] = [("limits.rs", "io::UNIT_BYTES")];
+const LAYER_EXCEPTIONS: [(&str, &str); 0] = [];
 /// Files of layers with state that are jobs.
-const JOBS: [&str; 7] = [
+const JOBS: [&str; 8] = [
     "journal/create.rs",
     "journal/scan.rs",
     "journal/recovery.rs",
     "journal/write.rs",
     "checkpoint/slot.rs",
     "shard/open.rs",
+    "shard/open/files.rs",
     "shard/driver.rs",
 ];
 /// What state may name of `io`: values that events carry.

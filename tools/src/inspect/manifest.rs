@@ -177,6 +177,10 @@ fn render_contents(contents: &Contents, out: &mut String) {
             }
         }
         Contents::ProducerIds(ids) => line(out, &format!("        ids below {} are reserved", ids.reserved_end)),
+        Contents::Clock(clock) => {
+            let confirmed = clock.confirmed.as_deref().unwrap_or("never");
+            line(out, &format!("        wall clock confirmed: {confirmed}"));
+        }
     }
 }
 

@@ -20,7 +20,7 @@ fn the_identity_is_shown_with_both_copies() {
 fn the_superblock_in_force_and_every_ring_file_are_shown() {
     let scratch = Scratch::sealed();
     let text = scratch.run("inspect superblock", &[]);
-    text.assert(0, &["copy a is in force", "not closed in order", "journal-000  sealed", "journal-003  free"]);
+    text.assert(0, &["copy a is in force", "not closed in order", "journal-000  sealed", "journal-001  free"]);
     let document = scratch.run("inspect superblock", &["--shard=0", "--json"]).json();
     let contents = &document["shards"][0]["copies"][1]["contents"];
     assert_eq!(contents["epoch"], 2);

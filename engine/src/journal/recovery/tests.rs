@@ -96,12 +96,11 @@ impl Builder {
 
     /// Writes a block and goes on behind it; returns its place in the file.
     fn put(&mut self, draft: Draft) -> std::ops::Range<usize> {
-        let range = self.put_beside(draft, &mut |builder, chain, end| {
+        self.put_beside(draft, &mut |builder, chain, end| {
             builder.chain = chain;
             builder.next_sequence = draft.sequence + 1;
             builder.cursors[usize::from(draft.file)] = end;
-        });
-        range
+        })
     }
 
     /// Writes a block that the journal does not go on behind.

@@ -62,8 +62,9 @@ fn check_size<F: DiskFile>(file: &F, path: PathBuf, formatted_bytes: u64) -> Res
     if file.size_bytes() == formatted_bytes {
         return Ok(());
     }
-    let detail = format!("the file has {} bytes, it was formatted with {formatted_bytes}", file.size_bytes());
-    Err(DiskError { operation: DiskOperation::Open, path, position: None, kind: DiskErrorKind::Failed, detail })
+    let kind = DiskErrorKind::Short { asked_bytes: formatted_bytes, done_bytes: file.size_bytes() };
+    let detail = "the size of the file, and the size it was formatted with".to_owned();
+    Err(DiskError { operation: DiskOperation::Open, path, position: None, kind, detail })
 }
 
 /// Makes everything behind the accepted end that blocks in flight can have touched virgin again, so that writing can
