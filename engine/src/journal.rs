@@ -1,7 +1,7 @@
 //! The journal of a shard: a ring of files that one writer fills with blocks, each one durable write.
 //!
 //! In the order of a block's life: [`append`] places entries into forming blocks, [`ring`] says where they go,
-//! [`watermarks`] counts what is durable, [`write`] carries blocks and superblocks to the disk. After a restart
+//! [`watermarks`] counts what is durable, [`mod@write`] carries blocks and superblocks to the disk. After a restart
 //! [`scan`] reads the files, [`decision`] judges every unit and [`recovery`] says what the journal holds.
 
 pub mod append;

@@ -44,6 +44,8 @@ pub const MANIFEST_BYTES_DEFAULT: u64 = 16 * MIB as u64;
 pub const JOURNAL_QUEUED_BYTES_MAX: usize = 16 * MIB;
 /// Requests waiting for a block or for data, per shard.
 pub const REQUESTS_WAITING_MAX: usize = 65_536;
+/// Fetches waiting for data, per shard: they leave the rest of [`REQUESTS_WAITING_MAX`] to captures.
+pub const POLLS_WAITING_MAX: usize = 16_384;
 /// One read of the recovery scan.
 pub const SCAN_READ_BYTES: usize = MIB;
 
@@ -83,6 +85,7 @@ const _: () = assert!(BATCH_BYTES_MAX + UNIT_BYTES <= BLOCK_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_MAX.is_multiple_of(UNIT_BYTES));
 const _: () = assert!(BLOCK_BYTES_MAX as u64 <= RING_FILE_BYTES_DEFAULT);
 const _: () = assert!(JOURNAL_QUEUED_BYTES_MAX >= 2 * BLOCK_BYTES_MAX);
+const _: () = assert!(POLLS_WAITING_MAX <= REQUESTS_WAITING_MAX / 2);
 const _: () = assert!(SCAN_READ_BYTES.is_multiple_of(UNIT_BYTES));
 const _: () = assert!(FETCH_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(RING_FILE_COUNT_MIN >= 2 && RING_FILE_COUNT_MAX >= RING_FILE_COUNT_DEFAULT);

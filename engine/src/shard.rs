@@ -154,7 +154,7 @@ impl Shard {
             last_chain: start.last_chain.0,
             boot_time: now.realtime,
         });
-        if self.journal.append(entry, Purpose::Control).is_err() {
+        if self.journal.append(entry, Purpose::Capture).is_err() {
             self.epoch_started = true;
         }
         if let Some(mut coordinator) = self.coordinator.take() {
@@ -264,14 +264,21 @@ impl Shard {
         if self.stopping && !self.journal.is_stopped() {
             self.close_when_quiet();
         }
-        if let Some(superblock) = self.superblock.next_write(&mut self.journal) {
+        if self.failed.is_none()
+            && let Some(superblock) = self.superblock.next_write(&mut self.journal)
+        {
             self.effects.push(Effect::WriteSuperblock(superblock));
         }
     }
 
     /// Once everything is durable and answered: a last checkpoint, then the superblock that closes the journal.
     fn close_when_quiet(&mut self) {
-        let quiet = |shard: &Self| shard.journal.is_idle() && shard.waiting.is_empty() && shard.checkpointing.is_idle();
+        let quiet = |shard: &Self| {
+            shard.failed.is_none()
+                && shard.journal.is_idle()
+                && shard.waiting.is_empty()
+                && shard.checkpointing.is_idle()
+        };
         if quiet(self) && !self.last_checkpoint_tried {
             self.last_checkpoint_tried = true;
             self.begin_checkpoint();

@@ -6,7 +6,7 @@
 //! lines of all runs against each other.
 //!
 //! In the order of a line's life: [`payload`] makes batches that prove themselves, [`appender`] runs shards
-//! ([`client`], [`mesh`]) with their [`producer`]s and [`reader`]s, [`line`] is what it says, [`process`] hears it,
+//! ([`client`], [`mesh`]) with their [`producer`]s and [`reader`]s, [`mod@line`] is what it says, [`process`] hears it,
 //! [`model`] judges it. [`directory`] formats and verifies without a runtime; [`measure`] is a benchmark.
 
 pub mod appender;

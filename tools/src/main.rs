@@ -1,6 +1,6 @@
 //! `florin`: makes, shows and checks data directories. It never runs a shard and never changes one that exists.
 //!
-//! [`cli`] says what can be asked; [`format`], [`inspect`] and [`verify`] answer. Everything is read through the
+//! [`cli`] says what can be asked; [`mod@format`], [`inspect`] and [`verify`] answer. Everything is read through the
 //! engine's own readers, so that what is shown is what recovery would see.
 
 mod cli;

@@ -130,6 +130,16 @@ pub enum Copy {
     B,
 }
 
+impl Copy {
+    /// The other copy.
+    pub fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
 /// A superblock copy of a shard.
 pub fn superblock_path(shard_directory: &Path, copy: Copy) -> PathBuf {
     shard_directory.join(match copy {

@@ -196,6 +196,11 @@ impl Superblock {
         layout.read()
     }
 
+    /// Which of two is newer: the one of the higher epoch, then of the higher generation.
+    pub fn age(&self) -> (Epoch, u64) {
+        (self.epoch, self.generation)
+    }
+
     /// The contents of the next update.
     pub fn next_generation(&self) -> Self {
         Self { generation: self.generation + 1, ..self.clone() }

@@ -33,7 +33,7 @@ pub struct JournalStart {
 pub enum Purpose {
     /// Anything that clients cause or that only confirms.
     Capture,
-    /// The beginning of an epoch, or a change of the catalogue: deleting topics must work when captures do not.
+    /// A change of the catalogue: deleting topics must work when captures do not.
     Control,
 }
 

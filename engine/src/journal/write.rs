@@ -57,16 +57,16 @@ impl<F: DiskFile> SuperblockFiles<F> {
 
     /// Writes both copies, one after the other is durable. After an error neither may be counted on.
     pub async fn write(&self, superblock: &Superblock, first: Copy) -> Result<(), DiskError> {
-        let (first, second) = match first {
-            Copy::A => (&self.a, &self.b),
-            Copy::B => (&self.b, &self.a),
-        };
-        for file in [first, second] {
-            let mut buffer = file.allocate(SUPERBLOCK_BYTES);
-            superblock.encode(&mut buffer);
-            file.write_durable(buffer, Position(0)).await.result?;
-        }
-        Ok(())
+        self.write_copy(superblock, first).await?;
+        self.write_copy(superblock, first.other()).await
+    }
+
+    /// Writes one copy.
+    pub async fn write_copy(&self, superblock: &Superblock, copy: Copy) -> Result<(), DiskError> {
+        let file = if copy == Copy::A { &self.a } else { &self.b };
+        let mut buffer = file.allocate(SUPERBLOCK_BYTES);
+        superblock.encode(&mut buffer);
+        file.write_durable(buffer, Position(0)).await.result
     }
 
     /// Closes both.
@@ -110,11 +110,11 @@ impl SuperblockCopies {
             stored.problem().map(|problem| format!("superblock {copy} {problem}; the other copy is used"))
         };
         let (superblock, overwrite_first) = match (&self.a, &self.b) {
-            (Stored::Present(a), Stored::Present(b)) if a.generation == b.generation && a != b => {
+            (Stored::Present(a), Stored::Present(b)) if a.age() == b.age() && a != b => {
                 let what = || format!("both copies claim generation {} and differ", a.generation);
                 return Err(NoSuperblock { a: what(), b: what() });
             }
-            (Stored::Present(a), Stored::Present(b)) if b.generation > a.generation => (b, Copy::A),
+            (Stored::Present(a), Stored::Present(b)) if b.age() > a.age() => (b, Copy::A),
             (Stored::Present(a), _) => (a, Copy::B),
             (_, Stored::Present(b)) => (b, Copy::A),
             (a, b) => {

@@ -1,7 +1,7 @@
 //! Takes checkpoints: the state at a block boundary becomes a manifest, and ring files that it makes unnecessary
 //! are freed with the superblock that names it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use bytes::{BufMut, Bytes};
 
@@ -49,8 +49,8 @@ pub(super) struct Checkpointing {
     waiters: Vec<RequestId>,
     asked: Vec<RequestId>,
     generation: u64,
-    /// Slots that a write failed on, and how.
-    abandoned: BTreeMap<u8, DiskError>,
+    /// Slots that a write failed on.
+    abandoned: BTreeSet<u8>,
     failures_in_a_row: u32,
     /// After a failure nothing is tried unasked before this.
     retry_at: Monotonic,
@@ -64,7 +64,7 @@ impl Checkpointing {
             waiters: Vec::new(),
             asked: Vec::new(),
             generation,
-            abandoned: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
             failures_in_a_row: 0,
             retry_at: Monotonic(0),
         }
@@ -107,10 +107,9 @@ impl Shard {
         let asked = std::mem::take(&mut self.checkpointing.asked);
         self.checkpointing.waiters.extend(asked);
         let sequence = self.journal.close_block();
-        let abandoned = self.checkpointing.abandoned.keys().copied().collect();
-        let Some(slot) = free_slot(self.superblock.stored(), &abandoned) else {
-            let last = self.checkpointing.abandoned.values().next_back().cloned();
-            return self.fail(last.expect("there are more slots than the superblock names"));
+        let Some(slot) = free_slot(self.superblock.stored(), &self.checkpointing.abandoned) else {
+            self.checkpointing.retry_at = Monotonic(u64::MAX);
+            return self.refuse_checkpoint("a write has failed on every manifest slot: restart the shard".to_owned());
         };
         let generation = self.checkpointing.generation + 1;
         match self.manifest(generation, sequence).encode(self.superblock.stored().geometry.manifest_bytes) {
@@ -161,7 +160,7 @@ impl Shard {
                 self.refuse_checkpoint(error.to_string());
                 self.checkpointing.retry_at = now.monotonic.plus_ns(RETRY_NS);
                 if error.kind != DiskErrorKind::NoSpace {
-                    self.checkpointing.abandoned.insert(snapshot.slot, error.clone());
+                    self.checkpointing.abandoned.insert(snapshot.slot);
                     self.checkpointing.failures_in_a_row += 1;
                 }
                 if self.checkpointing.failures_in_a_row >= FAILURES_IN_A_ROW_MAX {

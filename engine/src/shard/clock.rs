@@ -1,6 +1,7 @@
-//! Watches the wall clock: after a jump, nothing is expired until an operator confirms it.
+//! Watches the wall clock: after a jump, nothing is expired until an operator confirms it. A start counts as a jump
+//! if the clock is behind what was written down, or so far ahead of it that everything would expire.
 
-use crate::limits::CLOCK_JUMP_NS_MAX;
+use crate::limits::{CLOCK_JUMP_NS_MAX, PRODUCER_IDLE_NS};
 use crate::model::{Now, Realtime};
 
 /// Compares the wall clock with the monotonic one and with what was written down.
@@ -35,7 +36,9 @@ impl ClockGuard {
             None => {
                 let is_behind = |written: Realtime| written.since_ns(now.realtime) > CLOCK_JUMP_NS_MAX;
                 let was_confirmed = self.confirmed > Realtime(0) && !is_behind(self.confirmed);
-                is_behind(self.latest_written) && !was_confirmed
+                let known = self.latest_written.max(self.confirmed);
+                let is_far_ahead = known > Realtime(0) && now.realtime.since_ns(known) > PRODUCER_IDLE_NS;
+                is_far_ahead || is_behind(self.latest_written) && !was_confirmed
             }
             Some(last) => {
                 let passed_ns = now.monotonic.0.saturating_sub(last.monotonic.0);
@@ -85,6 +88,16 @@ mod tests {
             guard.confirm(Realtime(jumped));
             guard.observe(at(3, jumped));
             assert!(!guard.is_suspended());
+        }
+    }
+
+    #[test]
+    fn a_clock_far_ahead_of_the_journal_suspends_at_start_unless_it_was_confirmed() {
+        let ahead = 8 * 24 * HOUR_NS;
+        for (written, confirmed, suspended) in [(HOUR_NS, 0, true), (HOUR_NS, ahead, false), (0, 0, false)] {
+            let mut guard = ClockGuard::new(Realtime(written), Realtime(confirmed));
+            guard.observe(at(0, ahead + 2 * HOUR_NS));
+            assert_eq!(guard.is_suspended(), suspended, "written {written}, confirmed {confirmed}");
         }
     }
 

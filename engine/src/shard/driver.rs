@@ -29,7 +29,7 @@ pub trait Outlet: 'static {
     /// A write failed: the shard takes nothing new until it is restarted.
     fn failed(&self, shard: ShardId, error: &DiskError);
 
-    /// The shard is closed.
+    /// The shard is closed, and none of its writes is under way: its directory may be opened again.
     fn stopped(&self, shard: ShardId, clean: bool);
 }
 
@@ -54,6 +54,10 @@ struct Inner<R: Runtime, O: Outlet> {
     /// Deadlines that sleeping tasks will wake for.
     armed: RefCell<BTreeSet<Monotonic>>,
     stopped: Cell<bool>,
+    /// Writes that were begun and have not come back.
+    writing_count: Cell<usize>,
+    /// The shard is closed, in order or not; told when the last write is back.
+    to_tell: Cell<Option<bool>>,
 }
 
 impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
@@ -69,6 +73,8 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             files,
             armed: RefCell::default(),
             stopped: Cell::new(false),
+            writing_count: Cell::new(0),
+            to_tell: Cell::new(None),
         };
         let driver = Self { inner: Rc::new(inner) };
         driver.carry_out();
@@ -132,7 +138,8 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             Effect::Failed(error) => inner.outlet.failed(inner.id, &error),
             Effect::Stopped { clean } => {
                 inner.stopped.set(true);
-                inner.outlet.stopped(inner.id, clean);
+                inner.to_tell.set(Some(clean));
+                self.tell_when_quiet();
             }
         }
     }
@@ -145,30 +152,51 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             let mut buffer = file.allocate(ready.bytes);
             let write = shard.encode_block(&mut buffer);
             drop(shard);
-            let driver = self.clone();
+            let driver = self.begin_write();
             self.inner.runtime.spawn(async move {
                 let result = file.write_durable(buffer, write.place.position).await.result;
-                driver.handle(Event::BlockWritten { sequence: write.sequence, result });
+                driver.end_write(Event::BlockWritten { sequence: write.sequence, result });
             });
         }
     }
 
+    fn begin_write(&self) -> Self {
+        self.inner.writing_count.set(self.inner.writing_count.get() + 1);
+        self.clone()
+    }
+
+    /// A write is back: the shard hears of it, and whoever waits for the end if it was the last.
+    fn end_write(&self, event: Event) {
+        self.inner.writing_count.set(self.inner.writing_count.get() - 1);
+        self.handle(event);
+        self.tell_when_quiet();
+    }
+
+    /// A closed shard counts as closed when no write of it can land any more: then its files may be opened again.
+    fn tell_when_quiet(&self) {
+        if self.inner.writing_count.get() == 0
+            && let Some(clean) = self.inner.to_tell.take()
+        {
+            self.inner.outlet.stopped(self.inner.id, clean);
+        }
+    }
+
     fn write_superblock(&self, superblock: Superblock) {
-        let driver = self.clone();
+        let driver = self.begin_write();
         self.inner.runtime.spawn(async move {
             let result = driver.inner.files.superblocks.write(&superblock, Copy::A).await;
-            driver.handle(Event::SuperblockWritten(result));
+            driver.end_write(Event::SuperblockWritten(result));
         });
     }
 
     fn write_manifest(&self, write: ManifestWrite) {
-        let driver = self.clone();
+        let driver = self.begin_write();
         self.inner.runtime.spawn(async move {
             let inner = &driver.inner;
             let disk = inner.runtime.disk();
             let directory = &inner.files.directory;
             let result = slot::write(disk, directory, inner.geometry, write.slot, &write.manifest).await;
-            driver.handle(Event::ManifestWritten(result));
+            driver.end_write(Event::ManifestWritten(result));
         });
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::request::{FetchFrom, Fetched, OffsetAt, Reply};
 use super::{Refusal, Shard};
-use crate::limits::{FETCH_BYTES_MAX, FETCH_WAIT_NS_MAX};
+use crate::limits::{FETCH_BYTES_MAX, FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
 use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId};
 use crate::partition::Partition;
 
@@ -82,6 +82,9 @@ impl Shard {
         match read(state, from, bytes_max) {
             Err(refusal) => self.refuse(id, refusal),
             Ok(fetched) if fetched.batches.is_empty() && wait_ns > 0 => {
+                if self.polls.len() >= POLLS_WAITING_MAX {
+                    return self.refuse(id, Refusal::Busy(self.id));
+                }
                 let deadline = now.monotonic.plus_ns(wait_ns.min(FETCH_WAIT_NS_MAX));
                 self.polls.add(partition, Poll { id, from, bytes_max, deadline });
             }

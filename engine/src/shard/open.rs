@@ -174,6 +174,7 @@ pub async fn open_shard<R: Runtime>(
     let state = replay(shard, identity.shard_count, &manifest.manifest, &recovery.blocks);
     let state = state.map_err(|error| OpenError::Replay { shard, error })?;
     let files = files::open_files(disk, &shard_directory, &old).await?;
+    files.superblocks.write_copy(&old, chosen.overwrite_first.other()).await?;
     files::write_again(&files, recovery.unconfirmed(&old)).await?;
     let active = if old.clean { recovery.tail_file } else { last_resort(&recovery, &state) };
     if let Some(file) = active.filter(|_| !old.clean) {

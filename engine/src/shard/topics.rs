@@ -3,8 +3,8 @@
 use super::request::{Effect, Reply};
 use super::{Record, Refusal, Shard};
 use crate::catalogue::{
-    CatalogueAction, CatalogueMessage, CatalogueRecord, CatalogueReply, OwnedAction, OwnedRecord, OwnerState,
-    TopicDescriptor,
+    CatalogueAction, CatalogueMessage, CatalogueRecord, CatalogueReply, Coordinator, OwnedAction, OwnedRecord,
+    OwnerState, TopicDescriptor,
 };
 use crate::format::block::block_bytes;
 use crate::format::control::{Control, Entry};
@@ -40,7 +40,7 @@ impl Shard {
         let CatalogueRecord::Creating(descriptor) = record else { return None };
         if !has_room_for_topic(table, self.geometry(), descriptor) {
             Some(Refusal::CatalogueFull)
-        } else if self.has_room_for(&Record::Catalogue(record.clone())) {
+        } else if self.has_room_for_creation(descriptor) {
             None
         } else {
             Some(Refusal::JournalFull(self.id))
@@ -52,8 +52,7 @@ impl Shard {
         let Some(mut coordinator) = self.coordinator.take() else {
             return self.refuse(id, Refusal::NotCoordinator);
         };
-        let record = Record::Catalogue(CatalogueRecord::Deleting(topic));
-        if !self.journal.is_stopped() && !self.has_room_for(&record) {
+        if !self.journal.is_stopped() && !self.has_room_for_deletion(&coordinator) {
             self.coordinator = Some(coordinator);
             return self.refuse(id, Refusal::JournalFull(self.id));
         }
@@ -90,12 +89,12 @@ impl Shard {
         if let CatalogueMessage::Open { .. } | CatalogueMessage::Close { .. } = message {
             return self.owner_message(message);
         }
-        let answer = match message {
-            CatalogueMessage::Opened { topic } => Some(CatalogueRecord::Live(*topic)),
-            CatalogueMessage::Closed { topic } => Some(CatalogueRecord::Deleted(*topic)),
-            _ => None,
+        let has_room = match message {
+            CatalogueMessage::Opened { .. } => self.has_room_beside_reserve(UNIT_BYTES),
+            CatalogueMessage::Closed { .. } => self.has_room(UNIT_BYTES),
+            _ => true,
         };
-        if answer.is_some_and(|record| !self.has_room_for(&Record::Catalogue(record))) {
+        if !has_room {
             return;
         }
         self.copies.message(message, now.monotonic);
@@ -156,12 +155,15 @@ impl Shard {
     }
 
     fn owner_message(&mut self, message: &CatalogueMessage) {
-        let record = match message {
-            CatalogueMessage::Open { descriptor, .. } => OwnedRecord::Opened(descriptor.clone()),
-            CatalogueMessage::Close { version, topic } => OwnedRecord::Closed { topic: *topic, version: *version },
-            _ => unreachable!("only Open and Close are for owners"),
+        let ahead = self.owned.ahead();
+        let has_room = match message {
+            CatalogueMessage::Open { descriptor, .. } if ahead.topic(descriptor.id()).is_none() => {
+                self.has_room_for_creation(descriptor)
+            }
+            CatalogueMessage::Close { topic, .. } if ahead.topic(*topic).is_some() => self.has_room(UNIT_BYTES),
+            _ => true,
         };
-        if !self.has_room_for(&Record::Owned(record)) {
+        if !has_room {
             return;
         }
         let action = match message {
@@ -191,10 +193,26 @@ impl Shard {
         self.records.push_back((appended.sequence, record));
     }
 
-    /// Whether the journal takes this record now.
-    fn has_room_for(&self, record: &Record) -> bool {
-        let bytes = block_bytes(record.entry().encoded_bytes());
+    /// Whether the records of a creation can be taken and leave the reserve to deletions.
+    fn has_room_for_creation(&self, topic: &TopicDescriptor) -> bool {
+        let record = Record::Catalogue(CatalogueRecord::Creating(topic.clone()));
+        let described_bytes = block_bytes(record.entry().encoded_bytes());
+        self.has_room_beside_reserve(2 * described_bytes + UNIT_BYTES)
+    }
+
+    /// Whether the records of another deletion can be taken, beside what changes under way still need.
+    fn has_room_for_deletion(&self, coordinator: &Coordinator) -> bool {
+        const RECORDS: usize = 3;
+        const RECORDS_LEFT: usize = 2;
+        self.has_room((RECORDS + RECORDS_LEFT * coordinator.change_count()) * UNIT_BYTES)
+    }
+
+    fn has_room(&self, bytes: usize) -> bool {
         !self.journal.is_stopped() && self.journal.ring().has_room(bytes)
+    }
+
+    fn has_room_beside_reserve(&self, bytes: usize) -> bool {
+        !self.journal.is_stopped() && self.journal.ring().has_room_for_capture(bytes)
     }
 
     fn catalogue_reply(&self, reply: CatalogueReply, topic: Option<TopicId>) -> Reply {

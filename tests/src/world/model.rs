@@ -52,6 +52,8 @@ pub struct SentBatch {
     pub stamp: Option<ProducerStamp>,
     /// How often it was sent.
     pub attempt_count: u32,
+    /// The earliest that the wall clock showed when it was sent.
+    pub sent_at: Realtime,
     /// Attempts that were not answered yet.
     pub open_count: u32,
     /// An attempt may have been stored although nobody was told.
@@ -99,8 +101,9 @@ pub struct Model {
 
 impl Model {
     /// A batch is sent (again).
-    pub fn send(&mut self, serial: u64) {
+    pub fn send(&mut self, serial: u64, now: Realtime) {
         let sent = self.sent.get_mut(&serial).expect("a batch is noted before it is sent");
+        sent.sent_at = if sent.attempt_count == 0 { now } else { sent.sent_at.min(now) };
         sent.attempt_count += 1;
         sent.open_count += 1;
     }
@@ -172,6 +175,9 @@ impl Model {
             }
             let what = format!("batch {serial} at {first_base} ({first_time}) is now at {base} ({time})");
             return violation("original answer", what);
+        }
+        if time < sent.sent_at {
+            return violation("append time", format!("batch {serial} was appended before it was sent"));
         }
         sent.receipt = Some((base, time));
         let (partition, end) = (sent.partition, base.0 + sent.record_count);

@@ -25,15 +25,19 @@ pub enum Operation {
     InitProducer,
     /// Read from some offset.
     Fetch,
+    /// Read from some time.
+    FetchByTime,
     /// Ask where a partition ends.
     ListEnd,
+    /// Send a batch to a shard that does not have the partition.
+    Misroute,
     /// Create a topic.
     CreateTopic,
     /// Delete a topic.
     DeleteTopic,
     /// Ask for the topics.
     Metadata,
-    /// Ask for a checkpoint.
+    /// Ask for a checkpoint, or confirm the clock.
     Checkpoint,
     /// Let time pass.
     Wait,
@@ -51,7 +55,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, with how often each is drawn when it is not left out.
-    pub const WEIGHTS: [(Self, u32); 19] = [
+    pub const WEIGHTS: [(Self, u32); 21] = [
         (Self::Capture, 180),
         (Self::Produce, 260),
         (Self::Retry, 120),
@@ -60,7 +64,9 @@ impl Operation {
         (Self::StaleEpoch, 10),
         (Self::InitProducer, 15),
         (Self::Fetch, 110),
+        (Self::FetchByTime, 30),
         (Self::ListEnd, 50),
+        (Self::Misroute, 6),
         (Self::CreateTopic, 14),
         (Self::DeleteTopic, 7),
         (Self::Metadata, 12),

@@ -24,6 +24,7 @@ pub(super) const PATIENCE_NS: u64 = 60_000_000_000;
 pub(super) enum Asked {
     Capture { serial: u64, producer: Option<usize>, expect: Expect },
     Fetch { partition: PartitionId, from: u64, verify: bool },
+    FetchByTime { partition: PartitionId, time: Realtime },
     ListEnd { partition: PartitionId },
     CreateTopic,
     DeleteTopic,
@@ -221,7 +222,8 @@ impl World {
                 Ok(())
             }
             Operation::Wait => {
-                let wait_ns = [1_000_000, 12_000_000, 200_000_000][self.random.random_range(0..3)];
+                let wait_ns = [1_000_000, 12_000_000, 200_000_000, 61_000_000_000];
+                let wait_ns = wait_ns[self.random.random_range(0..wait_ns.len())];
                 let _ = self.executor.run_for(wait_ns);
                 Ok(())
             }

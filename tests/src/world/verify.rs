@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use florin_engine::model::{Offset, PartitionId, ShardId};
+use florin_engine::model::{Offset, PartitionId, Realtime, ShardId};
 use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Request};
 
 use super::model::{Checked, violation};
@@ -72,6 +72,27 @@ impl World {
         self.summary.verified_count += if verify { fetched.batches.len() as u64 } else { 0 };
         self.model.ends_at(partition, fetched.high_watermark)?;
         if verify { self.whole_partition(partition, expected.unwrap_or(0), fetched, &serials) } else { Ok(()) }
+    }
+
+    /// A fetch by time begins at the first batch that was appended at the time or later.
+    pub(super) fn fetched_by_time(&mut self, partition: PartitionId, time: Realtime, fetched: &Fetched) -> Checked {
+        let Some(first) = fetched.batches.first() else {
+            return violation("by time", format!("{partition}: nothing from {time} on, which was the time of a batch"));
+        };
+        if first.append_time < time {
+            return violation("by time", format!("{partition}: a batch of {} was read from {time}", first.append_time));
+        }
+        let facts = self.model.partitions.entry(partition).or_default();
+        let before = facts.batches.range(..first.base_offset.0).next_back();
+        let too_late =
+            before.is_some_and(|(_, serial)| self.model.sent[serial].receipt.is_some_and(|(_, at)| at >= time));
+        if too_late {
+            return violation(
+                "by time",
+                format!("{partition}: an earlier batch than {} is of {time}", first.base_offset),
+            );
+        }
+        self.fetched(partition, first.base_offset.0, false, fetched)
     }
 
     /// Everything that anybody knows of the partition must have been read.

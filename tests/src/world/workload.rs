@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, RequestId, ShardId, TopicId};
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::producer::ProducerError;
 use florin_engine::shard::{FetchFrom, OffsetAt, Refusal, Reply, Request};
 use rand::Rng;
@@ -25,7 +25,9 @@ impl World {
             Operation::Conflict | Operation::Gap | Operation::StaleEpoch => self.produce_wrongly(operation),
             Operation::InitProducer => self.init_producer(),
             Operation::Fetch => self.fetch(),
+            Operation::FetchByTime => self.fetch_by_time(),
             Operation::ListEnd => self.list_end(),
+            Operation::Misroute => self.misroute(),
             Operation::CreateTopic => self.create_topic(),
             Operation::DeleteTopic => self.delete_topic(),
             Operation::Metadata => {
@@ -34,7 +36,8 @@ impl World {
             }
             Operation::Checkpoint => {
                 let shard = ShardId(self.random.random_range(0..self.plan.shard_count));
-                self.submit(shard, Asked::Other, Request::Checkpoint);
+                let confirms = self.random.random_bool(0.2);
+                self.submit(shard, Asked::Other, if confirms { Request::ConfirmClock } else { Request::Checkpoint });
             }
             Operation::Wait
             | Operation::DiskFault
@@ -78,6 +81,7 @@ impl World {
             record_count: u64::from(record_count),
             stamp,
             attempt_count: 0,
+            sent_at: Realtime(0),
             open_count: 0,
             may_be_stored: false,
             receipt: None,
@@ -91,7 +95,7 @@ impl World {
         let sent = &self.model.sent[&serial];
         let (partition, batch) = (sent.partition, bytes::BytesMut::from(&sent.bytes[..]));
         let Some(owner) = self.owner(partition) else { return };
-        self.model.send(serial);
+        self.model.send(serial, self.executor.handle().now().realtime);
         let request = Request::Capture { partition, batch };
         if !self.submit(owner, Asked::Capture { serial, producer, expect }, request) {
             self.model.refused(serial);
@@ -199,6 +203,36 @@ impl World {
         self.submit(owner, Asked::Fetch { partition, from, verify: false }, request);
     }
 
+    /// Reads from the append time of some batch that is known.
+    fn fetch_by_time(&mut self) {
+        let Some((partition, owner)) = self.any_partition() else { return };
+        let Some(facts) = self.model.partitions.get(&partition).filter(|facts| !facts.batches.is_empty()) else {
+            return;
+        };
+        let serial = facts.batches.values().nth(self.random.random_range(0..facts.batches.len()));
+        let (_, time) =
+            self.model.sent[serial.expect("it was drawn below the count")].receipt.expect("facts have a place");
+        let time = Realtime(time.0 - self.random.random_range(0..2));
+        let request = Request::Fetch { partition, from: FetchFrom::Time(time), bytes_max: 1, wait_ns: 0 };
+        self.submit(owner, Asked::FetchByTime { partition, time }, request);
+    }
+
+    /// Sends a batch to a shard that must refuse it.
+    fn misroute(&mut self) {
+        let Some((partition, owner)) = self.any_partition() else { return };
+        let other = ShardId((owner.0 + 1) % self.plan.shard_count);
+        if other == owner {
+            return;
+        }
+        let (serial, _) = self.new_batch(partition, None, Expect::Refused);
+        self.model.send(serial, self.executor.handle().now().realtime);
+        let batch = bytes::BytesMut::from(&self.model.sent[&serial].bytes[..]);
+        let asked = Asked::Capture { serial, producer: None, expect: Expect::Refused };
+        if !self.submit(other, asked, Request::Capture { partition, batch }) {
+            self.model.refused(serial);
+        }
+    }
+
     fn list_end(&mut self) {
         if let Some((partition, owner)) = self.any_partition() {
             self.submit(owner, Asked::ListEnd { partition }, Request::ListOffset { partition, at: OffsetAt::End });
@@ -247,6 +281,9 @@ impl World {
             (Asked::Fetch { partition, from, verify }, Reply::Fetched(fetched)) => {
                 self.fetched(partition, from, verify, &fetched)
             }
+            (Asked::FetchByTime { partition, time }, Reply::Fetched(fetched)) => {
+                self.fetched_by_time(partition, time, &fetched)
+            }
             (Asked::ListEnd { partition }, Reply::Offset(end)) => self.model.ends_at(partition, end),
             (Asked::CreateTopic, Reply::TopicCreated(descriptor)) => self.model.topic_shown(&descriptor),
             (Asked::DeleteTopic, Reply::TopicDeleted(topic)) => {
@@ -267,7 +304,7 @@ impl World {
                 self.summary.checkpoint_count += 1;
                 Ok(())
             }
-            (_, Reply::Refused(_)) => Ok(()),
+            (Asked::Other, Reply::ClockConfirmed) | (_, Reply::Refused(_)) => Ok(()),
             (asked, reply) => violation("answers fit", format!("{asked:?} was answered with {reply:?}")),
         }
     }
@@ -335,6 +372,7 @@ impl World {
                     self.settle(producer, serial, Standing::Unknown);
                 }
                 Asked::Fetch { .. }
+                | Asked::FetchByTime { .. }
                 | Asked::ListEnd { .. }
                 | Asked::CreateTopic
                 | Asked::DeleteTopic

@@ -52,8 +52,16 @@ fn one_usable_copy_is_enough_and_the_other_is_reported_and_mended_first() {
 
 #[test]
 fn copies_that_claim_the_same_generation_and_differ_are_not_used() {
-    let other = Superblock { epoch: Epoch(9), ..superblock(5) };
+    let other = Superblock { clean: !superblock(5).clean, ..superblock(5) };
     assert!(choose(Stored::Present(superblock(5)), Stored::Present(other)).is_err());
+}
+
+#[test]
+fn a_copy_of_an_older_epoch_loses_whatever_its_generation() {
+    let late = Superblock { epoch: Epoch(1), ..superblock(6) };
+    let current = Superblock { epoch: Epoch(2), ..superblock(6) };
+    let chosen = choose(Stored::Present(late), Stored::Present(current)).unwrap();
+    assert_eq!((chosen.superblock.epoch, chosen.overwrite_first), (Epoch(2), Copy::A));
 }
 
 #[test]

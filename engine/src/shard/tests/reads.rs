@@ -1,7 +1,7 @@
 //! Fetches, long polls and offsets show durable data only.
 
 use super::rig::{Rig, SECOND_NS, batch, refused};
-use crate::limits::{FETCH_WAIT_NS_MAX, REQUESTS_WAITING_MAX};
+use crate::limits::{FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
 use crate::model::{Offset, PartitionId, Realtime, ShardId};
 use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Request};
 
@@ -72,18 +72,17 @@ fn a_long_poll_ends_when_its_topic_is_deleted_and_when_the_shard_closes() {
 }
 
 #[test]
-fn more_waiting_requests_than_the_limit_are_refused_as_busy() {
+fn more_waiting_fetches_than_the_limit_are_refused_as_busy_and_captures_are_not() {
     let (mut rig, partition) = Rig::with_partition();
-    for _ in 0..REQUESTS_WAITING_MAX {
+    for _ in 0..POLLS_WAITING_MAX {
         rig.fetch(partition, 0, SECOND_NS);
     }
-    assert_eq!(rig.shard.status().waiting_count, REQUESTS_WAITING_MAX);
-    let busy = refused(Refusal::Busy(ShardId(0)));
-    assert_eq!(rig.answer(Request::Capture { partition, batch: batch(b"a") }), busy);
-    assert_eq!(rig.answer(Request::Metadata), busy);
-    rig.tick_after(SECOND_NS);
-    assert_eq!(rig.replies.len(), REQUESTS_WAITING_MAX + 1, "every poll ended");
-    assert!(matches!(rig.answer(Request::Metadata), Reply::Topics { .. }));
+    assert_eq!(rig.shard.status().waiting_count, POLLS_WAITING_MAX);
+    let one_more = rig.fetch(partition, 0, SECOND_NS);
+    assert_eq!(rig.reply(one_more), Some(&refused(Refusal::Busy(ShardId(0)))));
+    let capture = rig.ask(Request::Capture { partition, batch: batch(b"a") });
+    rig.settle();
+    assert!(matches!(rig.reply(capture), Some(Reply::Captured { .. })));
 }
 
 #[test]

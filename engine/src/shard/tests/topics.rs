@@ -182,6 +182,38 @@ fn a_full_journal_refuses_captures_and_a_deleted_topic_makes_room_again() {
 }
 
 #[test]
+fn a_client_that_creates_topics_cannot_use_up_the_room_for_deletions() {
+    let geometry = crate::format::layout::Geometry { file_count: 2, file_bytes: 64 * 1024, ..SMALL };
+    let mut rig = Rig::serving_with(ShardId(0), 1, geometry, 1);
+    let partition = rig.create("payments");
+    fill(&mut rig, partition);
+    for number in 0..50 {
+        let create = rig.ask(Request::CreateTopic { name: format!("x{number}"), partition_count: 1 });
+        rig.settle();
+        assert_eq!(rig.reply(create), Some(&refused(Refusal::JournalFull(ShardId(0)))), "create {number}");
+    }
+    let delete = rig.ask(Request::DeleteTopic { topic: partition.topic });
+    rig.settle();
+    assert_eq!(rig.reply(delete), Some(&Reply::TopicDeleted(partition.topic)));
+}
+
+#[test]
+fn restarts_of_a_full_shard_use_up_no_room_for_deletions() {
+    let geometry = crate::format::layout::Geometry { file_count: 2, file_bytes: 64 * 1024, ..SMALL };
+    let mut rig = Rig::serving_with(ShardId(0), 1, geometry, 1);
+    let partition = rig.create("payments");
+    fill(&mut rig, partition);
+    for _ in 0..50 {
+        rig = rig.crashed();
+        rig.begin();
+        rig.settle();
+    }
+    let delete = rig.ask(Request::DeleteTopic { topic: partition.topic });
+    rig.settle();
+    assert_eq!(rig.reply(delete), Some(&Reply::TopicDeleted(partition.topic)));
+}
+
+#[test]
 fn a_shard_that_crashed_with_a_full_journal_can_still_delete_topics() {
     let geometry = crate::format::layout::Geometry { file_count: 2, file_bytes: 1024 * 1024, ..SMALL };
     let mut rig = Rig::serving_with(ShardId(0), 1, geometry, 1);
