@@ -40,6 +40,11 @@ pub const MANIFEST_BYTES_MAX: u64 = 256 * MIB as u64;
 /// Size of one copy of a manifest when nothing else is asked for.
 pub const MANIFEST_BYTES_DEFAULT: u64 = 16 * MIB as u64;
 
+/// Failed manifest writes in a row that stop a shard.
+pub const MANIFEST_FAILURES_IN_A_ROW_MAX: u32 = 2;
+/// How long after a failed checkpoint the next one begins unasked.
+pub const CHECKPOINT_RETRY_NS: u64 = 1_000_000_000;
+
 /// Bytes admitted and not yet durable, per shard, before captures are told to retry.
 pub const JOURNAL_QUEUED_BYTES_MAX: usize = 16 * MIB;
 /// Requests waiting for a block or for data, per shard.
@@ -62,6 +67,8 @@ pub const TOPIC_PARTITION_COUNT_MAX: u32 = 4096;
 pub const TOPIC_COUNT_MAX: usize = 4096;
 /// Catalogue changes under way at the same time.
 pub const CATALOGUE_PENDING_MAX: usize = 64;
+/// Topics sent for one request for a copy of the catalogue.
+pub const CATALOGUE_COPY_PARTS_MAX: usize = CATALOGUE_PENDING_MAX;
 /// How often an unanswered catalogue message is sent again.
 pub const CATALOGUE_RESEND_NS: u64 = 1_000_000_000;
 /// How long a client waits for a catalogue change before it is told to ask again.
@@ -73,6 +80,12 @@ pub const PRODUCER_WINDOW_BATCHES: usize = 5;
 pub const PARTITION_PRODUCER_COUNT_MAX: usize = 16_384;
 /// A producer that has been idle for longer is forgotten, by a journal entry.
 pub const PRODUCER_IDLE_NS: u64 = 7 * 24 * 3_600 * 1_000_000_000;
+/// How often idle producers are looked for.
+pub const PRODUCER_EXPIRY_INTERVAL_NS: u64 = 60_000_000_000;
+/// Producers that are forgotten at a time.
+pub const PRODUCER_EXPIRY_COUNT_MAX: usize = 64;
+/// Part of a manifest that producers may fill, as a divisor.
+pub const PRODUCER_MANIFEST_SHARE: u64 = 2;
 /// Producer ids reserved by one journal entry.
 pub const PRODUCER_ID_CHUNK: u64 = 1024;
 

@@ -11,7 +11,7 @@ use crate::format::control::{Control, Entry};
 use crate::format::layout::Geometry;
 use crate::format::superblock::Superblock;
 use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
-use crate::limits::{JOURNAL_IDLE_NS, REQUESTS_WAITING_MAX};
+use crate::limits::{JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX};
 use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
 use crate::partition::Partition;
 use crate::producer::ProducerIdMint;
@@ -36,11 +36,6 @@ use checkpointing::Checkpointing;
 use clock::ClockGuard;
 use fetch::LongPolls;
 use superblock::SuperblockKeeper;
-
-/// How often idle producers are looked for.
-const EXPIRY_INTERVAL_NS: u64 = 60_000_000_000;
-/// Share of a manifest that producers may fill, as a divisor.
-const PRODUCERS_SHARE: u64 = 2;
 
 /// A record of shard 0's table or of an owner, on its way to being durable.
 #[derive(Clone, Debug)]
@@ -103,7 +98,7 @@ impl Shard {
         let ShardStart { journal, superblock, state, manifest_generation } = start;
         let geometry = superblock.geometry;
         let producer_bytes = crate::producer::PRODUCER_BYTES_MAX as u64;
-        let producer_count_max = geometry.manifest_bytes / PRODUCERS_SHARE / producer_bytes;
+        let producer_count_max = geometry.manifest_bytes / PRODUCER_MANIFEST_SHARE / producer_bytes;
         let mut shard = Self {
             id: superblock.name.shard,
             journal,
@@ -128,7 +123,7 @@ impl Shard {
             effects: Vec::new(),
             epoch_started: false,
             idle_since: None,
-            expire_at: now.monotonic.plus_ns(EXPIRY_INTERVAL_NS),
+            expire_at: now.monotonic.plus_ns(PRODUCER_EXPIRY_INTERVAL_NS),
             failed: None,
             stopping: false,
             last_checkpoint_tried: false,
@@ -241,7 +236,7 @@ impl Shard {
         self.end_due_polls(now);
         self.tick_catalogue(now);
         if self.expire_at <= now.monotonic {
-            self.expire_at = now.monotonic.plus_ns(EXPIRY_INTERVAL_NS);
+            self.expire_at = now.monotonic.plus_ns(PRODUCER_EXPIRY_INTERVAL_NS);
             self.expire_producers(now);
         }
         if self.idle_since.is_some_and(|since| since.plus_ns(JOURNAL_IDLE_NS) <= now.monotonic) {

@@ -1,16 +1,21 @@
 //! The command line: what can be asked, in the words of `--help`.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
-use florin_engine::limits::{MANIFEST_BYTES_DEFAULT, RING_FILE_BYTES_DEFAULT, RING_FILE_COUNT_DEFAULT};
+use florin_engine::limits::{
+    MANIFEST_BYTES_DEFAULT, RING_FILE_BYTES_DEFAULT, RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX, RING_FILE_COUNT_MIN,
+    SHARD_COUNT_MAX,
+};
 
 use crate::size::Size;
 
 /// Makes, shows and checks the data directories of Florin, a durable log for payments.
 ///
-/// A data directory is made once with `format`, served by a Florin server, looked into with `inspect`, and checked
-/// byte by byte, while no server runs on it, with `verify`. Nothing here ever changes a directory that exists.
+/// A data directory is made once with `format`, used by one process at a time through Florin's storage engine,
+/// looked into with `inspect`, and checked byte by byte, while no process uses it, with `verify`. Nothing here changes
+/// what a directory stores: `inspect` writes nothing, `verify` nothing but the file `lock`.
 #[derive(Debug, Parser)]
 #[command(name = "florin", version, after_help = AFTER_HELP, verbatim_doc_comment)]
 pub struct Cli {
@@ -26,7 +31,7 @@ Examples:
   florin inspect journal /var/lib/florin --shard 0 --entries --from 100 --to 120
   florin verify /var/lib/florin --json
 
-Exit codes: format 0 made, 1 refused or failed; inspect 0 shown, 2 not everything could be shown;
+Exit codes: format 0 made, 1 refused or failed; inspect 0 shown, 2 something could not be shown;
 verify 0 clean, 1 damage, 2 cannot tell. Wrong arguments give 2.";
 
 /// The commands.
@@ -34,21 +39,28 @@ verify 0 clean, 1 damage, 2 cannot tell. Wrong arguments give 2.";
 pub enum Command {
     /// Make a new data directory.
     Format(FormatArguments),
-    /// Show what is stored, item by item, with what is wrong with it.
+    /// Show what is stored, item by item, with what is wrong with it
     ///
-    /// Only reads, takes no lock, and shows damaged directories as far as they can be read. While a server runs on
-    /// the directory, what is shown is a moment's state and may not fit together.
+    /// Only reads, takes no lock, and shows damaged directories as far as they can be read. While a process uses the
+    /// directory, what is shown is a moment's state and may not fit together. Exit code 0: shown, with whatever is
+    /// damaged. 2: something could not be shown, and everything else was: no identity or superblock can be used, a
+    /// journal file is missing, has another size or cannot be read.
     #[command(verbatim_doc_comment)]
     Inspect {
         /// What to show.
         #[command(subcommand)]
         what: InspectCommand,
     },
-    /// Check every checksum, the chain of blocks and every record batch, and say what is wrong and where.
+    /// Check every checksum, the chain of blocks and every record batch, and say what is wrong and where
     ///
-    /// Takes the directory's lock, so no server may be running on it. Exit code 0: clean (the torn remains of a last
-    /// write that nobody was told about are a note, not damage). 1: damage. 2: cannot tell, because bytes could not
-    /// be read, the directory is in use, has no identity or another format version. Damage outweighs not knowing.
+    /// Takes the directory's lock, so no process may be using it, and changes nothing but the file `lock`, which this
+    /// user must be able to write: a read-only copy gives 2. Exit code 0: clean, perhaps with notes. 1: damage.
+    /// 2: cannot tell, because bytes could not be read, the directory is absent, in use, cannot be locked, has no
+    /// identity or another format version. Damage outweighs not knowing.
+    ///
+    /// The torn remains of a last write are a note, because a crash leaves the same. A last block that was durable,
+    /// and is damaged or lost afterwards, looks like a torn tail if nothing later confirms it: then verify finds no
+    /// damage either.
     #[command(verbatim_doc_comment)]
     Verify(VerifyArguments),
 }
@@ -59,22 +71,22 @@ pub enum Command {
 pub struct FormatArguments {
     /// The directory: absent or empty; its parent must exist.
     pub directory: PathBuf,
-    /// Shards, fixed for ever; each needs its own journal. Default: one per usable core.
-    #[arg(long, value_name = "N")]
+    /// Shards, fixed for ever, each with a journal of its own [default: one per usable core]
+    #[arg(long, value_name = "N", value_parser = shard_count)]
     pub shards: Option<u16>,
     /// Files in the ring of each shard's journal.
-    #[arg(long, value_name = "N", default_value_t = RING_FILE_COUNT_DEFAULT)]
+    #[arg(long, value_name = "N", default_value_t = RING_FILE_COUNT_DEFAULT, value_parser = file_count)]
     pub journal_files: u16,
-    /// Size of each of these files. Together they bound what a shard holds and what a restart reads.
+    /// Size of each of these files: together they bound what a shard holds and what a restart reads.
     #[arg(long, value_name = "SIZE", default_value_t = Size(RING_FILE_BYTES_DEFAULT))]
     pub journal_file_bytes: Size,
-    /// Size of one copy of a manifest, the state of a shard at a checkpoint. Each shard has six.
+    /// Size of one copy of a manifest, the state of a shard at a checkpoint: each shard has six.
     #[arg(long, value_name = "SIZE", default_value_t = Size(MANIFEST_BYTES_DEFAULT))]
     pub manifest_bytes: Size,
     /// Accept a file system that copies on write (btrfs, ZFS, overlayfs).
     #[arg(long)]
     pub allow_cow: bool,
-    /// Accept a file system without O_DIRECT; the server must then be started with --no-direct as well.
+    /// Accept a file system without O_DIRECT: whatever opens the directory must do without it as well.
     #[arg(long)]
     pub no_direct: bool,
 }
@@ -109,7 +121,7 @@ pub struct ShardLook {
     #[command(flatten)]
     pub look: Look,
     /// Only this shard.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
     pub shard: Option<u16>,
 }
 
@@ -120,16 +132,16 @@ pub struct JournalLook {
     #[command(flatten)]
     pub shards: ShardLook,
     /// Only this file of the ring.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
     pub file: Option<u16>,
     /// Show each block's entries as well: what, which partition and offsets, when, how large.
     #[arg(long)]
     pub entries: bool,
     /// Only blocks with this sequence or a higher one.
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     pub from: Option<u64>,
     /// Only blocks with this sequence or a lower one.
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     pub to: Option<u64>,
 }
 
@@ -139,4 +151,16 @@ pub struct VerifyArguments {
     /// Where and how.
     #[command(flatten)]
     pub shards: ShardLook,
+}
+
+fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("write a whole number of at most {} bits, such as 0", 8 * size_of::<T>()))
+}
+
+fn shard_count(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("write a number from 1 to {SHARD_COUNT_MAX}"))
+}
+
+fn file_count(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| format!("write a number from {RING_FILE_COUNT_MIN} to {RING_FILE_COUNT_MAX}"))
 }

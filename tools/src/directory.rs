@@ -73,6 +73,15 @@ impl Directory {
         }
     }
 
+    /// Which shards there are, in words.
+    pub fn shard_range(&self) -> String {
+        match self.shard_count {
+            0 => "none was found".to_owned(),
+            1 => "the only one is 0".to_owned(),
+            count => format!("they are 0 to {}", count - 1),
+        }
+    }
+
     /// The directory of a shard.
     pub fn shard_path(&self, shard: ShardId) -> PathBuf {
         layout::shard_path(&self.path, shard)

@@ -142,7 +142,11 @@ fn describe(directory: &Path, settings: &FormatSettings, warnings: &[String]) ->
     let _ = writeln!(text, "  journal       {file_count} files of {} per shard", Size(file_bytes));
     let copies = 2 * MANIFEST_SLOT_COUNT;
     let _ = writeln!(text, "  manifests     {copies} copies of {} per shard", Size(manifest_bytes));
-    let _ = writeln!(text, "  on disk       {} ({total_bytes} bytes), all of it allocated now", Size(total_bytes));
+    let _ = writeln!(
+        text,
+        "  on disk       {} ({total_bytes} bytes), all of it allocated now",
+        Size(total_bytes).rounded()
+    );
     for warning in warnings {
         let _ = writeln!(text, "  warning       {warning}");
     }

@@ -32,8 +32,8 @@ trait View: Serialize {
     /// Writes the text for people.
     fn render(&self, out: &mut String);
 
-    /// What could not be shown at all.
-    fn problem(&self) -> Option<&str>;
+    /// What could not be shown, and where.
+    fn problem(&self) -> Option<String>;
 }
 
 /// What is shown of a directory, shard by shard.
@@ -58,9 +58,14 @@ pub fn run(what: &InspectCommand) -> Result<ExitCode> {
         InspectCommand::Manifest(look) => {
             show_shards(look, async |directory, shard| manifest::view(&BlockingDisk, directory, shard).await)
         }
-        InspectCommand::Journal(look) => show_shards(&look.shards, async |directory, shard| {
-            journal::view(&BlockingDisk, directory, shard, look).await
-        }),
+        InspectCommand::Journal(look) => {
+            if let (Some(from), Some(to)) = (look.from, look.to) {
+                ensure!(from <= to, "--from {from} is behind --to {to}, so no block can be shown: swap them");
+            }
+            show_shards(&look.shards, async |directory, shard| {
+                journal::view(&BlockingDisk, directory, shard, look).await
+            })
+        }
     }
 }
 
@@ -75,7 +80,7 @@ fn show_shards<V: View>(look: &ShardLook, view: impl AsyncFn(&Directory, ShardId
     let shard_count = directory.shard_count;
     ensure!(shard_count > 0, "{path} is not a Florin data directory: it has neither an identity nor shards");
     if let Some(shard) = look.shard {
-        ensure!(shard < shard_count, "{path} has no shard {shard}: its shards are 0 to {}", shard_count - 1);
+        ensure!(shard < shard_count, "{path} has no shard {shard}: {}", directory.shard_range());
     }
     let shards = block_on(async {
         let mut shards = Vec::new();
@@ -98,7 +103,7 @@ fn show(view: &impl View, json: bool) -> Result<ExitCode> {
     match view.problem() {
         None => Ok(ExitCode::SUCCESS),
         Some(problem) => {
-            output::complain(problem);
+            output::complain(&problem);
             Ok(ExitCode::from(EXIT_CANNOT_TELL))
         }
     }
@@ -114,7 +119,7 @@ impl<V: View> View for DirectoryView<'_, V> {
         }
     }
 
-    fn problem(&self) -> Option<&str> {
+    fn problem(&self) -> Option<String> {
         self.shards.iter().find_map(View::problem)
     }
 }

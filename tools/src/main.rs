@@ -1,10 +1,12 @@
-//! `florin`: makes, shows and checks data directories. It never runs a shard and never changes one that exists.
+//! `florin`: makes, shows and checks data directories. It never runs a shard and never changes what one stores.
 //!
 //! [`cli`] says what can be asked; [`mod@format`], [`inspect`] and [`verify`] answer. Everything is read through the
 //! engine's own readers, so that what is shown is what recovery would see.
 
 mod cli;
 mod directory;
+#[cfg(test)]
+mod faulty;
 mod format;
 mod host;
 mod inspect;

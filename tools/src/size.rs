@@ -1,4 +1,4 @@
-//! Sizes as people write them: `67108864`, `64MiB`.
+//! Sizes as people write them: `67108864`, `64MiB`; and numbers of things.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,9 +8,26 @@ mod tests;
 
 const SUFFIXES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
+/// A number of things, in words.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// A number of bytes, read and shown with the largest unit that fits without a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
+
+impl Size {
+    /// The size in the largest unit that it reaches, to a tenth where it is not exact: `704.1MiB`.
+    pub fn rounded(self) -> String {
+        let (name, factor) = SUFFIXES.iter().find(|(_, factor)| self.0 >= *factor).unwrap_or(&("B", 1));
+        if self.0.is_multiple_of(*factor) {
+            return self.to_string();
+        }
+        let tenths = (u128::from(self.0) * 10 + u128::from(factor / 2)) / u128::from(*factor);
+        format!("{}.{}{name}", tenths / 10, tenths % 10)
+    }
+}
 
 impl FromStr for Size {
     type Err = String;

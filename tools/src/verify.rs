@@ -14,18 +14,22 @@ use std::process::ExitCode;
 use anyhow::Result;
 use florin_engine::format::identity::{IDENTITY_BYTES, IDENTITY_FILE_BYTES};
 use florin_engine::io::blocking::{BlockingDisk, block_on};
-use florin_engine::io::fitness::DirectoryLock;
+use florin_engine::io::fitness::{DirectoryLock, LockError};
 use florin_engine::io::{Disk, DiskErrorKind};
 use florin_engine::journal::create::LOCK_NAME;
 
 use crate::cli::VerifyArguments;
 use crate::directory::{Directory, IDENTITY_COPIES};
 use crate::{EXIT_CANNOT_TELL, output};
-use finding::{Finding, Severity, Verdict, severity_of, severity_of_copy};
+use finding::{Finding, Severity, Verdict, severity_of};
 use report::Report;
 
 const EXIT_DAMAGE: u8 = 1;
 const IDENTITY_NAME: &str = "identity";
+
+const CHECK_PATH: &str = "check the path, and that the right volume is mounted there, then verify again";
+const RESTORE_IDENTITY: &str = "keep a copy of the directory as it is and remove nothing, check that the right volume \
+     is mounted, and restore the file identity from a copy of this directory, then verify again";
 
 /// Verifies a directory and prints the report.
 pub fn run(arguments: &VerifyArguments) -> Result<ExitCode> {
@@ -55,7 +59,13 @@ fn verify(path: &Path, only: Option<u16>) -> Report {
     };
     // A lock leaves a file behind: it is not taken in a directory that is not ours.
     match block_on(Directory::read(&BlockingDisk, path)) {
-        Err(error) => return refuse(Finding::new(Severity::CannotTell, error.to_string())),
+        Err(error) => {
+            let finding = Finding::new(Severity::CannotTell, error.to_string());
+            return refuse(match error.kind {
+                DiskErrorKind::NotFound => finding.advised(CHECK_PATH),
+                _ => finding.advised("check that this is a directory that this user may read, then verify again"),
+            });
+        }
         Ok(directory) => {
             if let Some(finding) = not_a_directory_of_ours(&directory) {
                 return refuse(finding);
@@ -63,9 +73,30 @@ fn verify(path: &Path, only: Option<u16>) -> Report {
         }
     }
     match DirectoryLock::take(path) {
-        Err(error) => refuse(Finding::new(Severity::CannotTell, error.to_string()).in_file(LOCK_NAME)),
+        Err(error) => refuse(not_locked(&error)),
         Ok(_lock) => block_on(check(&BlockingDisk, path, only)),
     }
+}
+
+/// Why the lock could not be had.
+fn not_locked(error: &LockError) -> Finding {
+    let (what, advice) = match error {
+        LockError::Held { process_id: Some(id), .. } => (
+            format!("it is held by process {id}: only one process may use a data directory at a time"),
+            format!("stop process {id} in order first, then verify again"),
+        ),
+        LockError::Held { process_id: None, .. } => (
+            "it is held by another process: only one process may use a data directory at a time".to_owned(),
+            "find out which process holds it (`fuser` names it), stop it in order first, then verify again".to_owned(),
+        ),
+        LockError::Failed { detail, .. } => (
+            format!("it cannot be locked ({detail}): verify writes its process id there"),
+            "let this user write the file lock, the only one that verify changes, or verify a copy that can be \
+             written, then verify again"
+                .to_owned(),
+        ),
+    };
+    Finding::new(Severity::CannotTell, what).in_file(LOCK_NAME).advised(advice)
 }
 
 /// Why there is nothing to verify, if there is nothing.
@@ -74,14 +105,17 @@ fn not_a_directory_of_ours(directory: &Directory) -> Option<Finding> {
     if has(IDENTITY_NAME) {
         return None;
     }
-    let what = if has("identity.draft") {
-        "a format was begun here and not finished: remove the directory and format again"
+    let (what, advice) = if has("identity.draft") {
+        (
+            "a format was begun here and not finished",
+            "check that this is the directory that was meant; to begin anew, format another one",
+        )
     } else if directory.shard_count > 0 {
-        "the identity is missing although there are shards: restore it from a copy of the directory"
+        ("the identity is missing although there are shards", RESTORE_IDENTITY)
     } else {
-        "there is no identity: this is not a Florin data directory; check that the right volume is mounted"
+        ("there is no identity: this is not a Florin data directory", CHECK_PATH)
     };
-    Some(Finding::new(Severity::CannotTell, what).in_file(IDENTITY_NAME))
+    Some(Finding::new(Severity::CannotTell, what).in_file(IDENTITY_NAME).advised(advice))
 }
 
 /// Checks a directory that nobody else uses.
@@ -99,8 +133,9 @@ async fn check<D: Disk>(disk: &D, path: &Path, only: Option<u16>) -> Report {
     report.directory_id = directory.directory_id.map(|id| id.to_string());
     let shards = directory.shards(only);
     if let Some(shard) = only.filter(|shard| *shard >= directory.shard_count) {
-        let what = format!("there is no shard {shard}: the directory has {}", directory.shard_count);
-        report.findings.push(Finding::new(Severity::CannotTell, what));
+        let what = format!("there is no shard {shard}: {}", directory.shard_range());
+        let finding = Finding::new(Severity::CannotTell, what);
+        report.findings.push(finding.advised(format!("choose another --shard: {}", directory.shard_range())));
     } else if let Some(id) = directory.directory_id {
         for shard in shards {
             report.shards.push(shard::check(disk, &directory, id, shard).await);
@@ -118,21 +153,21 @@ fn check_identity(directory: &Directory, report: &mut Report) {
         }
         Ok(_) => {}
         Err(error) if error.kind == DiskErrorKind::NotFound => {
-            find(Finding::new(Severity::CannotTell, error.to_string()))
+            find(Finding::new(Severity::CannotTell, error.to_string()).advised(RESTORE_IDENTITY))
         }
         Err(error) => find(Finding::new(severity_of(error), error.to_string())),
     }
     for ((copy, name), at) in directory.copies.iter().zip(IDENTITY_COPIES).zip([0, IDENTITY_BYTES as u64]) {
-        if let Some(severity) = severity_of_copy(copy) {
-            let what = format!("the {name} copy of the identity is {}", copy.problem().unwrap_or_default());
-            find(Finding::new(severity, what).at(at, IDENTITY_BYTES as u64));
+        if let Some(finding) = Finding::of_copy(&format!("the {name} copy of the identity"), copy) {
+            find(finding.at(at, IDENTITY_BYTES as u64));
         }
     }
     let present_count = directory.copies.iter().filter(|copy| copy.present().is_some()).count();
     if present_count > 0 && directory.identity().is_none() {
         find(Finding::new(Severity::Damage, "its copies are whole, but differ or name an impossible number of shards"));
     } else if directory.directory_id.is_none() {
-        find(Finding::new(Severity::CannotTell, "without an identity and superblocks the shards cannot be checked"));
+        let what = "without an identity and superblocks the shards cannot be checked";
+        find(Finding::new(Severity::CannotTell, what).advised(RESTORE_IDENTITY));
     }
 }
 

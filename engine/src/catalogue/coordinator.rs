@@ -12,7 +12,7 @@ use super::{
     CatalogueMessage, CatalogueRecord, CatalogueReply, CopyCursor, CreateError, DeleteError, OwnerState,
     TopicDescriptor, TopicState,
 };
-use crate::limits::{CATALOGUE_PENDING_MAX, CATALOGUE_RESEND_NS};
+use crate::limits::{CATALOGUE_COPY_PARTS_MAX, CATALOGUE_PENDING_MAX, CATALOGUE_RESEND_NS};
 use crate::model::{Monotonic, RequestId, ShardId, TopicId};
 
 mod change;
@@ -21,8 +21,6 @@ mod tests;
 
 /// The shard that owns names and placement.
 pub const COORDINATOR: ShardId = ShardId(0);
-/// Topics sent for one request for a copy: as many as may change at the same time.
-const COPY_PARTS_MAX: usize = CATALOGUE_PENDING_MAX;
 
 /// What shard 0 is to do now, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,10 +260,10 @@ impl Coordinator {
         let mut cursor = CopyCursor { version, from };
         let mut live = self.durable.live_topics(from);
         let mut actions = Vec::new();
-        while actions.len() < COPY_PARTS_MAX {
+        while actions.len() < CATALOGUE_COPY_PARTS_MAX {
             let descriptor = live.next().cloned();
             let next = descriptor.as_ref().map(|descriptor| TopicId(descriptor.id().0 + 1));
-            let ask_again = descriptor.is_some() && actions.len() + 1 == COPY_PARTS_MAX;
+            let ask_again = descriptor.is_some() && actions.len() + 1 == CATALOGUE_COPY_PARTS_MAX;
             let message = CatalogueMessage::CopyPart { cursor, descriptor, ask_again };
             actions.push(CatalogueAction::Send { to, message });
             match next {

@@ -7,6 +7,7 @@ use super::{Refusal, Shard};
 use crate::format::batch;
 use crate::format::control::{Control, Entry};
 use crate::journal::append::{AppendError, Purpose};
+use crate::limits::{PRODUCER_EXPIRY_COUNT_MAX, PRODUCER_IDLE_NS};
 use crate::model::{Now, PartitionId, ProducerEpoch, RequestId};
 use crate::partition::Placed;
 use crate::producer::{Admission, Minted};
@@ -101,11 +102,10 @@ impl Shard {
 
     /// Forgets producers that have been idle for too long: a journal entry each, a bounded number at a time.
     pub(super) fn expire_producers(&mut self, now: Now) {
-        const AT_A_TIME_MAX: usize = 64;
         if self.clock.is_suspended() {
             return;
         }
-        let idle_ns = crate::limits::PRODUCER_IDLE_NS;
+        let idle_ns = PRODUCER_IDLE_NS;
         let due: Vec<_> = self
             .partitions
             .iter()
@@ -113,7 +113,7 @@ impl Shard {
             .flat_map(|(id, state)| {
                 state.producers().expired(now.realtime, idle_ns).map(|(producer, epoch)| (*id, producer, epoch))
             })
-            .take(AT_A_TIME_MAX)
+            .take(PRODUCER_EXPIRY_COUNT_MAX)
             .collect();
         for (partition, producer, epoch) in due {
             let entry = Entry::Control(Control::ProducerExpired { partition, producer, epoch });

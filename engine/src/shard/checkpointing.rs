@@ -11,15 +11,11 @@ use super::{Refusal, Shard};
 use crate::format::manifest::{EncodedManifest, Manifest, ManifestTooLarge, Module, Section};
 use crate::format::superblock::{ManifestName, Superblock};
 use crate::io::{DiskError, DiskErrorKind};
-use crate::limits::MANIFEST_SLOT_COUNT;
+use crate::limits::{CHECKPOINT_RETRY_NS, MANIFEST_FAILURES_IN_A_ROW_MAX, MANIFEST_SLOT_COUNT};
 use crate::model::{FileIndex, Monotonic, Now, RequestId, Sequence};
 
 /// Version of each section's encoding.
 pub(super) const SECTION_VERSION: u16 = 1;
-/// How long after a failed checkpoint the next one begins unasked.
-const RETRY_NS: u64 = 1_000_000_000;
-/// Failed manifest writes in a row that stop the shard.
-const FAILURES_IN_A_ROW_MAX: u32 = 2;
 
 /// A checkpoint under way.
 #[derive(Debug)]
@@ -158,12 +154,12 @@ impl Shard {
             }
             Err(error) => {
                 self.refuse_checkpoint(error.to_string());
-                self.checkpointing.retry_at = now.monotonic.plus_ns(RETRY_NS);
+                self.checkpointing.retry_at = now.monotonic.plus_ns(CHECKPOINT_RETRY_NS);
                 if error.kind != DiskErrorKind::NoSpace {
                     self.checkpointing.abandoned.insert(snapshot.slot);
                     self.checkpointing.failures_in_a_row += 1;
                 }
-                if self.checkpointing.failures_in_a_row >= FAILURES_IN_A_ROW_MAX {
+                if self.checkpointing.failures_in_a_row >= MANIFEST_FAILURES_IN_A_ROW_MAX {
                     self.fail(error);
                 }
             }

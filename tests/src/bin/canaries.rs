@@ -17,7 +17,7 @@ struct Canary {
     edits: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const CANARIES: [Canary; 8] = [
+const CANARIES: [Canary; 9] = [
     Canary {
         name: "an ack leaves before its block is durable",
         edits: &[(
@@ -64,6 +64,10 @@ const CANARIES: [Canary; 8] = [
         ],
     },
     Canary {
+        name: "the retry window holds one batch instead of five",
+        edits: &[("limits.rs", "PRODUCER_WINDOW_BATCHES: usize = 5;", "PRODUCER_WINDOW_BATCHES: usize = 1;")],
+    },
+    Canary {
         name: "a short write is ignored",
         edits: &[(
             "shard/driver.rs",
@@ -93,7 +97,7 @@ const CANARIES: [Canary; 8] = [
 #[derive(Parser)]
 struct Arguments {
     /// Seeds to play for each canary before it counts as unnoticed.
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 1000)]
     seeds: u64,
     /// Only canaries whose name contains this.
     #[arg(long)]

@@ -8,8 +8,9 @@ use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-/// Batches that a producer may have unanswered: the server's retry window.
-pub const PIPELINE_MAX: usize = florin_engine::limits::PRODUCER_WINDOW_BATCHES;
+/// Batches that a producer may have unanswered: the retry window that clients are promised. Not taken from the engine,
+/// so that a shorter one is noticed.
+pub const PIPELINE_MAX: usize = 5;
 
 /// How a batch of a producer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,12 @@ impl Producer {
     /// The first batch that must be sent again before anything new.
     pub fn first_unknown(&self) -> Option<Tracked> {
         self.tracked.iter().copied().find(|tracked| tracked.standing == Standing::Unknown)
+    }
+
+    /// Batches that were sent behind this one, as far as is known.
+    pub fn newer_count(&self, serial: u64) -> usize {
+        let at = self.tracked.iter().position(|tracked| tracked.serial == serial);
+        at.map_or(usize::MAX, |at| self.tracked.len() - 1 - at)
     }
 
     /// Notes a new batch.

@@ -65,20 +65,21 @@ impl Outlet for SimOutlet {
     }
 
     fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage) {
-        let (lost, delay_ns) = {
+        let delays_ns: Vec<u64> = {
             let mut random = self.shared.messages.borrow_mut();
-            (random.random_range(0..1_000_000) < self.shared.message_loss_ppm, random.random_range(0..200_000))
+            let happens = |random: &mut ChaCha8Rng| random.random_range(0..1_000_000) < self.shared.message_loss_ppm;
+            let copies = usize::from(!happens(&mut random)) + usize::from(happens(&mut random));
+            (0..copies).map(|_| random.random_range(0..200_000)).collect()
         };
-        if lost {
-            return;
+        for delay_ns in delays_ns {
+            let (shared, runtime, message) = (Rc::clone(&self.shared), self.runtime.clone(), message.clone());
+            self.runtime.spawn(async move {
+                runtime.sleep(delay_ns).await;
+                if let Some(driver) = shared.driver(to) {
+                    driver.deliver(from, message);
+                }
+            });
         }
-        let (shared, runtime) = (Rc::clone(&self.shared), self.runtime.clone());
-        self.runtime.spawn(async move {
-            runtime.sleep(delay_ns).await;
-            if let Some(driver) = shared.driver(to) {
-                driver.deliver(from, message);
-            }
-        });
     }
 
     fn failed(&self, shard: ShardId, _error: &DiskError) {

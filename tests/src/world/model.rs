@@ -80,6 +80,8 @@ pub struct TopicFacts {
     pub descriptor: TopicDescriptor,
     /// Somebody asked to delete it.
     pub may_be_deleted: bool,
+    /// Requests to delete it that were not refused before they began.
+    pub deletions_open: u32,
     /// Somebody was told that it is deleted.
     pub deleted: bool,
 }
@@ -216,7 +218,7 @@ impl Model {
             Some(_) => Ok(()),
             None => {
                 let descriptor = descriptor.clone();
-                let facts = TopicFacts { descriptor, may_be_deleted: false, deleted: false };
+                let facts = TopicFacts { descriptor, may_be_deleted: false, deletions_open: 0, deleted: false };
                 self.topics.insert(facts.descriptor.id(), facts);
                 Ok(())
             }

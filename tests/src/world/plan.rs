@@ -104,7 +104,7 @@ pub struct Plan {
     pub weights: Vec<(Operation, u32)>,
     /// Events that pass between two operations, at most.
     pub events_between_max: u64,
-    /// Messages between shards that are lost, in a million.
+    /// Messages between shards that are lost, and that come twice, in a million.
     pub message_loss_ppm: u32,
     /// Largest value of a record.
     pub value_bytes_max: usize,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use florin_engine::io::Runtime;
 use florin_engine::journal::create::{FormatSettings, format};
-use florin_engine::model::{Id128, PartitionId, Realtime, RequestId, ShardId};
+use florin_engine::model::{Id128, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::shard::Request;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -23,11 +23,11 @@ pub(super) const PATIENCE_NS: u64 = 60_000_000_000;
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
     Capture { serial: u64, producer: Option<usize>, expect: Expect },
-    Fetch { partition: PartitionId, from: u64, verify: bool },
+    Fetch { partition: PartitionId, from: u64, bytes_max: usize, verify: bool },
     FetchByTime { partition: PartitionId, time: Realtime },
     ListEnd { partition: PartitionId },
     CreateTopic,
-    DeleteTopic,
+    DeleteTopic { topic: TopicId },
     Metadata { shard: ShardId },
     InitProducer { partition: PartitionId },
     Other,

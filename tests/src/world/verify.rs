@@ -1,11 +1,11 @@
 //! Reads everything back after a start and holds it against what clients know.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use florin_engine::model::{Offset, PartitionId, Realtime, ShardId};
-use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Request};
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, ShardId, TopicId};
+use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Refusal, Request};
 
-use super::model::{Checked, violation};
+use super::model::{Checked, serial_of, violation};
 use super::run::{Asked, World};
 
 impl World {
@@ -30,7 +30,7 @@ impl World {
             self.submit(owner, Asked::ListEnd { partition }, end);
             let from = FetchFrom::Offset(Offset(0));
             let all = Request::Fetch { partition, from, bytes_max: usize::MAX, wait_ns: 0 };
-            self.submit(owner, Asked::Fetch { partition, from: 0, verify: true }, all);
+            self.submit(owner, Asked::Fetch { partition, from: 0, bytes_max: usize::MAX, verify: true }, all);
             self.answer_all()?;
         }
         Ok(())
@@ -74,6 +74,87 @@ impl World {
         if verify { self.whole_partition(partition, expected.unwrap_or(0), fetched, &serials) } else { Ok(()) }
     }
 
+    /// A fetch brings at least one batch if there is one, and not more bytes than were asked for unless it is one.
+    pub(super) fn fits(partition: PartitionId, from: u64, bytes_max: usize, fetched: &Fetched) -> Checked {
+        let bytes: usize = fetched.batches.iter().map(|held| held.bytes.len()).sum();
+        let is_empty = fetched.batches.is_empty();
+        if is_empty && from < fetched.high_watermark.0 {
+            return violation("answers fit", format!("{partition}: nothing from {from} on, before the end"));
+        }
+        if bytes > bytes_max && fetched.batches.len() > 1 {
+            return violation("answers fit", format!("{partition}: {bytes} bytes, {bytes_max} were asked for"));
+        }
+        Ok(())
+    }
+
+    /// Durable data is read whenever the shard is up, also after it has failed. `at`: the offset that was asked for,
+    /// and whether everything must be read.
+    pub(super) fn read_refused(
+        &self,
+        shard: ShardId,
+        partition: PartitionId,
+        at: Option<(u64, bool)>,
+        refusal: &Refusal,
+    ) -> Checked {
+        let known_end = self.model.partitions.get(&partition).map_or(0, |facts| facts.end);
+        let topic = self.model.topics.get(&partition.topic);
+        let excused = match refusal {
+            Refusal::Starting(_) | Refusal::Stopping(_) => true,
+            Refusal::ShardUnavailable(_) => !self.has_begun(shard),
+            Refusal::UnknownPartition(_) => topic.is_none_or(|topic| topic.may_be_deleted),
+            Refusal::OffsetOutOfRange { .. } => at.is_some_and(|(from, _)| from > known_end),
+            _ => false,
+        };
+        let must_be_read = at.is_some_and(|(_, verify)| verify) && self.has_begun(shard);
+        if excused && !must_be_read {
+            return Ok(());
+        }
+        violation("durability", format!("{partition} cannot be read: {refusal}"))
+    }
+
+    /// Whether the first block of the shard's epoch is durable: from then on it serves.
+    fn has_begun(&self, shard: ShardId) -> bool {
+        let last =
+            self.cluster.reports().iter().find(|report| report.shard == shard).map(|report| report.last_sequence);
+        let status = self.cluster.statuses().into_iter().find(|status| status.shard == shard);
+        status.zip(last).is_some_and(|(status, last)| status.durable_sequence > last)
+    }
+
+    /// Small worlds never fill a queue, so no capture is told to wait for one.
+    pub(super) fn pushback_is_due(refusal: &Refusal) -> Checked {
+        match refusal {
+            Refusal::Busy(shard) => violation("limits", format!("shard {shard} is busy with next to nothing")),
+            _ => Ok(()),
+        }
+    }
+
+    /// A deletion that was refused before it began, and that nobody else asks for, did not happen.
+    pub(super) fn deletion_refused(&mut self, topic: TopicId, refusal: &Refusal) {
+        let never_began = matches!(refusal, Refusal::JournalFull(_) | Refusal::Starting(_) | Refusal::Stopping(_));
+        if never_began && let Some(facts) = self.model.topics.get_mut(&topic) {
+            facts.deletions_open -= 1;
+            facts.may_be_deleted = facts.deletions_open > 0;
+        }
+    }
+
+    /// The batches of each producer epoch follow each other without a gap, from sequence 0.
+    fn sequences_follow(&self, partition: PartitionId, fetched: &Fetched) -> Checked {
+        let mut next: BTreeMap<(ProducerId, ProducerEpoch), u32> = BTreeMap::new();
+        for held in &fetched.batches {
+            let stamp = serial_of(&held.bytes).and_then(|serial| self.model.sent[&serial].stamp);
+            let Some(stamp) = stamp else { continue };
+            let expected = next.insert((stamp.id, stamp.epoch), stamp.next_sequence()).unwrap_or(0);
+            if stamp.base_sequence != expected {
+                let what = format!(
+                    "{partition}: producer {} goes on with {} instead of {expected}",
+                    stamp.id, stamp.base_sequence
+                );
+                return violation("exactly once", what);
+            }
+        }
+        Ok(())
+    }
+
     /// A fetch by time begins at the first batch that was appended at the time or later.
     pub(super) fn fetched_by_time(&mut self, partition: PartitionId, time: Realtime, fetched: &Fetched) -> Checked {
         let Some(first) = fetched.batches.first() else {
@@ -108,7 +189,7 @@ impl World {
         let lost = facts.and_then(|facts| facts.batches.iter().find(|(_, serial)| !serials.contains(serial)));
         match lost {
             Some((at, serial)) => violation("durability", format!("{partition}: batch {serial} at {at} is gone")),
-            None => Ok(()),
+            None => self.sequences_follow(partition, fetched),
         }
     }
 }

@@ -200,7 +200,7 @@ impl World {
         let wait_ns = [0, 3_000_000, 50_000_000][self.random.random_range(0..3)];
         let bytes_max = [1, 2_000, 1 << 20][self.random.random_range(0..3)];
         let request = Request::Fetch { partition, from: FetchFrom::Offset(Offset(from)), bytes_max, wait_ns };
-        self.submit(owner, Asked::Fetch { partition, from, verify: false }, request);
+        self.submit(owner, Asked::Fetch { partition, from, bytes_max, verify: false }, request);
     }
 
     /// Reads from the append time of some batch that is known.
@@ -257,8 +257,10 @@ impl World {
             return;
         }
         let topic = live[self.random.random_range(0..live.len())];
-        if self.submit(ShardId(0), Asked::DeleteTopic, Request::DeleteTopic { topic }) {
-            self.model.topics.get_mut(&topic).expect("it was just listed").may_be_deleted = true;
+        if self.submit(ShardId(0), Asked::DeleteTopic { topic }, Request::DeleteTopic { topic }) {
+            let facts = self.model.topics.get_mut(&topic).expect("it was just listed");
+            facts.may_be_deleted = true;
+            facts.deletions_open += 1;
             self.producers.iter_mut().filter(|p| p.partition.topic == topic).for_each(|p| p.retired = true);
         }
     }
@@ -278,7 +280,8 @@ impl World {
         self.answers_digest = digest(self.answers_digest, id, &reply);
         match (asked, reply) {
             (Asked::Capture { serial, producer, expect }, reply) => self.captured(serial, producer, expect, reply),
-            (Asked::Fetch { partition, from, verify }, Reply::Fetched(fetched)) => {
+            (Asked::Fetch { partition, from, bytes_max, verify }, Reply::Fetched(fetched)) => {
+                Self::fits(partition, from, bytes_max, &fetched)?;
                 self.fetched(partition, from, verify, &fetched)
             }
             (Asked::FetchByTime { partition, time }, Reply::Fetched(fetched)) => {
@@ -286,7 +289,7 @@ impl World {
             }
             (Asked::ListEnd { partition }, Reply::Offset(end)) => self.model.ends_at(partition, end),
             (Asked::CreateTopic, Reply::TopicCreated(descriptor)) => self.model.topic_shown(&descriptor),
-            (Asked::DeleteTopic, Reply::TopicDeleted(topic)) => {
+            (Asked::DeleteTopic { .. }, Reply::TopicDeleted(topic)) => {
                 self.model.topics.get_mut(&topic).expect("only known topics are deleted").deleted = true;
                 Ok(())
             }
@@ -302,6 +305,16 @@ impl World {
             }
             (Asked::Other, Reply::Checkpointed { .. }) => {
                 self.summary.checkpoint_count += 1;
+                Ok(())
+            }
+            (Asked::Fetch { partition, from, verify, .. }, Reply::Refused(refusal)) => {
+                self.read_refused(shard, partition, Some((from, verify)), &refusal)
+            }
+            (Asked::FetchByTime { partition, .. } | Asked::ListEnd { partition }, Reply::Refused(refusal)) => {
+                self.read_refused(shard, partition, None, &refusal)
+            }
+            (Asked::DeleteTopic { topic }, Reply::Refused(refusal)) => {
+                self.deletion_refused(topic, &refusal);
                 Ok(())
             }
             (Asked::Other, Reply::ClockConfirmed) | (_, Reply::Refused(_)) => Ok(()),
@@ -328,6 +341,7 @@ impl World {
             }
             Reply::Refused(refusal) => {
                 self.summary.full_count += u64::from(matches!(refusal, Refusal::JournalFull(_)));
+                Self::pushback_is_due(&refusal)?;
                 self.model.refused(serial);
                 if expect == Expect::Refused { Ok(()) } else { self.capture_refused(serial, producer, &refusal) }
             }
@@ -341,7 +355,8 @@ impl World {
         let sent = &self.model.sent[&serial];
         let may_be_stored = sent.may_be_stored || sent.open_count > 0;
         if let Refusal::Producer(error) = refusal {
-            let behind_window = matches!(error, ProducerError::DuplicateBeyondWindow { .. });
+            let newer = self.producers[index].newer_count(serial);
+            let behind_window = matches!(error, ProducerError::DuplicateBeyondWindow { .. }) && newer >= PIPELINE_MAX;
             let retired = self.producers[index].retired;
             if sent.receipt.is_some() && !retired && !behind_window {
                 return violation("original answer", format!("batch {serial} is stored and was refused: {error}"));
@@ -375,7 +390,7 @@ impl World {
                 | Asked::FetchByTime { .. }
                 | Asked::ListEnd { .. }
                 | Asked::CreateTopic
-                | Asked::DeleteTopic
+                | Asked::DeleteTopic { .. }
                 | Asked::Metadata { .. }
                 | Asked::InitProducer { .. }
                 | Asked::Other => {}

@@ -78,7 +78,7 @@ impl View for IdentityView<'_> {
         }
     }
 
-    fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    fn problem(&self) -> Option<String> {
+        self.problem.clone()
     }
 }

@@ -16,6 +16,9 @@ use crate::cli::JournalLook;
 use crate::directory::Directory;
 use crate::table::{Align, Table};
 
+#[cfg(test)]
+mod tests;
+
 /// The journal of a shard.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct JournalView {
@@ -40,6 +43,9 @@ struct FileView {
     lap: u64,
     confirmed_bytes: u64,
     problem: Option<String>,
+    /// What the disk did not give, whether or not it was asked for by sequence.
+    #[serde(skip)]
+    unreadable_bytes: u64,
     blocks: Vec<BlockView>,
     runs: Vec<RunView>,
 }
@@ -53,14 +59,14 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
     };
     let superblock = match copies.choose() {
         Ok(chosen) => chosen.superblock,
-        Err(error) => return lost(format!("shard {shard}: its journal cannot be told from other bytes: {error}")),
+        Err(error) => return lost(format!("its journal cannot be told from other bytes: {error}")),
     };
     if let Some(file) = look.file.filter(|file| *file >= superblock.geometry.file_count) {
         let last = superblock.geometry.file_count - 1;
-        return lost(format!("shard {shard} has no journal file {file}: they are 0 to {last}"));
+        return lost(format!("there is no journal file {file}: they are 0 to {last}"));
     }
     if superblock.files.iter().any(|file| !file.confirmed_bytes.is_multiple_of(UNIT_BYTES as u64)) {
-        return lost(format!("shard {shard}: the superblock vouches for a part of a unit, which no writer ever did"));
+        return lost("the superblock vouches for a part of a unit, which no writer ever did".to_owned());
     }
     let shard_path = directory.shard_path(shard);
     let included = match slot::read(disk, &shard_path, &superblock).await {
@@ -93,6 +99,7 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
             lap: file.lap.0,
             confirmed_bytes: file.confirmed_bytes,
             problem: image.as_ref().err().map(ToString::to_string),
+            unreadable_bytes: image.as_ref().map_or(0, |image| (image.unreadable.len() * UNIT_BYTES) as u64),
             blocks,
             runs,
         }
@@ -149,16 +156,29 @@ impl View for JournalView {
             line(out, &format!("  {damage}"));
         }
         if self.damage_count > 0 {
-            line(out, "  a server refuses this journal: florin verify tells what is wrong with all of the directory");
+            line(out, "  a start refuses this journal: florin verify tells what is wrong with all of the directory");
         }
     }
 
-    fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    fn problem(&self) -> Option<String> {
+        let problem = self.problem.clone().or_else(|| self.files.iter().find_map(FileView::problem));
+        problem.map(|problem| format!("shard {}: {problem}", self.shard))
     }
 }
 
 impl FileView {
+    /// What of it could not be shown.
+    fn problem(&self) -> Option<String> {
+        let Self { path, unreadable_bytes, .. } = self;
+        match &self.problem {
+            Some(problem) => Some(format!("{path} is not shown: {problem}")),
+            None if *unreadable_bytes > 0 => {
+                Some(format!("{path}: the disk cannot read {unreadable_bytes} bytes of it"))
+            }
+            None => None,
+        }
+    }
+
     fn render(&self, out: &mut String) {
         let FileView { path, state, lap, confirmed_bytes, .. } = self;
         line(out, &format!("  {path}: {state}, lap {lap}, {confirmed_bytes} bytes confirmed"));

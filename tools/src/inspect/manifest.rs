@@ -72,7 +72,7 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
     let superblock = match copies.choose() {
         Ok(chosen) => chosen.superblock,
         Err(error) => {
-            let problem = format!("shard {shard}: where its manifests end is not known: {error}");
+            let problem = format!("where its manifests end is not known: {error}");
             return ManifestsView { problem: Some(problem), ..view };
         }
     };
@@ -214,8 +214,8 @@ impl View for ManifestsView {
         }
     }
 
-    fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    fn problem(&self) -> Option<String> {
+        self.problem.as_ref().map(|problem| format!("shard {}: {problem}", self.shard))
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) enum Verdict {
     Confirmed,
     /// Behind the confirmed part, whole and in order.
     Recovered,
-    /// The remains of a last write that nobody was told about: the next start cuts it off.
+    /// Looks like a last write that was interrupted: the next start cuts it off.
     Cut,
     /// As format left it.
     NeverWritten,

@@ -72,7 +72,7 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
     let shard_path = directory.shard_path(shard);
     let (in_force, problem) = match copies.choose() {
         Ok(chosen) => (Some(word(opposite(chosen.overwrite_first))), None),
-        Err(error) => (None, Some(format!("shard {shard}: {error}"))),
+        Err(error) => (None, Some(error.to_string())),
     };
     let copy_view = |copy: Copy, stored: &Stored<Superblock>| CopyView {
         copy: word(copy),
@@ -186,7 +186,7 @@ impl View for SuperblockView {
         }
     }
 
-    fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    fn problem(&self) -> Option<String> {
+        self.problem.as_ref().map(|problem| format!("shard {}: {problem}", self.shard))
     }
 }

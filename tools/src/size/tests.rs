@@ -1,4 +1,4 @@
-use super::Size;
+use super::{Size, counted};
 
 #[test]
 fn sizes_are_read_with_and_without_a_unit() {
@@ -31,4 +31,17 @@ fn what_is_shown_can_be_read_again() {
     for bytes in [0, 1, 4096, 5000, 64 << 20, (64 << 20) + 4096, u64::MAX] {
         assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
     }
+}
+
+#[test]
+fn rounded_sizes_have_the_largest_unit_they_reach_and_at_most_one_decimal() {
+    let shown =
+        [0, 1, 4096, 5000, 64 << 20, 720_936 << 10, (1 << 30) + (1 << 29), u64::MAX].map(|bytes| Size(bytes).rounded());
+    assert_eq!(shown, ["0B", "1B", "4KiB", "4.9KiB", "64MiB", "704.0MiB", "1.5GiB", "17179869184.0GiB"]);
+}
+
+#[test]
+fn one_thing_is_named_in_the_singular() {
+    let named = [0, 1, 2].map(|count| counted(count, "copy", "copies"));
+    assert_eq!(named, ["0 copies", "1 copy", "2 copies"]);
 }

@@ -32,6 +32,9 @@ pub struct Finding {
     pub finding_bytes: Option<u64>,
     /// What was found.
     pub what: String,
+    /// What to do about it, where that is not the same for all of its severity.
+    #[serde(skip)]
+    pub advice: Option<String>,
 }
 
 /// What a verification comes to.
@@ -47,9 +50,19 @@ pub enum Verdict {
 }
 
 impl Finding {
+    /// What is wrong with a copy that must be there; `None` if it is there.
+    pub fn of_copy<T>(copy: &str, stored: &Stored<T>) -> Option<Self> {
+        let severity = severity_of_copy(stored)?;
+        let finding = Self::new(severity, format!("{copy} is {}", stored.problem().unwrap_or_default()));
+        Some(match stored {
+            Stored::OtherVersion(_) => finding.advised("verify it with the florin of the version that wrote it"),
+            Stored::Present(_) | Stored::Absent | Stored::Damaged(_) | Stored::Unreadable(_) => finding,
+        })
+    }
+
     /// A finding without a place.
     pub fn new(severity: Severity, what: impl Into<String>) -> Self {
-        Self { severity, file: None, position: None, finding_bytes: None, what: what.into() }
+        Self { severity, file: None, position: None, finding_bytes: None, what: what.into(), advice: None }
     }
 
     /// The same, in a file.
@@ -60,6 +73,11 @@ impl Finding {
     /// The same, at bytes of its file.
     pub fn at(self, position: u64, finding_bytes: u64) -> Self {
         Self { position: Some(position), finding_bytes: Some(finding_bytes), ..self }
+    }
+
+    /// The same, with what to do about it.
+    pub fn advised(self, advice: impl Into<String>) -> Self {
+        Self { advice: Some(advice.into()), ..self }
     }
 
     /// The finding as one line.

@@ -197,10 +197,10 @@ impl Judge<'_> {
 
     fn cut(&self, cut: &CutUnit) -> Finding {
         let what = match cut.sequence {
-            Some(sequence) => format!(
-                "block {sequence} is the remains of a last write that nobody was told about: the next start cuts it off"
-            ),
-            None => "the remains of a last write that nobody was told about: the next start cuts it off".to_owned(),
+            Some(sequence) => {
+                format!("block {sequence} looks like a last write that was interrupted: the next start cuts it off")
+            }
+            None => "looks like a last write that was interrupted: the next start cuts it off".to_owned(),
         };
         let reach_bytes = self.look(cut.file, cut.position).map_or(UNIT, |found| found.reach_bytes);
         Finding::new(Severity::Note, what).in_file(&self.name(cut.file)).at(cut.position.0, reach_bytes)

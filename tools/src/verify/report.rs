@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::finding::{Finding, Severity, Verdict, verdict};
 use super::shard::{Checked, ShardReport};
-use crate::size::Size;
+use crate::size::{Size, counted};
 
 /// Everything that was found.
 #[derive(Debug, Serialize)]
@@ -73,44 +73,46 @@ impl Report {
         out
     }
 
-    /// What is wrong in one line, with what to do next; nothing if the directory is clean.
+    /// What it comes to in one line, with what to do next; nothing if the directory is clean. What was found stands
+    /// in the answer itself.
     pub fn complaint(&self) -> Option<String> {
-        let (decisive, what, advice) = match self.verdict {
+        let (decisive, what, general_advice) = match self.verdict {
             Verdict::Clean => return None,
             Verdict::CannotTell => (
                 Severity::CannotTell,
                 "it is not known whether it is whole",
-                "remove what keeps it from being read, then verify again",
+                "check permissions and the kernel log for disk errors, then verify again",
             ),
             Verdict::Damage => (
                 Severity::Damage,
                 "it is damaged",
                 "keep a copy of it as it is, find the cause (disk, memory, kernel log) and look closer with florin \
-                 inspect before a server writes to it again",
+                 inspect before anything writes to it again",
             ),
         };
-        let mut findings = self.all_findings().filter(|finding| finding.severity == decisive);
-        let first = findings.next()?;
-        let more = match findings.count() {
-            0 => String::new(),
-            count => format!(" and {count} more"),
-        };
-        Some(format!("{}: {what}: {}{more}; {advice}", self.directory.display(), first.line()))
+        let decisive: Vec<_> = self.all_findings().filter(|finding| finding.severity == decisive).collect();
+        let advice = decisive.first()?.advice.as_deref().unwrap_or(general_advice);
+        let findings = counted(decisive.len() as u64, "finding", "findings");
+        Some(format!("{}: {what} ({findings} on standard output): {advice}", self.directory.display()))
     }
 }
 
 impl Checked {
     fn words(&self) -> String {
-        let Self { superblock_copy_count, manifest_copy_count, section_count, .. } = self;
-        let Self { journal_file_count, block_count, entry_count, batch_count, record_count, partition_count, .. } =
-            self;
+        let superblocks = counted(self.superblock_copy_count, "superblock copy", "superblock copies");
+        let manifests = counted(self.manifest_copy_count, "manifest copy", "manifest copies");
+        let sections = counted(self.section_count, "section", "sections");
+        let files = counted(self.journal_file_count, "journal file", "journal files");
+        let blocks = counted(self.block_count, "block", "blocks");
+        let entries = counted(self.entry_count, "entry", "entries");
+        let batches = counted(self.batch_count, "batch", "batches");
+        let records = counted(self.record_count, "record", "records");
+        let partitions = counted(self.partition_count, "partition", "partitions");
+        let [journal, block, batch] =
+            [self.journal_bytes, self.block_bytes, self.batch_bytes].map(|bytes| Size(bytes).rounded());
         format!(
-            "{superblock_copy_count} superblock copies, {manifest_copy_count} manifest copies ({section_count} \
-             sections), {journal_file_count} journal files ({}), {block_count} blocks ({}), {entry_count} entries, \
-             {batch_count} batches ({} bytes), {record_count} records, {partition_count} partitions",
-            Size(self.journal_bytes),
-            Size(self.block_bytes),
-            self.batch_bytes
+            "{superblocks}, {manifests} ({sections}), {files} ({journal}), {blocks} ({block}), {entries}, {batches} \
+             ({batch}), {records}, {partitions}"
         )
     }
 }

@@ -111,13 +111,9 @@ async fn check_superblocks<D: Disk>(
             Ok(bytes) => check_size(bytes, SUPERBLOCK_BYTES as u64, &file, report),
             Err(error) => report.find(Finding::new(severity_of(&error), error.to_string()).in_file(&file)),
         }
-        match severity_of_copy(stored) {
+        match Finding::of_copy("superblock copy", stored) {
             None => report.checked.superblock_copy_count += 1,
-            Some(severity) => {
-                let problem = stored.problem().unwrap_or_default();
-                let what = format!("superblock copy is {problem}");
-                report.find(Finding::new(severity, what).in_file(&file).at(0, SUPERBLOCK_BYTES as u64));
-            }
+            Some(finding) => report.find(finding.in_file(&file).at(0, SUPERBLOCK_BYTES as u64)),
         }
     }
     compare_generations(&copies, directory, shard, report);
@@ -228,9 +224,8 @@ impl Slot<'_> {
             }
             return None;
         };
-        if let Some(severity) = severity_of_copy(&copy.stored) {
-            let what = format!("copy of manifest {} is {problem}", name.generation);
-            report.find(place(Finding::new(severity, what)));
+        if let Some(finding) = Finding::of_copy(&format!("copy of manifest {}", name.generation), &copy.stored) {
+            report.find(place(finding));
             return None;
         }
         let Stored::Present(manifest) = copy.stored else { return None };

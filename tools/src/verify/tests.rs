@@ -1,7 +1,5 @@
 //! What the disk does not give is never called damage, and never called clean.
 
-mod faulty;
-
 use std::path::Path;
 
 use bytes::Bytes;
@@ -20,7 +18,7 @@ use tempfile::TempDir;
 use super::check;
 use super::finding::{Finding, Severity, Verdict};
 use super::report::Report;
-use faulty::FaultyDisk;
+use crate::faulty::FaultyDisk;
 
 const SHARD: ShardId = ShardId(0);
 const DIRECTORY_ID: Id128 = Id128([3; 16]);
@@ -150,6 +148,8 @@ fn an_unreadable_confirmed_block_is_named_once_with_its_place() {
     assert!(has(&report, Severity::CannotTell, "shard-0/journal-000", 4096), "{}", report.text());
     let about_it = report.all_findings().filter(|finding| finding.position == Some(4096)).count();
     assert_eq!(about_it, 1, "{}", report.text());
+    let complaint = report.complaint().expect("it is not clean");
+    assert!(complaint.contains("check permissions and the kernel log for disk errors"), "{complaint}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ fn a_formatted_directory_is_described_and_verifies_clean() {
     let verified = scratch.run("verify", &[]);
     verified.assert(0, &["shard 0: 2 superblock copies", "shard 2", "verdict: clean"]);
     assert_eq!(verified.err, "");
+    scratch.run("verify", &["--shard=3"]).assert(2, &["there is no shard 3: they are 0 to 2"]);
 }
 
 #[test]
@@ -72,8 +73,15 @@ fn a_missing_parent_is_named() {
 
 #[test]
 fn help_and_version_are_enough_to_begin_with() {
+    for words in [&["--help"][..], &["format", "--help"], &["inspect", "--help"], &["verify", "--help"]] {
+        assert!(
+            !florin(words).out.to_lowercase().contains("server"),
+            "{words:?} speaks of a program that is not there"
+        );
+    }
     florin(&["--version"]).assert(0, &["florin 0."]);
     florin(&["--help"]).assert(0, &["format", "inspect", "verify", "Examples", "Exit codes"]);
-    florin(&["verify", "--help"]).assert(0, &["lock", "Exit code 0", "--json", "--shard"]);
+    florin(&["verify", "--help"])
+        .assert(0, &["nothing but the file `lock`", "looks like a torn tail", "Exit code 0", "--json", "--shard"]);
     florin(&["format", "--help"]).assert(0, &["--journal-file-bytes", "[default: 64MiB]", "64MiB"]);
 }

@@ -89,8 +89,7 @@ fn a_damaged_directory_is_shown_item_by_item() {
     scratch.run("inspect superblock", &[]).assert(0, &["copy b is in force", "copy a (shard-0/superblock-a): damaged"]);
     scratch.run("inspect manifest", &[]).assert(0, &["named by superblock b", "manifest-1"]);
     let journal = scratch.run("inspect journal", &[]);
-    journal
-        .assert(0, &["DAMAGED: the body of block 3", "confirmed", "does not exist", "a server refuses this journal"]);
+    journal.assert(2, &["DAMAGED: the body of block 3", "confirmed", "does not exist", "a start refuses this journal"]);
 }
 
 #[test]
@@ -110,7 +109,11 @@ fn what_cannot_be_shown_at_all_gives_two() {
     scratch.run("inspect superblock", &[]).assert(2, &["none is in force", "damaged"]);
     scratch.run("inspect manifest", &[]).assert(2, &["no usable superblock"]);
     scratch.run("inspect journal", &[]).assert(2, &["no usable superblock"]);
-    scratch.run("inspect journal", &["--shard=5"]).assert(2, &["has no shard 5: its shards are 0 to 0"]);
+    scratch.run("inspect journal", &["--shard=5"]).assert(2, &["has no shard 5: the only one is 0"]);
+    for command in ["inspect superblock", "inspect manifest", "inspect journal"] {
+        let answer = scratch.run(command, &[]);
+        assert!(!(answer.out + &answer.err).contains("shard 0: shard 0"), "{command}");
+    }
     let empty = Scratch::new();
     empty.run("inspect superblock", &[]).assert(2, &["does not exist"]);
 }
@@ -128,4 +131,27 @@ fn a_directory_in_use_can_be_inspected_and_stays_as_it_is() {
     server.capture();
     assert_ne!(scratch.bytes("shard-0/journal-000"), before);
     drop(lock);
+}
+
+#[test]
+fn a_journal_file_that_is_missing_or_cut_off_gives_two_and_the_others_are_shown() {
+    let scratch = Scratch::crashed();
+    scratch.remove("shard-0/journal-002");
+    let answer = scratch.run("inspect journal", &[]);
+    answer.assert(2, &["shard 0: shard-0/journal-002 is not shown: ", "does not exist", "recovered", "journal-003"]);
+    assert_eq!(scratch.run("inspect journal", &["--json"]).json()["shards"][0]["problem"], Value::Null);
+    scratch.run("inspect journal", &["--file=0"]).assert(0, &["recovered"]);
+    let scratch = Scratch::crashed();
+    scratch.resize("shard-0/journal-003", 8192);
+    let answer = scratch.run("inspect journal", &[]);
+    answer.assert(2, &["shard-0/journal-003 is not shown: ", "8192 instead of 65536 bytes", "recovered"]);
+}
+
+#[test]
+fn a_range_of_blocks_that_ends_before_it_begins_is_refused() {
+    let scratch = Scratch::crashed();
+    let answer = scratch.run("inspect journal", &["--from=5", "--to=3"]);
+    answer.assert(2, &["--from 5 is behind --to 3"]);
+    assert_eq!(answer.out, "");
+    scratch.run("inspect journal", &["--from=3", "--to=3"]).assert(0, &["recovered"]);
 }

@@ -8,20 +8,20 @@ use florin_engine::model::Position;
 
 /// Reads as the real disk does, but for the lost units.
 #[derive(Clone)]
-pub(super) struct FaultyDisk {
+pub struct FaultyDisk {
     lost: Vec<(String, u64)>,
 }
 
 /// An open file of it.
 #[derive(Clone)]
-pub(super) struct FaultyFile {
+pub struct FaultyFile {
     file: BlockingFile,
     lost: Vec<u64>,
 }
 
 impl FaultyDisk {
     /// Loses these units: the end of a path, and a position.
-    pub(super) fn losing(lost: &[(&str, u64)]) -> Self {
+    pub fn losing(lost: &[(&str, u64)]) -> Self {
         Self { lost: lost.iter().map(|(file, position)| ((*file).to_owned(), *position)).collect() }
     }
 }
