@@ -1,9 +1,8 @@
 //! The superblock: what a shard's journal looks like, in two files that are written one after the other.
 //!
-//! Every update writes one copy, waits until it is durable, then writes the other with the same contents: first the
-//! one that is not in force. The update
-//! counts when both are durable. One damaged copy is therefore always survived, and nothing that either copy still
-//! needs is ever overwritten.
+//! Every update writes one copy, waits until it is durable, then writes the other with the same contents; at a start
+//! the copy that is not in force comes first. The update counts when both are durable. One damaged copy is therefore
+//! always survived, and nothing that either copy still needs is ever overwritten.
 
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

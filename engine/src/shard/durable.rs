@@ -139,7 +139,7 @@ impl Shard {
         }
     }
 
-    /// Whether the event must still be taken after the shard has failed or stopped.
+    /// Whether the event comes too late: a stopped shard still refuses requests, and does nothing else.
     pub(super) fn is_over(&self, event: &Event) -> bool {
         self.stopped && !matches!(event, Event::Request { .. })
     }

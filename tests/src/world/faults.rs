@@ -106,6 +106,10 @@ impl World {
             }
             stopped += self.take_seen()?;
         }
+        let in_flight = self.device.in_flight_write_count();
+        if in_flight > 0 {
+            return violation("closed is quiet", format!("{in_flight} writes are under way after every shard closed"));
+        }
         self.executor.crash_process(self.cluster.process());
         self.device.kill(&mut self.crash);
         self.lose_requests();

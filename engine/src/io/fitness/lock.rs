@@ -15,7 +15,7 @@ const LOCK_NAME: &str = "lock";
 #[derive(Debug)]
 pub struct DirectoryLock {
     // Held for the kernel's lock on it.
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -51,6 +51,14 @@ fn owner(process_id: Option<u32>) -> String {
     }
 }
 
+impl Drop for DirectoryLock {
+    /// Closing the file would not do: a child process that was just forked shares the lock until it executes its
+    /// program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 impl DirectoryLock {
     /// Takes the lock of an existing directory, or says who holds it. Does not wait. The lock of a process that died
     /// is free.
@@ -66,7 +74,7 @@ impl DirectoryLock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", process::id())).map_err(failed)?;
-        Ok(Self { _file: file, path })
+        Ok(Self { file, path })
     }
 
     /// The lock's file.
