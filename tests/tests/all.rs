@@ -6,6 +6,8 @@ mod data_file;
 mod real_disk;
 #[path = "all/simulation.rs"]
 mod simulation;
+#[path = "all/superblock.rs"]
+mod superblock;
 #[path = "all/tidy.rs"]
 mod tidy;
 #[path = "all/tree.rs"]

@@ -89,6 +89,11 @@ impl Coordinator {
         self.changes.len()
     }
 
+    /// How many of them are deletions.
+    pub fn deletion_count(&self) -> usize {
+        self.changes.values().filter(|change| change.direction == Direction::Delete).count()
+    }
+
     /// Continues what was under way before the restart.
     pub fn resume(&mut self, now: Monotonic) -> Vec<CatalogueAction> {
         self.tick(now)

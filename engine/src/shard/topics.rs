@@ -200,11 +200,12 @@ impl Shard {
         self.has_room_beside_reserve(2 * described_bytes + UNIT_BYTES)
     }
 
-    /// Whether the records of another deletion can be taken, beside what changes under way still need.
+    /// Whether the records of another deletion can be taken, beside what deletions under way still need. Creations take
+    /// nothing of the reserve, so one that waits for room keeps no deletion waiting.
     fn has_room_for_deletion(&self, coordinator: &Coordinator) -> bool {
         const RECORDS: usize = 3;
         const RECORDS_LEFT: usize = 2;
-        self.has_room((RECORDS + RECORDS_LEFT * coordinator.change_count()) * UNIT_BYTES)
+        self.has_room((RECORDS + RECORDS_LEFT * coordinator.deletion_count()) * UNIT_BYTES)
     }
 
     fn has_room(&self, bytes: usize) -> bool {

@@ -1,0 +1,72 @@
+//! A start that follows a kill in the middle of a superblock update, and is itself cut short by a power loss.
+
+use std::path::Path;
+
+use florin_engine::format::block::JournalName;
+use florin_engine::format::layout::{Copy, Geometry, shard_path, superblock_path};
+use florin_engine::format::superblock::{SUPERBLOCK_BYTES, Superblock};
+use florin_engine::io::{Access, Disk, DiskFile, Runtime};
+use florin_engine::journal::create::{FormatSettings, format};
+use florin_engine::journal::write::read_superblocks;
+use florin_engine::model::{Lap, Position, Realtime, ShardId};
+use florin_engine::shard::open::{OpenSettings, open_shard, read_identity};
+use florin_tests::sim::{DiskConfig, Flush, SimDevice, SimExecutor, SimRuntime, streams};
+
+const DATA: &str = "/data";
+/// Events after which a start of this directory begins to write its superblocks, and how many it then needs.
+const EVENTS: std::ops::Range<u64> = 50..64;
+const SHARD: ShardId = ShardId(0);
+const GEOMETRY: Geometry = Geometry { file_count: 12, file_bytes: 32 * 1024, manifest_bytes: 32 * 1024 };
+
+/// Formats a directory, and leaves a newer superblock in copy A that is readable and not on stable storage. It differs
+/// from the older one in several sectors, and so does the one that the next start writes.
+async fn leave_update_unfinished(runtime: SimRuntime) {
+    let disk = runtime.disk();
+    let settings = FormatSettings {
+        directory_id: runtime.random(),
+        journal_ids: vec![runtime.random()],
+        geometry: GEOMETRY,
+        created: Realtime(1),
+    };
+    format(disk, Path::new(DATA), &settings).await.expect("an empty directory is formatted");
+    let directory = shard_path(Path::new(DATA), SHARD);
+    let copies = read_superblocks(disk, &directory, settings.directory_id, SHARD).await;
+    let mut newer: Superblock = copies.choose().expect("just written").superblock.next_generation();
+    assert_eq!(newer.name, JournalName { journal_id: settings.journal_ids[0], shard: SHARD });
+    newer.files.iter_mut().take(10).for_each(|file| file.lap = Lap(3));
+    let file = disk.open(&superblock_path(&directory, Copy::A), Access::Unsynced).await.expect("copy A exists");
+    let mut buffer = file.allocate(SUPERBLOCK_BYTES);
+    newer.encode(&mut buffer);
+    file.write_unsynced(buffer, Position(0)).await.result.expect("the disk is healthy");
+}
+
+async fn open(runtime: SimRuntime) -> Result<(), String> {
+    let identity = read_identity(runtime.disk(), Path::new(DATA)).await.map_err(|error| error.to_string())?;
+    let opened = open_shard(&runtime, Path::new(DATA), &identity, SHARD, OpenSettings::default()).await;
+    opened.map(|_| ()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_start_after_a_killed_superblock_update_survives_power_loss_at_any_event() {
+    let mut cut_in_a_write_count = 0;
+    for seed in 0..6000 {
+        let events = EVENTS.start + seed % (EVENTS.end - EVENTS.start);
+        let executor = SimExecutor::new(seed);
+        let device = SimDevice::new(executor.handle(), DiskConfig { flush: Flush::FileOnly, ..DiskConfig::default() });
+        let mut crash = streams(seed).crash;
+        executor.block_on(leave_update_unfinished(SimRuntime::new(executor.handle(), device.mount(), 0)));
+        device.kill(&mut crash);
+
+        let runtime = SimRuntime::new(executor.handle(), device.mount(), 0);
+        let (process, start) = (runtime.process(), runtime.clone());
+        runtime.spawn(async move { drop(open(start).await) });
+        let _ = executor.run_until_event(executor.event_count() + events);
+        cut_in_a_write_count += u64::from(device.in_flight_write_count() > 0);
+        executor.crash_process(process);
+        device.power_loss(&mut crash);
+
+        let opened = executor.block_on(open(SimRuntime::new(executor.handle(), device.mount(), 0)));
+        assert_eq!(opened, Ok(()), "seed {seed}, power lost {events} events after the start");
+    }
+    assert!(cut_in_a_write_count > 1000, "only {cut_in_a_write_count} cuts hit a write of the start: move EVENTS");
+}
