@@ -8,6 +8,7 @@ pub mod blocking;
 pub mod disk;
 pub mod fitness;
 pub mod glommio;
+pub mod host;
 pub mod runtime;
 
 pub use disk::{Access, Buffer, Disk, DiskError, DiskErrorKind, DiskFile, DiskOperation, UNIT_BYTES, Written};

@@ -197,6 +197,12 @@ impl Partition {
         self.held.get(first).map_or(self.durable_offset, |batch| batch.base_offset.min(self.durable_offset))
     }
 
+    /// When the last durable batch was appended.
+    pub fn last_durable_append_time(&self) -> Option<Realtime> {
+        let end = self.held.partition_point(|batch| batch.last_offset < self.durable_offset);
+        end.checked_sub(1).map(|last| self.held[last].append_time)
+    }
+
     /// Takes back a batch from the journal. `known`: the manifest's state includes it already.
     pub fn replay(
         &mut self,

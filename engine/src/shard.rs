@@ -19,6 +19,7 @@ use crate::producer::ProducerIdMint;
 mod capture;
 mod checkpointing;
 pub mod clock;
+pub mod directory;
 pub mod driver;
 mod durable;
 mod fetch;
@@ -30,7 +31,9 @@ mod superblock;
 mod topics;
 
 pub use refusal::{Action, Refusal};
-pub use request::{Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, Reply, Request, ShardStatus};
+pub use request::{
+    Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request, ShardStatus,
+};
 
 use checkpointing::Checkpointing;
 use clock::ClockGuard;
@@ -168,6 +171,7 @@ impl Shard {
         }
         match event {
             Event::Request { id, request } => self.request(id, request, now),
+            Event::Cancel { id } => self.cancel_poll(id),
             Event::Message { from, message } => self.message(from, &message, now),
             Event::BlockWritten { sequence, result } => self.block_written(sequence, result, now),
             Event::SuperblockWritten(result) => self.superblock_written(result),
@@ -195,6 +199,7 @@ impl Shard {
                 self.fetch(id, partition, from, bytes_max, wait_ns, now);
             }
             Request::ListOffset { partition, at } => self.list_offset(id, partition, at),
+            Request::DescribePartitions { topic } => self.describe_partitions(id, topic),
             Request::Checkpoint if self.failed.is_some() => self.refuse(id, Refusal::ShardUnavailable(self.id)),
             Request::Checkpoint => self.ask_for_checkpoint(id),
             Request::ConfirmClock => self.confirm_clock(id, now),
@@ -293,6 +298,11 @@ impl Shard {
     /// The next block to encode and write, if one may be written now.
     pub fn ready_block(&self) -> Option<ReadyBlock> {
         self.journal.ready_block()
+    }
+
+    /// Whether a block waits to be written.
+    pub fn has_forming_block(&self) -> bool {
+        self.journal.has_forming_block()
     }
 
     /// Encodes the block that [`Shard::ready_block`] announced into a zeroed buffer of its size.

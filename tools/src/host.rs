@@ -1,27 +1,21 @@
-//! What the tools ask of the operating system beside the disk: randomness, the wall clock, the number of cores.
+//! What the tools ask of the operating system beside the disk: clocks and the number of cores.
 
 use std::thread::available_parallelism;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
+use florin_engine::io::host;
 use florin_engine::limits::SHARD_COUNT_MAX;
-use florin_engine::model::{Id128, Realtime};
-use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::time::{ClockId, clock_gettime};
+use florin_engine::model::Realtime;
 
-/// 128 bits nobody can guess.
-pub fn random_id() -> Result<Id128> {
-    let mut bytes = [0_u8; 16];
-    let done = getrandom(&mut bytes[..], GetRandomFlags::empty()).context("the kernel gives no random bytes")?;
-    ensure!(done == bytes.len(), "the kernel gave {done} of {} random bytes: try again", bytes.len());
-    Ok(Id128(bytes))
+/// Time that only goes forward, for measuring.
+pub fn monotonic() -> Duration {
+    Duration::from_nanos(host::now().monotonic.0)
 }
 
-/// The wall clock; before 1970 it counts as 1970.
+/// The wall clock.
 pub fn realtime() -> Realtime {
-    let now = clock_gettime(ClockId::Realtime);
-    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or(0);
-    Realtime(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds))
+    host::now().realtime
 }
 
 /// Cores that this process may use, as a number of shards.

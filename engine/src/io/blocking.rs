@@ -6,7 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "this is the seam")]
 
 #[cfg(test)]
-pub(in crate::io) mod conformance;
+pub(crate) mod conformance;
 pub(in crate::io) mod failure;
 pub(in crate::io) mod names;
 #[cfg(test)]

@@ -21,9 +21,6 @@ mod warm_up;
 use std::future::Future;
 use std::time::Duration;
 
-use rustix::rand::{GetRandomFlags, getrandom};
-use rustix::time::{ClockId, Timespec, clock_gettime};
-
 pub use buffer::GlommioBuffer;
 pub use disk::GlommioDisk;
 pub use executor::{ExecutorSettings, ShardExecutor, ShardThread, StartError};
@@ -31,9 +28,7 @@ pub use file::GlommioFile;
 pub use host::usable_cpus;
 
 use super::Runtime;
-use crate::model::{Id128, Monotonic, Now, Realtime};
-
-const SECOND_NS: u64 = 1_000_000_000;
+use crate::model::{Id128, Now};
 
 /// The executor that runs on this thread, as the engine sees it.
 #[derive(Clone, Debug)]
@@ -55,10 +50,7 @@ impl Runtime for GlommioRuntime {
     }
 
     fn now(&self) -> Now {
-        Now {
-            monotonic: Monotonic(nanoseconds(clock_gettime(ClockId::Monotonic))),
-            realtime: Realtime(nanoseconds(clock_gettime(ClockId::Realtime))),
-        }
+        super::host::now()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
@@ -70,17 +62,6 @@ impl Runtime for GlommioRuntime {
     }
 
     fn random(&self) -> Id128 {
-        let mut bytes = [0_u8; 16];
-        // Up to 256 bytes come in one piece, and only a kernel without the call can refuse them.
-        let done = getrandom(&mut bytes[..], GetRandomFlags::empty()).expect("the kernel gives random bytes");
-        assert_eq!(done, bytes.len(), "random bytes came short");
-        Id128(bytes)
+        super::host::random_id()
     }
-}
-
-/// A clock's time in nanoseconds; a wall clock before 1970 counts as 1970.
-fn nanoseconds(time: Timespec) -> u64 {
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    let nanoseconds = u64::try_from(time.tv_nsec).unwrap_or(0);
-    seconds.saturating_mul(SECOND_NS).saturating_add(nanoseconds)
 }

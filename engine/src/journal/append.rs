@@ -76,6 +76,10 @@ pub struct BlockWrite {
     pub sequence: Sequence,
     /// Where it goes.
     pub place: Place,
+    /// Its size, a multiple of the unit.
+    pub bytes: usize,
+    /// Entries in it: 0 for one that only confirms.
+    pub entry_count: usize,
 }
 
 #[derive(Debug)]
@@ -176,6 +180,11 @@ impl Journal {
         self.forming.is_empty() && self.in_flight.is_empty()
     }
 
+    /// Whether a block waits to be written.
+    pub fn has_forming_block(&self) -> bool {
+        !self.forming.is_empty()
+    }
+
     /// Places an entry into the last forming block, or into a new one.
     pub fn append(&mut self, entry: Entry, purpose: Purpose) -> Result<Appended, AppendError> {
         if self.stopped {
@@ -254,7 +263,8 @@ impl Journal {
             done: false,
         });
         self.queued_bytes -= block.payload_bytes;
-        BlockWrite { sequence: block.sequence, place: block.place }
+        let (bytes, entry_count) = (block.bytes, block.entries.len());
+        BlockWrite { sequence: block.sequence, place: block.place, bytes, entry_count }
     }
 
     /// The disk reported the block durable. Returns the last block that is now durable with all before it.

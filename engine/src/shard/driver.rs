@@ -11,12 +11,25 @@ use std::rc::Rc;
 use super::Shard;
 use super::open::{Opened, ShardFiles};
 use super::request::{Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
-use crate::catalogue::CatalogueMessage;
+use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::checkpoint::slot;
 use crate::format::layout::{Copy, Geometry};
 use crate::format::superblock::Superblock;
 use crate::io::{DiskError, DiskFile, Runtime};
-use crate::model::{Monotonic, RequestId, ShardId};
+use crate::model::{Monotonic, PartitionId, RequestId, ShardId, TopicId};
+
+/// A journal block that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockReport {
+    /// Entries in it: 0 for one that only confirms.
+    pub entry_count: usize,
+    /// Its size on disk.
+    pub bytes: usize,
+    /// How long its first entry waited until the write began, in nanoseconds.
+    pub queued_ns: u64,
+    /// How long the write took, in nanoseconds.
+    pub write_ns: u64,
+}
 
 /// Where a shard's answers and messages go.
 pub trait Outlet: 'static {
@@ -25,6 +38,11 @@ pub trait Outlet: 'static {
 
     /// A message to another shard. May be dropped: it is sent again.
     fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage);
+
+    /// A block is on stable storage; the answers that depend on it follow. For measurements.
+    fn block_written(&self, shard: ShardId, report: &BlockReport) {
+        let _ = (shard, report);
+    }
 
     /// A write failed: the shard takes nothing new until it is restarted.
     fn failed(&self, shard: ShardId, error: &DiskError);
@@ -54,6 +72,8 @@ struct Inner<R: Runtime, O: Outlet> {
     /// Deadlines that sleeping tasks will wake for.
     armed: RefCell<BTreeSet<Monotonic>>,
     stopped: Cell<bool>,
+    /// When the first entry of the block that waits to be written was placed.
+    forming_since: Cell<Option<Monotonic>>,
     /// Writes that were begun and have not come back.
     writing_count: Cell<usize>,
     /// The shard is closed, in order or not; told when the last write is back.
@@ -73,17 +93,33 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             files,
             armed: RefCell::default(),
             stopped: Cell::new(false),
+            forming_since: Cell::new(None),
             writing_count: Cell::new(0),
             to_tell: Cell::new(None),
         };
         let driver = Self { inner: Rc::new(inner) };
-        driver.carry_out();
+        driver.carry_out(driver.inner.runtime.now().monotonic);
         driver
     }
 
     /// Hands a request to the shard; the answer comes through the outlet.
     pub fn submit(&self, id: RequestId, request: Request) {
         self.handle(Event::Request { id, request });
+    }
+
+    /// Says that nobody waits for a request any more; it is answered all the same, one that waits for data at once.
+    pub fn cancel(&self, id: RequestId) {
+        self.handle(Event::Cancel { id });
+    }
+
+    /// The shard that has a partition, as far as this one knows.
+    pub fn owner(&self, partition: PartitionId) -> Option<ShardId> {
+        self.inner.shard.borrow().owner(partition)
+    }
+
+    /// A topic, as far as this shard knows.
+    pub fn topic(&self, topic: TopicId) -> Option<TopicDescriptor> {
+        self.inner.shard.borrow().topic(topic).cloned()
     }
 
     /// Hands a message to the shard.
@@ -102,14 +138,15 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
     }
 
     fn handle(&self, event: Event) {
-        self.inner.shard.borrow_mut().handle(event, self.inner.runtime.now());
-        self.carry_out();
+        let now = self.inner.runtime.now();
+        self.inner.shard.borrow_mut().handle(event, now);
+        self.carry_out(now.monotonic);
     }
 
     /// Starts the writes that are ready, carries out the effects, and sees to the next deadline. The shard is
     /// borrowed only while it is asked: whoever gets an answer may hand in the next request at once.
-    fn carry_out(&self) {
-        self.write_ready_blocks();
+    fn carry_out(&self, now: Monotonic) {
+        self.write_ready_blocks(now);
         loop {
             let effects = self.inner.shard.borrow_mut().take_effects();
             if effects.is_empty() {
@@ -118,7 +155,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             for effect in effects {
                 self.carry_out_one(effect);
             }
-            self.write_ready_blocks();
+            self.write_ready_blocks(now);
         }
         self.arm();
     }
@@ -144,17 +181,34 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
         }
     }
 
-    fn write_ready_blocks(&self) {
+    fn write_ready_blocks(&self, now: Monotonic) {
         loop {
             let mut shard = self.inner.shard.borrow_mut();
+            if shard.has_forming_block() && self.inner.forming_since.get().is_none() {
+                self.inner.forming_since.set(Some(now));
+            }
             let Some(ready) = shard.ready_block() else { break };
             let file = self.inner.files.ring[usize::from(ready.place.file.0)].clone();
             let mut buffer = file.allocate(ready.bytes);
             let write = shard.encode_block(&mut buffer);
             drop(shard);
+            let since = self.inner.forming_since.take().unwrap_or(now);
             let driver = self.begin_write();
             self.inner.runtime.spawn(async move {
+                let begun = driver.inner.runtime.now().monotonic;
                 let result = file.write_durable(buffer, write.place.position).await.result;
+                if result.is_ok() {
+                    let ended = driver.inner.runtime.now().monotonic;
+                    driver.inner.outlet.block_written(
+                        driver.inner.id,
+                        &BlockReport {
+                            entry_count: write.entry_count,
+                            bytes: write.bytes,
+                            queued_ns: begun.0.saturating_sub(since.0),
+                            write_ns: ended.0.saturating_sub(begun.0),
+                        },
+                    );
+                }
                 driver.end_write(Event::BlockWritten { sequence: write.sequence, result });
             });
         }

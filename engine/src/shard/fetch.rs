@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::request::{FetchFrom, Fetched, OffsetAt, Reply};
+use super::request::{FetchFrom, Fetched, OffsetAt, PartitionStatus, Reply};
 use super::{Refusal, Shard};
 use crate::limits::{FETCH_BYTES_MAX, FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
-use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId};
+use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
 
 /// Fetches that wait for data, found by partition and by deadline.
@@ -13,6 +13,7 @@ use crate::partition::Partition;
 pub(super) struct LongPolls {
     by_partition: BTreeMap<PartitionId, Vec<Poll>>,
     deadlines: BTreeSet<(Monotonic, RequestId, PartitionId)>,
+    by_request: BTreeMap<RequestId, (Monotonic, PartitionId)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,7 @@ impl LongPolls {
 
     fn add(&mut self, partition: PartitionId, poll: Poll) {
         self.deadlines.insert((poll.deadline, poll.id, partition));
+        self.by_request.insert(poll.id, (poll.deadline, partition));
         self.by_partition.entry(partition).or_default().push(poll);
     }
 
@@ -41,20 +43,27 @@ impl LongPolls {
         let polls = self.by_partition.remove(&partition).unwrap_or_default();
         for poll in &polls {
             self.deadlines.remove(&(poll.deadline, poll.id, partition));
+            self.by_request.remove(&poll.id);
         }
         polls
     }
 
+    fn take_one(&mut self, id: RequestId) -> Option<(PartitionId, Poll)> {
+        let (deadline, partition) = self.by_request.remove(&id)?;
+        self.deadlines.remove(&(deadline, id, partition));
+        let polls = self.by_partition.get_mut(&partition).expect("every request has its poll");
+        let at = polls.iter().position(|poll| poll.id == id).expect("every request has its poll");
+        let poll = polls.remove(at);
+        if polls.is_empty() {
+            self.by_partition.remove(&partition);
+        }
+        Some((partition, poll))
+    }
+
     fn take_due(&mut self, now: Monotonic) -> Vec<(PartitionId, Poll)> {
         let mut due = Vec::new();
-        while let Some((deadline, id, partition)) = self.deadlines.first().copied().filter(|(at, _, _)| *at <= now) {
-            self.deadlines.remove(&(deadline, id, partition));
-            let polls = self.by_partition.get_mut(&partition).expect("every deadline has its poll");
-            let at = polls.iter().position(|poll| poll.id == id).expect("every deadline has its poll");
-            due.push((partition, polls.remove(at)));
-            if polls.is_empty() {
-                self.by_partition.remove(&partition);
-            }
+        while let Some((_, id, _)) = self.deadlines.first().filter(|(at, _, _)| *at <= now) {
+            due.push(self.take_one(*id).expect("every deadline has its poll"));
         }
         due
     }
@@ -104,6 +113,32 @@ impl Shard {
             OffsetAt::Time(time) => state.offset_at(time),
         };
         self.answer(id, Reply::Offset(offset));
+    }
+
+    /// Says how the topic's partitions on this shard are doing, as far as it is durable.
+    pub(super) fn describe_partitions(&mut self, id: RequestId, topic: TopicId) {
+        let Some(descriptor) = self.owned.durable().topic(topic) else {
+            return self.refuse(id, Refusal::UnknownTopic(topic));
+        };
+        let partitions = descriptor.partitions_on(self.id).filter_map(|partition| self.partitions.get(&partition));
+        let reply = Reply::Partitions(partitions.map(status).collect());
+        self.answer(id, reply);
+    }
+
+    /// Nobody waits for this fetch any more: it is answered with what there is.
+    pub(super) fn cancel_poll(&mut self, id: RequestId) {
+        if let Some((partition, poll)) = self.polls.take_one(id) {
+            let reply = self.poll_reply(partition, &poll);
+            self.answer(id, reply);
+        }
+    }
+
+    /// The shard that has the partition, as far as this one knows.
+    pub fn owner(&self, partition: PartitionId) -> Option<ShardId> {
+        if self.partitions.contains_key(&partition) {
+            return Some(self.id);
+        }
+        self.topic(partition.topic)?.shard_of(partition.index)
     }
 
     /// More of a partition is durable: whoever waited for it is answered. A fetch by time may have to wait on.
@@ -159,6 +194,17 @@ impl Shard {
             Some(owner) if owner != self.id => Refusal::NotOwner { partition, owner },
             _ => Refusal::UnknownPartition(partition),
         }
+    }
+}
+
+fn status(state: &Partition) -> PartitionStatus {
+    PartitionStatus {
+        partition: state.id(),
+        start_offset: state.start_offset().min(state.durable_offset()),
+        high_watermark: state.durable_offset(),
+        held_bytes: state.held_bytes(),
+        producer_count: state.producers().len(),
+        last_append_time: state.last_durable_append_time(),
     }
 }
 

@@ -45,6 +45,9 @@ pub enum Refusal {
     /// Too much waits already.
     #[error("shard {0} has too much waiting: retry later")]
     Busy(ShardId),
+    /// The shard was refused at the start.
+    #[error("shard {0} was not opened: use other partitions, an operator must look at its directory")]
+    NotOpen(ShardId),
     /// The shard does not have the partition.
     #[error("partition {0} is not known on this shard: refresh metadata")]
     UnknownPartition(PartitionId),
@@ -119,6 +122,7 @@ impl Refusal {
             Self::OutcomeUnknown(_) => 4,
             Self::JournalFull(_) => 5,
             Self::Busy(_) => 6,
+            Self::NotOpen(_) => 7,
             Self::UnknownPartition(_) => 10,
             Self::NotOwner { .. } => 11,
             Self::UnknownTopic(_) => 12,
@@ -128,6 +132,8 @@ impl Refusal {
             Self::PartitionCount { .. } => 16,
             Self::CatalogueFull => 17,
             Self::StillWorking => 18,
+            Self::Batch(BatchError::Transactional) => 22,
+            Self::Batch(BatchError::Checksum { .. }) => 23,
             Self::Batch(_) => 20,
             Self::OffsetOutOfRange { .. } => 21,
             Self::Producer(ProducerError::UnknownProducer { .. }) => 30,
@@ -150,9 +156,11 @@ impl Refusal {
             | Self::ShardUnavailable(_)
             | Self::JournalFull(_)
             | Self::Busy(_)
+            | Self::NotOpen(_)
             | Self::ProducersFull(_)
             | Self::StillWorking
             | Self::CheckpointFailed(_)
+            | Self::Batch(BatchError::Checksum { .. })
             | Self::Producer(ProducerError::TableFull { .. }) => Action::Retry,
             Self::UnknownPartition(_) | Self::NotOwner { .. } | Self::UnknownTopic(_) | Self::NotCoordinator => {
                 Action::Refresh

@@ -57,6 +57,11 @@ pub enum Request {
         /// Which offset.
         at: OffsetAt,
     },
+    /// How the partitions of a topic that are placed on this shard are doing.
+    DescribePartitions {
+        /// The topic.
+        topic: TopicId,
+    },
     /// Write a checkpoint now.
     Checkpoint,
     /// The wall clock is right although it jumped: go on expiring.
@@ -94,6 +99,23 @@ pub struct Fetched {
     pub high_watermark: Offset,
 }
 
+/// How a partition is doing; offsets are durable ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// Which.
+    pub partition: PartitionId,
+    /// First offset that can be read.
+    pub start_offset: Offset,
+    /// One behind the last offset that can be read.
+    pub high_watermark: Offset,
+    /// Bytes of batches held in memory, those that are not durable yet included.
+    pub held_bytes: usize,
+    /// Producers known.
+    pub producer_count: usize,
+    /// When the last durable batch was appended; none if there is none.
+    pub last_append_time: Option<Realtime>,
+}
+
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -128,6 +150,8 @@ pub enum Reply {
     Fetched(Fetched),
     /// An offset.
     Offset(Offset),
+    /// Partitions, in the order of their indices.
+    Partitions(Vec<PartitionStatus>),
     /// The checkpoint is in force.
     Checkpointed {
         /// The last block that it includes.
@@ -148,6 +172,11 @@ pub enum Event {
         id: RequestId,
         /// What is asked.
         request: Request,
+    },
+    /// Whoever sent the request wants no answer any more: one that waits for data is answered at once.
+    Cancel {
+        /// Which request.
+        id: RequestId,
     },
     /// Another shard, or this one, sent a message.
     Message {

@@ -1,5 +1,7 @@
 //! The shard's part in the catalogue: shard 0 coordinates, owners open and close, everybody holds copies.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::request::{Effect, Reply};
 use super::{Record, Refusal, Shard};
 use crate::catalogue::{
@@ -11,7 +13,7 @@ use crate::format::control::{Control, Entry};
 use crate::format::layout::Geometry;
 use crate::journal::append::Purpose;
 use crate::limits::{TOPIC_PARTITION_COUNT_MAX, UNIT_BYTES};
-use crate::model::{Now, RequestId, ShardId, TopicId};
+use crate::model::{FileIndex, Now, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
 
 impl Shard {
@@ -52,7 +54,7 @@ impl Shard {
         let Some(mut coordinator) = self.coordinator.take() else {
             return self.refuse(id, Refusal::NotCoordinator);
         };
-        if !self.journal.is_stopped() && !self.has_room_for_deletion(&coordinator) {
+        if !self.journal.is_stopped() && !self.has_room_for_deletion(&coordinator, topic) {
             self.coordinator = Some(coordinator);
             return self.refuse(id, Refusal::JournalFull(self.id));
         }
@@ -160,7 +162,7 @@ impl Shard {
             CatalogueMessage::Open { descriptor, .. } if ahead.topic(descriptor.id()).is_none() => {
                 self.has_room_for_creation(descriptor)
             }
-            CatalogueMessage::Close { topic, .. } if ahead.topic(*topic).is_some() => self.has_room(UNIT_BYTES),
+            CatalogueMessage::Close { topic, .. } if ahead.topic(*topic).is_some() => self.has_room_to_close(*topic),
             _ => true,
         };
         if !has_room {
@@ -201,11 +203,35 @@ impl Shard {
     }
 
     /// Whether the records of another deletion can be taken, beside what deletions under way still need. Creations take
-    /// nothing of the reserve, so one that waits for room keeps no deletion waiting.
-    fn has_room_for_deletion(&self, coordinator: &Coordinator) -> bool {
+    /// nothing of the reserve, so one that waits for room keeps no deletion waiting. One that frees no file leaves room
+    /// for one that does: otherwise the deletions of a few small topics would use up the reserve, and on a full journal
+    /// nothing could be deleted ever again.
+    fn has_room_for_deletion(&self, coordinator: &Coordinator, topic: TopicId) -> bool {
         const RECORDS: usize = 3;
         const RECORDS_LEFT: usize = 2;
-        self.has_room((RECORDS + RECORDS_LEFT * coordinator.deletion_count()) * UNIT_BYTES)
+        let needed = |deletion_count: usize| RECORDS + RECORDS_LEFT * deletion_count;
+        let count = coordinator.deletion_count();
+        self.has_room((needed(count + 1) + RECORDS_LEFT) * UNIT_BYTES)
+            || self.has_room(needed(count) * UNIT_BYTES) && self.may_use_last_room(topic)
+    }
+
+    /// Whether an owner can note that a topic is closed. Shard 0 has seen to that when it admitted the deletion.
+    fn has_room_to_close(&self, topic: TopicId) -> bool {
+        self.has_room(2 * UNIT_BYTES)
+            || self.has_room(UNIT_BYTES) && (self.coordinator.is_some() || self.may_use_last_room(topic))
+    }
+
+    /// Whether the deletion of this topic alone frees a file, or that of no topic does.
+    fn may_use_last_room(&self, topic: TopicId) -> bool {
+        let mut topics_by_file: BTreeMap<FileIndex, BTreeSet<TopicId>> = BTreeMap::new();
+        for (id, partition) in &self.partitions {
+            for file in partition.ring_files() {
+                topics_by_file.entry(*file).or_default().insert(id.topic);
+            }
+        }
+        let sealed = self.journal.ring().sealed_files().filter_map(|file| topics_by_file.get(&file));
+        let mut alone = sealed.filter(|topics| topics.len() == 1).flatten().peekable();
+        alone.peek().is_none() || alone.any(|other| *other == topic)
     }
 
     fn has_room(&self, bytes: usize) -> bool {

@@ -41,7 +41,7 @@ macro_rules! conformance_tests {
 pub(in crate::io) use conformance_tests;
 
 /// A directory on the disk that holds the build, which is a real one.
-pub(in crate::io) fn directory_on_disk() -> tempfile::TempDir {
+pub(crate) fn directory_on_disk() -> tempfile::TempDir {
     let program = std::env::current_exe().expect("a running test has a program");
     tempfile::tempdir_in(program.parent().expect("a program is in a directory")).expect("the build can write there")
 }

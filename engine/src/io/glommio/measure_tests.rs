@@ -8,7 +8,8 @@ use std::path::Path;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{GlommioRuntime, nanoseconds, usable_cpus};
+use super::super::host::nanoseconds;
+use super::{GlommioRuntime, usable_cpus};
 use crate::io::blocking::conformance::directory_on_disk;
 use crate::io::fitness::{DirectIo, Options, check};
 use crate::io::{Access, Disk, DiskFile, Runtime, UNIT_BYTES};

@@ -1,6 +1,6 @@
 //! Fetches, long polls and offsets show durable data only.
 
-use super::rig::{Rig, SECOND_NS, batch, refused};
+use super::rig::{Rig, SECOND_NS, batch, refused, stamped};
 use crate::limits::{FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
 use crate::model::{Offset, PartitionId, Realtime, ShardId};
 use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Request};
@@ -117,4 +117,59 @@ fn partitions_that_are_not_here_are_refused_with_where_they_are_if_that_is_known
     let id = rig.fetch(beyond, 0, SECOND_NS);
     assert_eq!(rig.reply(id), Some(&refused(Refusal::UnknownPartition(beyond))));
     assert_eq!(rig.answer(Request::ListOffset { partition, at: OffsetAt::Start }), Reply::Offset(Offset(0)));
+}
+
+#[test]
+fn a_cancelled_long_poll_is_answered_at_once_and_waits_no_more() {
+    let (mut rig, partition) = Rig::with_partition();
+    let (cut, kept) = (rig.fetch(partition, 0, SECOND_NS), rig.fetch(partition, 0, SECOND_NS));
+    rig.event(Event::Cancel { id: cut });
+    assert_eq!(shown_by(rig.reply(cut)), [0u64; 0]);
+    assert_eq!(rig.reply(kept), None);
+    assert_eq!(rig.shard.status().waiting_count, 1);
+    rig.capture(partition, batch(b"a"));
+    rig.settle();
+    assert_eq!(shown_by(rig.reply(kept)), [0]);
+    rig.event(Event::Cancel { id: kept });
+    assert_eq!(rig.shard.status().waiting_count, 0, "what was answered is not cancelled");
+}
+
+#[test]
+fn a_capture_that_nobody_waits_for_any_more_is_stored_all_the_same() {
+    let (mut rig, partition) = Rig::with_partition();
+    let capture = rig.capture(partition, batch(b"a"));
+    rig.event(Event::Cancel { id: capture });
+    assert_eq!(rig.reply(capture), None, "only what is durable is answered");
+    rig.settle();
+    assert!(matches!(rig.reply(capture), Some(Reply::Captured { .. })));
+}
+
+#[test]
+fn partitions_are_described_as_far_as_they_are_durable() {
+    let (mut rig, partition) = Rig::with_partition();
+    let topic = partition.topic;
+    let described = |rig: &mut Rig| match rig.answer(Request::DescribePartitions { topic }) {
+        Reply::Partitions(partitions) => partitions,
+        other => panic!("{other:?} describes nothing"),
+    };
+    rig.capture(partition, stamped(b"a", 7, 0, 0));
+    let before = described(&mut rig);
+    assert_eq!((before[0].high_watermark, before[0].last_append_time), (Offset(0), None));
+    let now = rig.now.realtime;
+    rig.settle();
+    let after = described(&mut rig);
+    assert_eq!(after.len(), 1);
+    assert_eq!((after[0].partition, after[0].start_offset, after[0].high_watermark), (partition, Offset(0), Offset(1)));
+    assert_eq!((after[0].producer_count, after[0].last_append_time), (1, Some(now)));
+    assert_eq!(after[0].held_bytes, stamped(b"a", 7, 0, 0).len());
+    let unknown = rig.unknown_topic().topic;
+    assert_eq!(rig.answer(Request::DescribePartitions { topic: unknown }), refused(Refusal::UnknownTopic(unknown)));
+}
+
+#[test]
+fn a_shard_knows_who_owns_what_it_has_and_of_nothing_else() {
+    let (rig, partition) = Rig::with_partition();
+    assert_eq!(rig.shard.owner(partition), Some(ShardId(0)));
+    assert_eq!(rig.shard.owner(PartitionId { index: 9, ..partition }), None);
+    assert_eq!(rig.shard.owner(rig.unknown_topic()), None);
 }

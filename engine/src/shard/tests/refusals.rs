@@ -39,6 +39,7 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::OutcomeUnknown(shard), 4),
         (Refusal::JournalFull(shard), 5),
         (Refusal::Busy(shard), 6),
+        (Refusal::NotOpen(shard), 7),
         (Refusal::UnknownPartition(partition), 10),
         (Refusal::NotOwner { partition, owner: shard }, 11),
         (Refusal::UnknownTopic(TopicId(1)), 12),
@@ -49,6 +50,8 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::CatalogueFull, 17),
         (Refusal::StillWorking, 18),
         (Refusal::Batch(BatchError::Short { bytes: 1 }), 20),
+        (Refusal::Batch(BatchError::Transactional), 22),
+        (Refusal::Batch(BatchError::Checksum { claimed: 0, computed: 1 }), 23),
         (Refusal::OffsetOutOfRange { asked: Offset(2), start: Offset(0), end: Offset(1) }, 21),
         (Refusal::ProducersFull(shard), 36),
         (Refusal::ProducerIdsExhausted(shard), 37),
@@ -70,7 +73,7 @@ fn every_refusal_has_the_code_it_always_had_and_no_code_is_used_twice() {
 #[test]
 fn no_refusal_is_missing_from_the_list() {
     let kinds: BTreeSet<_> = all().iter().map(|(refusal, _)| kind(refusal)).collect();
-    assert_eq!(kinds, (0..21).collect());
+    assert_eq!(kinds, (0..22).collect());
 }
 
 /// A number for each variant: a new one does not compile before it is here.
@@ -97,6 +100,7 @@ fn kind(refusal: &Refusal) -> u32 {
         Refusal::CatalogueFull => 18,
         Refusal::StillWorking => 19,
         Refusal::CheckpointFailed(_) => 20,
+        Refusal::NotOpen(_) => 21,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Topics come and go through events alone.
 
 use super::rig::{Rig, SECOND_NS, SMALL, batch, captured, refused};
-use crate::catalogue::CatalogueMessage;
+use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::limits::CATALOGUE_WAIT_NS;
 use crate::model::{PartitionId, ShardId, TopicId};
 use crate::shard::{Event, Refusal, Reply, Request};
@@ -154,7 +154,7 @@ fn fill(rig: &mut Rig, partition: PartitionId) {
     for _ in 0..100_000 {
         let id = rig.capture(partition, batch(&[7; 3000]));
         rig.settle();
-        if rig.replies.remove(&id) == Some(refused(Refusal::JournalFull(ShardId(0)))) {
+        if rig.replies.remove(&id) == Some(refused(Refusal::JournalFull(rig.id))) {
             return;
         }
     }
@@ -227,4 +227,53 @@ fn a_shard_that_crashed_with_a_full_journal_can_still_delete_topics() {
     let delete = rig.ask(Request::DeleteTopic { topic: partition.topic });
     rig.settle();
     assert_eq!(rig.reply(delete), Some(&Reply::TopicDeleted(partition.topic)));
+}
+
+#[test]
+fn deletions_that_free_nothing_leave_room_for_the_one_that_does() {
+    for file_bytes in [512 * 1024, 256 * 1024, 128 * 1024, 64 * 1024] {
+        let geometry = crate::format::layout::Geometry { file_count: 4, file_bytes, ..SMALL };
+        let mut rig = Rig::serving_with(ShardId(0), 1, geometry, 1);
+        let small: Vec<_> = (0..30).map(|number| rig.create(&format!("x{number}"))).collect();
+        let partition = rig.create("payments");
+        fill(&mut rig, partition);
+        let delete = |rig: &mut Rig, topic: TopicId| {
+            let id = rig.ask(Request::DeleteTopic { topic });
+            rig.settle();
+            rig.replies.remove(&id).expect("it is answered")
+        };
+        let answers: Vec<_> = small.iter().map(|small| (small.topic, delete(&mut rig, small.topic))).collect();
+        let full = refused(Refusal::JournalFull(ShardId(0)));
+        assert_eq!(answers.last().map(|(_, answer)| answer), Some(&full), "files of {file_bytes} bytes");
+        assert_eq!(delete(&mut rig, partition.topic), Reply::TopicDeleted(partition.topic));
+        for (topic, _) in answers.iter().filter(|(_, answer)| *answer == full) {
+            assert_eq!(delete(&mut rig, *topic), Reply::TopicDeleted(*topic), "files of {file_bytes} bytes");
+        }
+    }
+}
+
+#[test]
+fn an_owner_keeps_room_to_close_the_topic_that_frees_a_file() {
+    let mut rig = Rig::serving_with(ShardId(1), 2, SMALL, 1);
+    let open = |rig: &mut Rig, topic: u64, name: &str| {
+        let descriptor = TopicDescriptor::new(TopicId(topic), name, vec![ShardId(1)]).expect("it is right");
+        let message = CatalogueMessage::Open { version: topic, descriptor };
+        rig.event(Event::Message { from: ShardId(0), message });
+        rig.settle();
+    };
+    (1..=10).for_each(|topic| open(&mut rig, topic, &format!("x{topic}")));
+    open(&mut rig, 11, "payments");
+    let partition = PartitionId { topic: TopicId(11), index: 0 };
+    fill(&mut rig, partition);
+    let mut is_closed = |topic: u64| {
+        let message = CatalogueMessage::Close { version: 100 + topic, topic: TopicId(topic) };
+        let before = rig.shard.status().partition_count;
+        rig.event(Event::Message { from: ShardId(0), message });
+        rig.settle();
+        rig.shard.status().partition_count < before
+    };
+    let waiting: Vec<_> = (1..=10).filter(|topic| !is_closed(*topic)).collect();
+    assert!(!waiting.is_empty(), "the reserve is not that large");
+    assert!(is_closed(11), "it frees files");
+    assert!(waiting.into_iter().all(is_closed), "there is room again");
 }
