@@ -1,0 +1,118 @@
+//! The apis by number, and the versions that are spoken.
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Api {
+    /// The first request of every connection: who is there, and which versions are spoken.
+    Negotiate,
+    /// Topics, and where their partitions are.
+    Metadata,
+    /// Create a topic.
+    CreateTopic,
+    /// Delete a topic with everything in it.
+    DeleteTopic,
+    /// A topic's partitions with their offsets and sizes.
+    DescribeTopic,
+    /// A producer identity.
+    InitProducer,
+    /// Store one record batch.
+    Produce,
+    /// Read record batches.
+    Fetch,
+    /// Where a partition begins, ends, or was at a time.
+    ListOffsets,
+    /// How the shards are doing.
+    DescribeShards,
+    /// The wall clock is right although it jumped.
+    ConfirmClock,
+}
+
+/// The versions of one api that a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApiVersions {
+    /// The api's number.
+    pub api: u16,
+    /// The lowest version.
+    pub version_min: u8,
+    /// The highest version.
+    pub version_max: u8,
+}
+
+/// Every api that this build knows, in the order of their numbers.
+pub const APIS: [Api; 11] = [
+    Api::Negotiate,
+    Api::Metadata,
+    Api::CreateTopic,
+    Api::DeleteTopic,
+    Api::DescribeTopic,
+    Api::InitProducer,
+    Api::Produce,
+    Api::Fetch,
+    Api::ListOffsets,
+    Api::DescribeShards,
+    Api::ConfirmClock,
+];
+
+/// What this build speaks.
+pub const API_VERSIONS: [ApiVersions; APIS.len()] = {
+    let mut versions = [ApiVersions { api: 0, version_min: 0, version_max: 0 }; APIS.len()];
+    let mut index = 0;
+    while index < APIS.len() {
+        versions[index].api = APIS[index].number();
+        assert!(versions[index].api as usize == index, "apis stand at their numbers");
+        index += 1;
+    }
+    versions
+};
+
+impl Api {
+    /// The number in a request's header. Never given to another api.
+    pub const fn number(self) -> u16 {
+        match self {
+            Self::Negotiate => 0,
+            Self::Metadata => 1,
+            Self::CreateTopic => 2,
+            Self::DeleteTopic => 3,
+            Self::DescribeTopic => 4,
+            Self::InitProducer => 5,
+            Self::Produce => 6,
+            Self::Fetch => 7,
+            Self::ListOffsets => 8,
+            Self::DescribeShards => 9,
+            Self::ConfirmClock => 10,
+        }
+    }
+
+    /// The api with this number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        APIS.get(usize::from(number)).copied()
+    }
+
+    /// The highest version that this build speaks.
+    pub fn version(self) -> u8 {
+        API_VERSIONS[usize::from(self.number())].version_max
+    }
+
+    /// Whether this build speaks the version.
+    pub fn speaks(self, version: u8) -> bool {
+        let versions = API_VERSIONS[usize::from(self.number())];
+        (versions.version_min..=versions.version_max).contains(&version)
+    }
+
+    /// The name in words and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Negotiate => "negotiate",
+            Self::Metadata => "metadata",
+            Self::CreateTopic => "create_topic",
+            Self::DeleteTopic => "delete_topic",
+            Self::DescribeTopic => "describe_topic",
+            Self::InitProducer => "init_producer",
+            Self::Produce => "produce",
+            Self::Fetch => "fetch",
+            Self::ListOffsets => "list_offsets",
+            Self::DescribeShards => "describe_shards",
+            Self::ConfirmClock => "confirm_clock",
+        }
+    }
+}

@@ -1,0 +1,309 @@
+use bytes::{BufMut, Bytes, BytesMut};
+use florin_engine::limits::TOPIC_NAME_BYTES_MAX;
+use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::{ListAt, NEGOTIATE_MAGIC, Request, RequestError, RequestFrom, put_produce_head};
+use crate::limits::{ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, METADATA_NAMES_MAX};
+use crate::protocol::tests::{TIME_NS, batch, cut_off_everywhere, frame_of, golden, reader_of, with_byte_left_over};
+use crate::protocol::{APIS, Api, FieldError, Frame, Kind};
+
+mod golden;
+
+const PARTITION: PartitionId = PartitionId { topic: TopicId(7), index: 3 };
+
+/// Every golden with its correlation and its value.
+fn goldens() -> Vec<(&'static str, u64, Request)> {
+    let partition = PARTITION;
+    let list = |at| Request::ListOffsets { partition, at };
+    let fetch = |from, wait_ms| Request::Fetch { partition, from, bytes_max: 65_536, wait_ms };
+    let names = vec!["orders".to_owned(), "refunds".to_owned()];
+    vec![
+        (golden::NEGOTIATE, 1, Request::Negotiate { client: "example".to_owned() }),
+        (golden::METADATA, 2, Request::Metadata { from: TopicId(8), names }),
+        (golden::METADATA_OF_ALL, 3, Request::Metadata { from: TopicId(0), names: Vec::new() }),
+        (golden::CREATE_TOPIC, 4, Request::CreateTopic { name: "orders".to_owned(), partition_count: 12 }),
+        (golden::DELETE_TOPIC, 5, Request::DeleteTopic { topic: TopicId(7) }),
+        (golden::DESCRIBE_TOPIC, 6, Request::DescribeTopic { topic: TopicId(7) }),
+        (golden::INIT_PRODUCER, 7, Request::InitProducer),
+        (golden::PRODUCE, 2, Request::Produce { partition, batch: batch() }),
+        (golden::FETCH, 9, fetch(RequestFrom::Offset(Offset(41)), 500)),
+        (golden::FETCH_BY_TIME, 10, fetch(RequestFrom::Time(Realtime(TIME_NS)), 0)),
+        (golden::LIST_START, 11, list(ListAt::Start)),
+        (golden::LIST_END, 12, list(ListAt::End)),
+        (golden::LIST_BY_TIME, 13, list(ListAt::Time(Realtime(TIME_NS)))),
+        (golden::DESCRIBE_SHARDS, 14, Request::DescribeShards),
+        (golden::CONFIRM_CLOCK, u64::MAX, Request::ConfirmClock),
+    ]
+}
+
+fn encoded(request: &Request, correlation: u64) -> BytesMut {
+    let mut out = BytesMut::new();
+    request.encode(correlation, &mut out);
+    out
+}
+
+/// The request as it comes out on the other side.
+fn sent(request: &Request) -> Result<Request, RequestError> {
+    Request::decode(frame_of(&encoded(request, 1)))
+}
+
+fn refused(api: Api, error: FieldError) -> Result<Request, RequestError> {
+    Err(RequestError::Fields { api, error })
+}
+
+fn frame(api: Api, head: &[u8]) -> Frame {
+    let (kind, head) = (Kind::Request(api.number()), Bytes::copy_from_slice(head));
+    Frame { kind, version: 0, correlation: 1, head, payload: BytesMut::new() }
+}
+
+#[test]
+fn every_request_is_written_and_read_as_the_golden_bytes_say() {
+    for (text, correlation, request) in goldens() {
+        let bytes = golden(text);
+        assert_eq!(encoded(&request, correlation), bytes, "{request:?}");
+        let frame = frame_of(&bytes);
+        assert_eq!((frame.kind, frame.version), (Kind::Request(request.api().number()), 0));
+        assert_eq!(frame.correlation, correlation);
+        assert_eq!(Request::decode(frame), Ok(request));
+    }
+    let shown: Vec<_> = goldens().iter().map(|(_, _, request)| request.api()).collect();
+    assert!(APIS.iter().all(|api| shown.contains(api)), "every api has golden bytes");
+}
+
+#[test]
+fn every_flipped_bit_of_a_golden_outside_its_payload_is_refused() {
+    for (text, _, request) in goldens() {
+        let bytes = golden(text);
+        let payload_bytes = frame_of(&bytes).payload.len();
+        for bit in 0..(bytes.len() - payload_bytes) * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(reader_of(&flipped).next_frame().is_err(), "bit {bit} of {request:?}");
+        }
+    }
+}
+
+#[test]
+fn a_produce_head_and_its_batch_are_the_request() {
+    let mut out = BytesMut::new();
+    put_produce_head(&mut out, 2, PARTITION, batch().len());
+    out.put_slice(&batch());
+    assert_eq!(out, golden(golden::PRODUCE));
+}
+
+#[test]
+fn fields_that_are_cut_off_at_any_byte_are_refused() {
+    for (text, _, request) in goldens() {
+        for frame in cut_off_everywhere(&frame_of(&golden(text))) {
+            let bytes = frame.head.len();
+            let refusal = Request::decode(frame).expect_err("it is cut off");
+            let RequestError::Fields { error: FieldError::CutOff { .. }, .. } = refusal else {
+                panic!("{request:?} cut off at {bytes}: {refusal:?}")
+            };
+        }
+    }
+}
+
+#[test]
+fn a_byte_behind_the_last_field_is_refused() {
+    for (text, _, request) in goldens() {
+        let frame = with_byte_left_over(&frame_of(&golden(text)));
+        assert_eq!(Request::decode(frame), refused(request.api(), FieldError::LeftOver { bytes: 1 }));
+    }
+}
+
+#[test]
+fn a_payload_is_refused_but_for_a_batch_which_is_demanded() {
+    for (text, _, request) in goldens() {
+        let mut frame = frame_of(&golden(text));
+        let is_produce = request.api() == Api::Produce;
+        frame.payload = BytesMut::from(if is_produce { b"".as_slice() } else { b"batch" });
+        let bytes = frame.payload.len();
+        assert_eq!(Request::decode(frame), refused(request.api(), FieldError::Payload { bytes }));
+    }
+}
+
+#[test]
+fn every_other_version_is_refused() {
+    for (text, _, request) in goldens() {
+        for version in 1..=u8::MAX {
+            let frame = Frame { version, ..frame_of(&golden(text)) };
+            let api = request.api();
+            assert_eq!(Request::decode(frame), Err(RequestError::UnsupportedVersion { api, version }));
+        }
+    }
+}
+
+#[test]
+fn an_api_that_is_not_known_is_refused() {
+    for number in [11, 12, 255, 256, u16::MAX] {
+        let frame = Frame { kind: Kind::Request(number), ..frame_of(&golden(golden::NEGOTIATE)) };
+        assert_eq!(Request::decode(frame), Err(RequestError::UnknownApi { number }));
+    }
+}
+
+#[test]
+fn a_response_that_is_sent_as_a_request_is_refused() {
+    for (text, _, _) in goldens() {
+        let frame = Frame { kind: Kind::Response(0), ..frame_of(&golden(text)) };
+        assert_eq!(Request::decode(frame), Err(RequestError::NotARequest));
+    }
+}
+
+#[test]
+fn a_negotiation_without_the_magic_is_refused() {
+    for bit in 0..64 {
+        let mut head = frame_of(&golden(golden::NEGOTIATE)).head.to_vec();
+        head[bit / 8] ^= 1 << (bit % 8);
+        let value = u64::from_le_bytes(NEGOTIATE_MAGIC) ^ (1 << bit);
+        let refusal = refused(Api::Negotiate, FieldError::Value { field: "magic", value });
+        assert_eq!(Request::decode(frame(Api::Negotiate, &head)), refusal, "bit {bit}");
+    }
+}
+
+#[test]
+fn kinds_of_places_that_are_not_known_are_refused() {
+    for kind in 2..=u8::MAX {
+        let mut head = frame_of(&golden(golden::FETCH)).head.to_vec();
+        head[20] = kind;
+        let error = FieldError::Value { field: "from_kind", value: u64::from(kind) };
+        assert_eq!(Request::decode(frame(Api::Fetch, &head)), refused(Api::Fetch, error));
+    }
+    for kind in 3..=u8::MAX {
+        let mut head = frame_of(&golden(golden::LIST_START)).head.to_vec();
+        head[12] = kind;
+        let error = FieldError::Value { field: "at_kind", value: u64::from(kind) };
+        assert_eq!(Request::decode(frame(Api::ListOffsets, &head)), refused(Api::ListOffsets, error));
+    }
+}
+
+#[test]
+fn a_place_that_means_nothing_for_its_kind_is_refused() {
+    for text in [golden::LIST_START, golden::LIST_END] {
+        let mut head = frame_of(&golden(text)).head.to_vec();
+        head[13] = 9;
+        let error = FieldError::Value { field: "at", value: 9 };
+        assert_eq!(Request::decode(frame(Api::ListOffsets, &head)), refused(Api::ListOffsets, error));
+    }
+}
+
+#[test]
+fn more_names_than_may_be_asked_for_are_refused() {
+    let ask = |count| Request::Metadata { from: TopicId(0), names: vec!["t".to_owned(); count] };
+    assert_eq!(sent(&ask(METADATA_NAMES_MAX)), Ok(ask(METADATA_NAMES_MAX)));
+    let error = FieldError::Value { field: "names", value: METADATA_NAMES_MAX as u64 + 1 };
+    assert_eq!(sent(&ask(METADATA_NAMES_MAX + 1)), refused(Api::Metadata, error));
+    let mut head = BytesMut::new();
+    head.put_u64_le(0);
+    head.put_u32_le(u32::MAX);
+    let error = FieldError::Value { field: "names", value: u64::from(u32::MAX) };
+    assert_eq!(Request::decode(frame(Api::Metadata, &head)), refused(Api::Metadata, error));
+}
+
+#[test]
+fn texts_that_are_longer_than_they_may_be_are_refused() {
+    let text = |before: &[u8], bytes: u16| {
+        let mut head = BytesMut::from(before);
+        head.put_u16_le(bytes);
+        head.put_bytes(b'x', usize::from(bytes));
+        head
+    };
+    let one_name = [&[0; 8][..], &[1, 0, 0, 0]].concat();
+    let cases = [
+        (Api::Negotiate, "client", NEGOTIATE_MAGIC.to_vec(), CLIENT_NAME_BYTES_MAX),
+        (Api::Metadata, "name", one_name, ASKED_NAME_BYTES_MAX),
+        (Api::CreateTopic, "name", vec![1, 0, 0, 0], ASKED_NAME_BYTES_MAX),
+    ];
+    for (api, field, before, bytes_max) in cases {
+        let bytes_max = u16::try_from(bytes_max).unwrap();
+        assert!(Request::decode(frame(api, &text(&before, bytes_max))).is_ok());
+        for bytes in [bytes_max + 1, u16::MAX] {
+            let error = FieldError::Value { field, value: u64::from(bytes) };
+            assert_eq!(Request::decode(frame(api, &text(&before, bytes))), refused(api, error));
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_not_utf_8_is_refused() {
+    let head = [NEGOTIATE_MAGIC.as_slice(), &[2, 0, 0xc3, 0x28]].concat();
+    let refusal = refused(Api::Negotiate, FieldError::Text { field: "client" });
+    assert_eq!(Request::decode(frame(Api::Negotiate, &head)), refusal);
+}
+
+#[test]
+fn a_name_that_is_cut_is_still_too_long_for_a_topic() {
+    for name in ["é".repeat(40_000), "x".repeat(70_000), "\u{1f600}".repeat(125)] {
+        let create = Request::CreateTopic { name: name.clone(), partition_count: 1 };
+        let Ok(Request::CreateTopic { name: got, .. }) = sent(&create) else { panic!("it is for the catalogue") };
+        assert!(name.starts_with(&got) && got.len() > TOPIC_NAME_BYTES_MAX);
+        let Ok(Request::Metadata { names, .. }) = sent(&Request::Metadata { from: TopicId(0), names: vec![name] })
+        else {
+            panic!("it is for the catalogue")
+        };
+        assert_eq!(names, [got]);
+    }
+}
+
+#[test]
+fn a_clients_name_is_cut_between_characters() {
+    let client = "é".repeat(100) + "x";
+    let Ok(Request::Negotiate { client: got }) = sent(&Request::Negotiate { client }) else { panic!("it is read") };
+    assert_eq!(got, "é".repeat(CLIENT_NAME_BYTES_MAX / 2));
+}
+
+fn any_request() -> impl Strategy<Value = Request> {
+    let topic = || any::<u64>().prop_map(TopicId);
+    let partition = || (topic(), any::<u32>()).prop_map(|(topic, index)| PartitionId { topic, index });
+    let from = prop_oneof![
+        any::<u64>().prop_map(|offset| RequestFrom::Offset(Offset(offset))),
+        any::<u64>().prop_map(|time| RequestFrom::Time(Realtime(time))),
+    ];
+    let at = prop_oneof![
+        Just(ListAt::Start),
+        Just(ListAt::End),
+        any::<u64>().prop_map(|time| ListAt::Time(Realtime(time))),
+    ];
+    prop_oneof![
+        ".{0,30}".prop_map(|client| Request::Negotiate { client }),
+        (topic(), vec(".{0,100}", 0..=METADATA_NAMES_MAX)).prop_map(|(from, names)| Request::Metadata { from, names }),
+        (".{0,100}", any::<u32>()).prop_map(|(name, partition_count)| Request::CreateTopic { name, partition_count }),
+        topic().prop_map(|topic| Request::DeleteTopic { topic }),
+        topic().prop_map(|topic| Request::DescribeTopic { topic }),
+        Just(Request::InitProducer),
+        (partition(), vec(any::<u8>(), 1..500))
+            .prop_map(|(partition, batch)| Request::Produce { partition, batch: batch.as_slice().into() }),
+        (partition(), from, any::<u32>(), any::<u32>())
+            .prop_map(|(partition, from, bytes_max, wait_ms)| Request::Fetch { partition, from, bytes_max, wait_ms }),
+        (partition(), at).prop_map(|(partition, at)| Request::ListOffsets { partition, at }),
+        Just(Request::DescribeShards),
+        Just(Request::ConfirmClock),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_request_comes_out_as_it_was_sent(request in any_request(), correlation: u64) {
+        let bytes = encoded(&request, correlation);
+        let frame = frame_of(&bytes);
+        prop_assert_eq!(frame.correlation, correlation);
+        let read = Request::decode(frame).unwrap();
+        prop_assert_eq!(&read, &request);
+        prop_assert_eq!(encoded(&read, correlation), bytes, "there is one encoding");
+    }
+
+    #[test]
+    fn arbitrary_fields_never_panic_and_what_is_read_is_written_the_same(
+        api in 0..12_u16,
+        head in vec(prop_oneof![0..3_u8, any::<u8>()], 0..60),
+        payload in vec(any::<u8>(), 0..3),
+    ) {
+        let (kind, payload) = (Kind::Request(api), BytesMut::from(payload.as_slice()));
+        let frame = Frame { kind, version: 0, correlation: 1, head: head.into(), payload };
+        if let Ok(request) = Request::decode(frame.clone()) {
+            prop_assert_eq!(frame_of(&encoded(&request, 1)), frame);
+        }
+    }
+}

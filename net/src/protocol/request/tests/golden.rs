@@ -1,0 +1,217 @@
+//! Whole frames of requests, byte by byte: a line is a field as hexadecimal digits, and what it is.
+//!
+//! They were built from the page by another program. They never change: other clients depend on them.
+
+pub(super) const NEGOTIATE: &str = r#"
+25000000                         bytes: 37 follow
+e95b7625                         checksum
+11000000                         head_bytes: 17
+0000                             kind: api 0, negotiate
+00                               version: 0
+00                               flags: a request
+0100000000000000                 correlation: 1
+464c4f52494e0d0a                 magic: FLORIN, carriage return, line feed
+0700                             client: 7 bytes
+6578616d706c65                   "example"
+"#;
+
+pub(super) const METADATA: &str = r#"
+31000000                         bytes: 49 follow
+48870963                         checksum
+1d000000                         head_bytes: 29
+0100                             kind: api 1, metadata
+00                               version: 0
+00                               flags: a request
+0200000000000000                 correlation: 2
+0800000000000000                 from: topics from id 8 on
+02000000                         names: 2
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+0700                             name: 7 bytes
+726566756e6473                   "refunds"
+"#;
+
+pub(super) const METADATA_OF_ALL: &str = r#"
+20000000                         bytes: 32 follow
+f3803a45                         checksum
+0c000000                         head_bytes: 12
+0100                             kind: api 1, metadata
+00                               version: 0
+00                               flags: a request
+0300000000000000                 correlation: 3
+0000000000000000                 from: topics from id 0 on
+00000000                         names: none, so all
+"#;
+
+pub(super) const CREATE_TOPIC: &str = r#"
+20000000                         bytes: 32 follow
+313480ac                         checksum
+0c000000                         head_bytes: 12
+0200                             kind: api 2, create_topic
+00                               version: 0
+00                               flags: a request
+0400000000000000                 correlation: 4
+0c000000                         partition_count: 12
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+"#;
+
+pub(super) const DELETE_TOPIC: &str = r#"
+1c000000                         bytes: 28 follow
+771ee324                         checksum
+08000000                         head_bytes: 8
+0300                             kind: api 3, delete_topic
+00                               version: 0
+00                               flags: a request
+0500000000000000                 correlation: 5
+0700000000000000                 topic: 7
+"#;
+
+pub(super) const DESCRIBE_TOPIC: &str = r#"
+1c000000                         bytes: 28 follow
+b7b8d0b3                         checksum
+08000000                         head_bytes: 8
+0400                             kind: api 4, describe_topic
+00                               version: 0
+00                               flags: a request
+0600000000000000                 correlation: 6
+0700000000000000                 topic: 7
+"#;
+
+pub(super) const INIT_PRODUCER: &str = r#"
+14000000                         bytes: 20 follow
+fde92e15                         checksum
+00000000                         head_bytes: 0
+0500                             kind: api 5, init_producer
+00                               version: 0
+00                               flags: a request
+0700000000000000                 correlation: 7
+"#;
+
+pub(super) const PRODUCE: &str = r#"
+73000000                         bytes: 115 follow
+3f273562                         checksum
+0c000000                         head_bytes: 12
+0600                             kind: api 6, produce
+00                               version: 0
+00                               flags: a request
+0200000000000000                 correlation: 2
+0700000000000000                 topic: 7
+03000000                         partition: 3
+0000000000000000                 base_offset: 0
+00000047                         batch_length: 71 follow
+00000000                         partition_leader_epoch: 0
+02                               magic: 2
+09a10a9c                         crc
+0000                             attributes: not compressed
+00000000                         last_offset_delta: 0
+0000018bcfe56800                 base_timestamp: 1700000000000 ms
+0000018bcfe56800                 max_timestamp: 1700000000000 ms
+0001000000000005                 producer_id: 281474976710661
+0000                             producer_epoch: 0
+00000000                         base_sequence: 0
+00000001                         record_count: 1
+2a                               record: 21 bytes
+00                               its attributes
+00                               timestamp delta: 0
+00                               offset delta: 0
+0c                               key: 6 bytes
+636172642d31                     "card-1"
+12                               value: 9 bytes
+31322e353020455552               "12.50 EUR"
+00                               headers: none
+"#;
+
+pub(super) const FETCH: &str = r#"
+31000000                         bytes: 49 follow
+69b796a7                         checksum
+1d000000                         head_bytes: 29
+0700                             kind: api 7, fetch
+00                               version: 0
+00                               flags: a request
+0900000000000000                 correlation: 9
+0700000000000000                 topic: 7
+03000000                         partition: 3
+00000100                         bytes_max: 65536
+f4010000                         wait_ms: 500
+00                               from_kind: 0, an offset
+2900000000000000                 from: offset 41
+"#;
+
+pub(super) const FETCH_BY_TIME: &str = r#"
+31000000                         bytes: 49 follow
+f9a98f48                         checksum
+1d000000                         head_bytes: 29
+0700                             kind: api 7, fetch
+00                               version: 0
+00                               flags: a request
+0a00000000000000                 correlation: 10
+0700000000000000                 topic: 7
+03000000                         partition: 3
+00000100                         bytes_max: 65536
+00000000                         wait_ms: 0
+01                               from_kind: 1, a time
+15cd853dfe9c9717                 from: 1700000000123456789 ns
+"#;
+
+pub(super) const LIST_START: &str = r#"
+29000000                         bytes: 41 follow
+8d29a4fe                         checksum
+15000000                         head_bytes: 21
+0800                             kind: api 8, list_offsets
+00                               version: 0
+00                               flags: a request
+0b00000000000000                 correlation: 11
+0700000000000000                 topic: 7
+03000000                         partition: 3
+00                               at_kind: 0, the start
+0000000000000000                 at: nothing
+"#;
+
+pub(super) const LIST_END: &str = r#"
+29000000                         bytes: 41 follow
+dc6341c6                         checksum
+15000000                         head_bytes: 21
+0800                             kind: api 8, list_offsets
+00                               version: 0
+00                               flags: a request
+0c00000000000000                 correlation: 12
+0700000000000000                 topic: 7
+03000000                         partition: 3
+01                               at_kind: 1, the end
+0000000000000000                 at: nothing
+"#;
+
+pub(super) const LIST_BY_TIME: &str = r#"
+29000000                         bytes: 41 follow
+0e19b2d2                         checksum
+15000000                         head_bytes: 21
+0800                             kind: api 8, list_offsets
+00                               version: 0
+00                               flags: a request
+0d00000000000000                 correlation: 13
+0700000000000000                 topic: 7
+03000000                         partition: 3
+02                               at_kind: 2, a time
+15cd853dfe9c9717                 at: 1700000000123456789 ns
+"#;
+
+pub(super) const DESCRIBE_SHARDS: &str = r#"
+14000000                         bytes: 20 follow
+b1178c55                         checksum
+00000000                         head_bytes: 0
+0900                             kind: api 9, describe_shards
+00                               version: 0
+00                               flags: a request
+0e00000000000000                 correlation: 14
+"#;
+
+pub(super) const CONFIRM_CLOCK: &str = r#"
+14000000                         bytes: 20 follow
+55ee0f33                         checksum
+00000000                         head_bytes: 0
+0a00                             kind: api 10, confirm_clock
+00                               version: 0
+00                               flags: a request
+ffffffffffffffff                 correlation: 18446744073709551615
+"#;

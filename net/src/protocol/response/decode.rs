@@ -1,0 +1,191 @@
+//! Heads of responses as values, for clients.
+
+use bytes::Buf;
+use florin_engine::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
+use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
+
+use super::{
+    ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
+    ShardDescription, ShardEndpoints, ShardState, TopicDescription, TopicsPage, encode::FETCHED_BATCH_BYTES,
+};
+use crate::limits::{ERROR_MESSAGE_BYTES_MAX, RESPONSE_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::protocol::api::{Api, ApiVersions};
+use crate::protocol::code::{Code, action_of_number};
+use crate::protocol::field::{FieldError, FieldReader};
+use crate::protocol::frame::{Frame, Kind};
+
+/// Apis that a server may name.
+const API_COUNT_MAX: usize = 1024;
+
+impl Response {
+    /// Reads a frame as the response to a request of `api`.
+    ///
+    /// # Errors
+    /// If it is none. Nothing that follows on the connection can be trusted.
+    pub fn decode(api: Api, frame: Frame) -> Result<Self, ResponseError> {
+        let Kind::Response(code) = frame.kind else { return Err(ResponseError::NotAResponse) };
+        let fields = |error| ResponseError::Fields { api, error };
+        if (api != Api::Fetch || code != Code::OK.0) && !frame.payload.is_empty() {
+            return Err(fields(FieldError::Payload { bytes: frame.payload.len() }));
+        }
+        if code != Code::OK.0 {
+            // An error reads the same in every version: it may be about the version itself.
+            return decode_error(Code(code), &frame.head).map(Self::Error).map_err(fields);
+        }
+        if !api.speaks(frame.version) {
+            return Err(ResponseError::UnsupportedVersion { api, version: frame.version });
+        }
+        Self::decode_head(api, frame).map_err(fields)
+    }
+
+    fn decode_head(api: Api, frame: Frame) -> Result<Self, FieldError> {
+        let head = frame.head.clone();
+        let mut reader = FieldReader::new(&head);
+        let response = match api {
+            Api::Negotiate => Self::Negotiated(negotiated(&mut reader)?),
+            Api::Metadata => Self::Topics(topics_page(&mut reader)?),
+            Api::CreateTopic => Self::TopicCreated(topic(&mut reader)?),
+            Api::DeleteTopic => Self::TopicDeleted(TopicId(reader.u64("topic")?)),
+            Api::DescribeTopic => {
+                let topic = topic(&mut reader)?;
+                let count_max = TOPIC_PARTITION_COUNT_MAX as usize;
+                let count = reader.count("partitions", count_max, PartitionDescription::ENCODED_BYTES)?;
+                let partitions = (0..count).map(|_| partition(&mut reader)).collect::<Result<_, _>>()?;
+                Self::TopicDescribed { topic, partitions }
+            }
+            Api::InitProducer => {
+                Self::Producer { id: ProducerId(reader.u64("id")?), epoch: ProducerEpoch(reader.u16("epoch")?) }
+            }
+            Api::Produce => Self::Produced {
+                base_offset: Offset(reader.u64("base_offset")?),
+                append_time: Realtime(reader.u64("append_time")?),
+                duplicate: reader.flag("duplicate")?,
+            },
+            Api::Fetch => return fetched(frame).map(Self::Fetched),
+            Api::ListOffsets => Self::Offset(Offset(reader.u64("offset")?)),
+            Api::DescribeShards => {
+                let count =
+                    reader.count("shards", usize::from(SHARD_COUNT_MAX), ShardDescription::ENCODED_BYTES_MIN)?;
+                Self::Shards((0..count).map(|_| shard(&mut reader)).collect::<Result<_, _>>()?)
+            }
+            Api::ConfirmClock => Self::ClockConfirmed,
+        };
+        reader.end()?;
+        Ok(response)
+    }
+}
+
+fn decode_error(code: Code, head: &[u8]) -> Result<ErrorResponse, FieldError> {
+    let mut reader = FieldReader::new(head);
+    let number = reader.u8("action")?;
+    let action = action_of_number(number).ok_or(FieldError::Value { field: "action", value: u64::from(number) })?;
+    let details = [reader.u64("detail_first")?, reader.u64("detail_second")?];
+    let message = reader.text("message", ERROR_MESSAGE_BYTES_MAX)?.to_owned();
+    reader.end()?;
+    Ok(ErrorResponse { code, action, details, message })
+}
+
+fn negotiated(reader: &mut FieldReader<'_>) -> Result<Negotiated, FieldError> {
+    let mut negotiated = Negotiated {
+        directory_id: Id128(reader.array("directory_id")?),
+        shard: reader.u16("shard")?,
+        shard_count: reader.u16("shard_count")?,
+        request_bytes_max: reader.u32("request_bytes_max")?,
+        batch_bytes_max: reader.u32("batch_bytes_max")?,
+        fetch_bytes_max: reader.u32("fetch_bytes_max")?,
+        requests_max: reader.u32("requests_max")?,
+        retry_window_batches: reader.u32("retry_window_batches")?,
+        idle_ms: reader.u32("idle_ms")?,
+        server: reader.text("server", TEXT_BYTES_MAX)?.to_owned(),
+        apis: Vec::new(),
+    };
+    let count = reader.count("apis", API_COUNT_MAX, size_of::<u32>())?;
+    for _ in 0..count {
+        let (api, version_min, version_max) =
+            (reader.u16("api")?, reader.u8("version_min")?, reader.u8("version_max")?);
+        negotiated.apis.push(ApiVersions { api, version_min, version_max });
+    }
+    Ok(negotiated)
+}
+
+fn topics_page(reader: &mut FieldReader<'_>) -> Result<TopicsPage, FieldError> {
+    let host = reader.text("host", TEXT_BYTES_MAX)?.to_owned();
+    let count = reader.count("ports", usize::from(SHARD_COUNT_MAX), size_of::<u16>())?;
+    let ports = (0..count).map(|_| reader.u16("port")).collect::<Result<_, _>>()?;
+    let complete = reader.flag("complete")?;
+    let next = TopicId(reader.u64("next")?);
+    let count = reader.count("topics", TOPIC_COUNT_MAX, TopicDescription::ENCODED_BYTES_MIN)?;
+    let topics = (0..count).map(|_| topic(reader)).collect::<Result<_, _>>()?;
+    Ok(TopicsPage { endpoints: ShardEndpoints { host, ports }, complete, next, topics })
+}
+
+fn topic(reader: &mut FieldReader<'_>) -> Result<TopicDescription, FieldError> {
+    let id = TopicId(reader.u64("topic")?);
+    let name = reader.text("name", TOPIC_NAME_BYTES_MAX)?.to_owned();
+    let count = reader.count("placement", TOPIC_PARTITION_COUNT_MAX as usize, size_of::<u16>())?;
+    let placement = (0..count).map(|_| reader.u16("shard")).collect::<Result<_, _>>()?;
+    Ok(TopicDescription { id, name, placement })
+}
+
+fn partition(reader: &mut FieldReader<'_>) -> Result<PartitionDescription, FieldError> {
+    Ok(PartitionDescription {
+        index: reader.u32("index")?,
+        shard: reader.u16("shard")?,
+        code: reader.u16("code")?,
+        start_offset: reader.u64("start_offset")?,
+        high_watermark: reader.u64("high_watermark")?,
+        held_bytes: reader.u64("held_bytes")?,
+        producer_count: reader.u32("producer_count")?,
+        last_append_time: reader.u64("last_append_time")?,
+    })
+}
+
+fn shard(reader: &mut FieldReader<'_>) -> Result<ShardDescription, FieldError> {
+    Ok(ShardDescription {
+        shard: reader.u16("shard")?,
+        state: match reader.u8("state")? {
+            0 => ShardState::Starting,
+            1 => ShardState::Serving,
+            2 => ShardState::Failed,
+            3 => ShardState::Stopping,
+            4 => ShardState::NotOpen,
+            value => return Err(FieldError::Value { field: "state", value: u64::from(value) }),
+        },
+        clock_suspended: reader.flag("clock_suspended")?,
+        port: reader.u16("port")?,
+        epoch: reader.u64("epoch")?,
+        durable_sequence: reader.u64("durable_sequence")?,
+        appended_sequence: reader.u64("appended_sequence")?,
+        partition_count: reader.u32("partition_count")?,
+        connection_count: reader.u32("connection_count")?,
+        waiting_count: reader.u32("waiting_count")?,
+        unused_file_count: reader.u32("unused_file_count")?,
+        held_bytes: reader.u64("held_bytes")?,
+        captured_count: reader.u64("captured_count")?,
+        problem: reader.text("problem", TEXT_BYTES_MAX)?.to_owned(),
+    })
+}
+
+/// The batches are cut off the payload, whose lengths must add up.
+fn fetched(frame: Frame) -> Result<FetchResponse, FieldError> {
+    let mut reader = FieldReader::new(&frame.head);
+    let (start_offset, high_watermark) = (Offset(reader.u64("start_offset")?), Offset(reader.u64("high_watermark")?));
+    let count = reader.count("batches", RESPONSE_BYTES_MAX / FETCHED_BATCH_BYTES, FETCHED_BATCH_BYTES)?;
+    let mut payload = frame.payload.freeze();
+    let mut batches = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (base_offset, append_time) = (Offset(reader.u64("base_offset")?), Realtime(reader.u64("append_time")?));
+        let bytes = reader.u32("batch_bytes")?;
+        let wrong = FieldError::Value { field: "batch_bytes", value: u64::from(bytes) };
+        let bytes = usize::try_from(bytes).map_err(|_| wrong)?;
+        if bytes == 0 || bytes > payload.remaining() {
+            return Err(wrong);
+        }
+        batches.push(FetchedBatch { base_offset, append_time, bytes: payload.split_to(bytes) });
+    }
+    reader.end()?;
+    if payload.has_remaining() {
+        return Err(FieldError::Payload { bytes: payload.remaining() });
+    }
+    Ok(FetchResponse { start_offset, high_watermark, batches })
+}

@@ -1,0 +1,370 @@
+use bytes::{BufMut, Bytes, BytesMut};
+use florin_engine::format::batch::HEADER_BYTES;
+use florin_engine::limits::{
+    FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
+};
+use florin_engine::model::{Id128, Offset, ProducerEpoch, Realtime, TopicId};
+use florin_engine::shard::Action;
+
+use super::{
+    ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
+    ShardDescription, ShardEndpoints, ShardState, TopicDescription, TopicsPage, put_fetched_frame,
+};
+use crate::limits::{
+    ERROR_MESSAGE_BYTES_MAX, METADATA_NAMES_MAX, METADATA_PAGE_BYTES, RESPONSE_BYTES_MAX, TEXT_BYTES_MAX,
+};
+use crate::protocol::tests::{
+    PRODUCER, TIME_NS, cut_off_everywhere, frame_of, golden, placed_batch, reader_of, with_byte_left_over,
+};
+use crate::protocol::{API_VERSIONS, APIS, Api, Code, FieldError, Frame, Kind};
+
+mod golden;
+mod properties;
+mod refused;
+
+fn encoded(response: &Response, api: Api, correlation: u64) -> BytesMut {
+    let mut out = BytesMut::new();
+    response.encode(api, correlation, &mut out);
+    out
+}
+
+/// The response as it comes out on the other side, where frames have a limit.
+fn sent(response: &Response, api: Api) -> Result<Response, ResponseError> {
+    let bytes = encoded(response, api, 1);
+    assert!(bytes.len() <= RESPONSE_BYTES_MAX, "a frame of {} bytes", bytes.len());
+    Response::decode(api, frame_of(&bytes))
+}
+
+fn refused(api: Api, error: FieldError) -> Result<Response, ResponseError> {
+    Err(ResponseError::Fields { api, error })
+}
+
+fn topic() -> TopicDescription {
+    TopicDescription { id: TopicId(7), name: "orders".to_owned(), placement: vec![0, 3] }
+}
+
+fn largest_topic() -> TopicDescription {
+    let placement = vec![1; TOPIC_PARTITION_COUNT_MAX as usize];
+    TopicDescription { id: TopicId(7), name: "x".repeat(TOPIC_NAME_BYTES_MAX), placement }
+}
+
+fn negotiated() -> Response {
+    let directory_id = std::array::from_fn(|index| u8::try_from(index * 17).unwrap());
+    Response::Negotiated(Negotiated {
+        directory_id: Id128(directory_id),
+        shard: 1,
+        shard_count: 4,
+        server: "florin 0.1.0".to_owned(),
+        request_bytes_max: 1_114_112,
+        batch_bytes_max: 1_048_576,
+        fetch_bytes_max: 8_388_608,
+        requests_max: 1024,
+        retry_window_batches: 5,
+        idle_ms: 600_000,
+        apis: API_VERSIONS.to_vec(),
+    })
+}
+
+fn topics() -> Response {
+    let endpoints = ShardEndpoints { host: "db1.example".to_owned(), ports: vec![9401, 9402, 0, 9404] };
+    Response::Topics(TopicsPage { endpoints, complete: true, next: TopicId(9), topics: vec![topic()] })
+}
+
+fn described() -> Response {
+    let first = PartitionDescription {
+        index: 0,
+        shard: 0,
+        code: 0,
+        start_offset: 0,
+        high_watermark: 42,
+        held_bytes: 4200,
+        producer_count: 3,
+        last_append_time: TIME_NS,
+    };
+    let second = PartitionDescription { index: 1, shard: 3, code: 3, ..PartitionDescription::default() };
+    Response::TopicDescribed { topic: topic(), partitions: vec![first, second] }
+}
+
+fn shards() -> Response {
+    let first = ShardDescription {
+        shard: 0,
+        state: ShardState::Serving,
+        clock_suspended: true,
+        port: 9401,
+        epoch: 6,
+        durable_sequence: 1000,
+        appended_sequence: 1001,
+        partition_count: 12,
+        connection_count: 3,
+        waiting_count: 2,
+        unused_file_count: 4,
+        held_bytes: 4200,
+        captured_count: 17,
+        problem: String::new(),
+    };
+    let problem = "damaged".to_owned();
+    let second = ShardDescription { shard: 3, state: ShardState::NotOpen, problem, ..ShardDescription::default() };
+    Response::Shards(vec![first, second])
+}
+
+fn fetched(batches: Vec<FetchedBatch>) -> Response {
+    Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark: Offset(42), batches })
+}
+
+fn error(code: u16, action: Action, details: [u64; 2], message: &str) -> Response {
+    Response::Error(ErrorResponse { code: Code(code), action, details, message: message.to_owned() })
+}
+
+/// Every golden with its api, its correlation and its value.
+fn goldens() -> Vec<(&'static str, Api, u64, Response)> {
+    let append_time = Realtime(TIME_NS);
+    let batch = FetchedBatch { base_offset: Offset(41), append_time, bytes: placed_batch(41) };
+    let produced = Response::Produced { base_offset: Offset(41), append_time, duplicate: false };
+    let ends = "too large";
+    vec![
+        (golden::NEGOTIATED, Api::Negotiate, 1, negotiated()),
+        (golden::TOPICS, Api::Metadata, 2, topics()),
+        (golden::TOPIC_CREATED, Api::CreateTopic, 3, Response::TopicCreated(topic())),
+        (golden::TOPIC_DELETED, Api::DeleteTopic, 4, Response::TopicDeleted(TopicId(7))),
+        (golden::TOPIC_DESCRIBED, Api::DescribeTopic, 5, described()),
+        (golden::PRODUCER, Api::InitProducer, 6, Response::Producer { id: PRODUCER, epoch: ProducerEpoch(0) }),
+        (golden::PRODUCED, Api::Produce, 2, produced),
+        (golden::FETCHED, Api::Fetch, 8, fetched(vec![batch])),
+        (golden::FETCHED_NOTHING, Api::Fetch, 9, fetched(Vec::new())),
+        (golden::OFFSET, Api::ListOffsets, 10, Response::Offset(Offset(42))),
+        (golden::SHARDS, Api::DescribeShards, 11, shards()),
+        (golden::CLOCK_CONFIRMED, Api::ConfirmClock, 12, Response::ClockConfirmed),
+        (golden::WITHOUT_DETAILS, Api::Produce, 13, error(5, Action::Retry, [0, 0], "full")),
+        (golden::WITH_ONE_DETAIL, Api::Produce, 14, error(32, Action::Fenced, [2, 0], "fenced by epoch 2")),
+        (golden::WITH_TWO_DETAILS, Api::Fetch, 15, error(21, Action::FixRequest, [10, 42], "choose 10 to 42")),
+        (golden::REFRESH, Api::Fetch, 16, error(11, Action::Refresh, [3, 0], "on shard 3")),
+        (golden::FATAL, Api::InitProducer, 17, error(37, Action::Fatal, [0, 0], "")),
+        (golden::OUTCOME_UNKNOWN, Api::Produce, 18, error(4, Action::OutcomeUnknown, [0, 0], "unknown")),
+        (golden::OF_NO_REQUEST, Api::Negotiate, 0, error(101, Action::FixRequest, [1_114_112, 0], ends)),
+        (golden::UNKNOWN_TO_THIS_BUILD, Api::Negotiate, 19, error(999, Action::Retry, [1, 2], "é")),
+    ]
+}
+
+#[test]
+fn every_response_is_written_and_read_as_the_golden_bytes_say() {
+    for (text, api, correlation, response) in goldens() {
+        let bytes = golden(text);
+        assert_eq!(encoded(&response, api, correlation), bytes, "{response:?}");
+        let frame = frame_of(&bytes);
+        assert_eq!((frame.version, frame.correlation), (0, correlation));
+        assert_eq!(Response::decode(api, frame), Ok(response));
+    }
+    let shown: Vec<_> = goldens().iter().filter(|(_, _, _, response)| !is_error(response)).map(|row| row.1).collect();
+    assert!(APIS.iter().all(|api| shown.contains(api)), "every api has golden bytes");
+}
+
+fn is_error(response: &Response) -> bool {
+    matches!(response, Response::Error(_))
+}
+
+#[test]
+fn every_flipped_bit_of_a_golden_outside_its_payload_is_refused() {
+    for (text, _, _, response) in goldens() {
+        let bytes = golden(text);
+        let payload_bytes = frame_of(&bytes).payload.len();
+        for bit in 0..(bytes.len() - payload_bytes) * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(reader_of(&flipped).next_frame().is_err(), "bit {bit} of {response:?}");
+        }
+    }
+}
+
+#[test]
+fn a_fetch_frame_and_its_batches_are_the_response() {
+    let (batch, mut out) = (placed_batch(41), BytesMut::new());
+    let batches = [(Offset(41), Realtime(TIME_NS), batch.len())];
+    put_fetched_frame(&mut out, 8, Offset(0), Offset(42), batches.into_iter());
+    out.put_slice(&batch);
+    assert_eq!(out, golden(golden::FETCHED));
+}
+
+#[test]
+fn fields_that_are_cut_off_at_any_byte_are_refused() {
+    for (text, api, _, response) in goldens() {
+        for frame in cut_off_everywhere(&frame_of(&golden(text))) {
+            let bytes = frame.head.len();
+            let refusal = Response::decode(api, frame).expect_err("it is cut off");
+            let ResponseError::Fields { error: FieldError::CutOff { .. }, .. } = refusal else {
+                panic!("{response:?} cut off at {bytes}: {refusal:?}")
+            };
+        }
+    }
+}
+
+#[test]
+fn a_byte_behind_the_last_field_is_refused() {
+    for (text, api, _, _) in goldens() {
+        let frame = with_byte_left_over(&frame_of(&golden(text)));
+        assert_eq!(Response::decode(api, frame), refused(api, FieldError::LeftOver { bytes: 1 }));
+    }
+}
+
+#[test]
+fn a_payload_is_refused_where_no_batches_are_told() {
+    for (text, api, _, response) in goldens() {
+        let mut frame = frame_of(&golden(text));
+        let told_bytes = frame.payload.len();
+        frame.payload.put_slice(b"batch");
+        let bytes = frame.payload.len() - told_bytes;
+        assert_eq!(Response::decode(api, frame), refused(api, FieldError::Payload { bytes }), "{response:?}");
+    }
+}
+
+#[test]
+fn every_other_version_is_refused_but_an_error_reads_the_same_in_all() {
+    for (text, api, _, response) in goldens() {
+        for version in 1..=u8::MAX {
+            let frame = Frame { version, ..frame_of(&golden(text)) };
+            let refusal = Err(ResponseError::UnsupportedVersion { api, version });
+            let expected = if is_error(&response) { Ok(response.clone()) } else { refusal };
+            assert_eq!(Response::decode(api, frame), expected);
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_sent_as_a_response_is_refused() {
+    for (text, api, _, _) in goldens() {
+        let frame = Frame { kind: Kind::Request(api.number()), ..frame_of(&golden(text)) };
+        assert_eq!(Response::decode(api, frame), Err(ResponseError::NotAResponse));
+    }
+}
+
+#[test]
+fn batches_whose_lengths_do_not_add_up_to_the_payload_are_refused() {
+    let frame = frame_of(&golden(golden::FETCHED));
+    let with_length = |bytes: u32| {
+        let mut head = frame.head.to_vec();
+        head[36..40].copy_from_slice(&bytes.to_le_bytes());
+        Response::decode(Api::Fetch, Frame { head: head.into(), ..frame.clone() })
+    };
+    let told = u32::try_from(frame.payload.len()).unwrap();
+    assert_eq!(with_length(told - 1), refused(Api::Fetch, FieldError::Payload { bytes: 1 }));
+    for bytes in [0, told + 1, u32::MAX] {
+        let error = FieldError::Value { field: "batch_bytes", value: u64::from(bytes) };
+        assert_eq!(with_length(bytes), refused(Api::Fetch, error));
+    }
+}
+
+#[test]
+fn counts_that_no_frame_can_hold_are_refused_before_room_is_made_for_them() {
+    let cases = [
+        (Api::Negotiate, golden::NEGOTIATED, 58, "apis"),
+        (Api::Metadata, golden::TOPICS, 13, "ports"),
+        (Api::Metadata, golden::TOPICS, 34, "topics"),
+        (Api::CreateTopic, golden::TOPIC_CREATED, 16, "placement"),
+        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 24, "partitions"),
+        (Api::Fetch, golden::FETCHED, 16, "batches"),
+        (Api::DescribeShards, golden::SHARDS, 0, "shards"),
+    ];
+    for (api, text, at, field) in cases {
+        let frame = frame_of(&golden(text));
+        let with_count = |count: u32| {
+            let mut head = frame.head.to_vec();
+            head[at..at + 4].copy_from_slice(&count.to_le_bytes());
+            Response::decode(api, Frame { head: head.into(), ..frame.clone() })
+        };
+        let error = FieldError::Value { field, value: u64::from(u32::MAX) };
+        assert_eq!(with_count(u32::MAX), refused(api, error));
+        assert_eq!(with_count(200), refused(api, FieldError::CutOff { field }), "{field}: more than there are bytes");
+    }
+}
+
+#[test]
+fn values_that_a_field_does_not_take_are_refused() {
+    let cases = [
+        (Api::Metadata, golden::TOPICS, 25, "complete", 2),
+        (Api::Produce, golden::PRODUCED, 16, "duplicate", 2),
+        (Api::DescribeShards, golden::SHARDS, 6, "state", 5),
+        (Api::DescribeShards, golden::SHARDS, 7, "clock_suspended", 2),
+        (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 0),
+        (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 7),
+    ];
+    for (api, text, at, field, lowest) in cases {
+        for value in lowest..=if lowest == 0 { 0 } else { u8::MAX } {
+            let frame = frame_of(&golden(text));
+            let mut head = frame.head.to_vec();
+            head[at] = value;
+            let error = FieldError::Value { field, value: u64::from(value) };
+            assert_eq!(Response::decode(api, Frame { head: head.into(), ..frame }), refused(api, error));
+        }
+    }
+}
+
+#[test]
+fn sizes_that_are_told_are_those_that_are_written() {
+    let head_bytes = |response: &Response, api| frame_of(&encoded(response, api, 1)).head.len();
+    let shards = Response::Shards(vec![ShardDescription::default()]);
+    assert_eq!(head_bytes(&shards, Api::DescribeShards), 4 + ShardDescription::ENCODED_BYTES_MIN);
+    let empty = TopicDescription { id: TopicId(1), name: String::new(), placement: Vec::new() };
+    assert_eq!(empty.encoded_bytes(), TopicDescription::ENCODED_BYTES_MIN);
+    for topic in [empty, topic(), largest_topic()] {
+        let bytes = topic.encoded_bytes();
+        assert_eq!(head_bytes(&Response::TopicCreated(topic.clone()), Api::CreateTopic), bytes);
+        let described = Response::TopicDescribed { topic, partitions: vec![PartitionDescription::default()] };
+        assert_eq!(head_bytes(&described, Api::DescribeTopic), bytes + 4 + PartitionDescription::ENCODED_BYTES);
+    }
+}
+
+#[test]
+fn the_largest_descriptions_are_read_on_the_other_side() {
+    let problem = "x".repeat(TEXT_BYTES_MAX);
+    let shard = ShardDescription { problem, ..ShardDescription::default() };
+    let shards = Response::Shards(vec![shard; usize::from(SHARD_COUNT_MAX)]);
+    assert_eq!(sent(&shards, Api::DescribeShards), Ok(shards));
+    let partitions = vec![PartitionDescription::default(); TOPIC_PARTITION_COUNT_MAX as usize];
+    let described = Response::TopicDescribed { topic: largest_topic(), partitions };
+    assert_eq!(sent(&described, Api::DescribeTopic), Ok(described));
+    let endpoints = ShardEndpoints { host: "x".repeat(TEXT_BYTES_MAX), ports: vec![1; usize::from(SHARD_COUNT_MAX)] };
+    let page = |topics| {
+        Response::Topics(TopicsPage { endpoints: endpoints.clone(), complete: true, next: TopicId(0), topics })
+    };
+    let named = page(vec![largest_topic(); METADATA_NAMES_MAX]);
+    assert_eq!(sent(&named, Api::Metadata), Ok(named));
+    let smallest = TopicDescription { id: TopicId(1), name: "t".to_owned(), placement: vec![0] };
+    let count = METADATA_PAGE_BYTES / smallest.encoded_bytes();
+    let full = page(vec![smallest; count.min(TOPIC_COUNT_MAX)]);
+    assert_eq!(sent(&full, Api::Metadata), Ok(full));
+}
+
+#[test]
+fn a_full_fetch_of_the_shortest_batches_is_read_on_the_other_side() {
+    let count = FETCH_BYTES_MAX.div_ceil(HEADER_BYTES);
+    let bytes = Bytes::from_static(&[7; HEADER_BYTES]);
+    let batch = FetchedBatch { base_offset: Offset(1), append_time: Realtime(u64::MAX), bytes };
+    let response = fetched(vec![batch; count]);
+    let Ok(Response::Fetched(got)) = sent(&response, Api::Fetch) else { panic!("a fetch is read") };
+    assert_eq!(got.batches.len(), count);
+    assert!(got.batches.iter().all(|batch| batch.bytes == [7; HEADER_BYTES].as_slice()));
+}
+
+#[test]
+fn texts_are_cut_between_characters() {
+    for character in ["x", "é", "€", "\u{1f600}"] {
+        for before in ["", "a", "ab", "abc"] {
+            let message = before.to_owned() + &character.repeat(2 * ERROR_MESSAGE_BYTES_MAX);
+            let Ok(Response::Error(got)) = sent(&error(1, Action::Retry, [0; 2], &message), Api::Fetch) else {
+                panic!("an error is read")
+            };
+            assert!(message.starts_with(&got.message));
+            assert!(got.message.len() > ERROR_MESSAGE_BYTES_MAX - character.len());
+            let shard = ShardDescription { problem: message.clone(), ..ShardDescription::default() };
+            let Ok(Response::Shards(got)) = sent(&Response::Shards(vec![shard]), Api::DescribeShards) else {
+                panic!("a shard is read")
+            };
+            assert!(message.starts_with(&got[0].problem) && got[0].problem.len() <= TEXT_BYTES_MAX);
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "an error has a code")]
+fn an_error_is_never_sent_as_success() {
+    encoded(&error(0, Action::Retry, [0; 2], ""), Api::Produce, 1);
+}

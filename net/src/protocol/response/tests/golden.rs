@@ -1,0 +1,400 @@
+//! Whole frames of responses, byte by byte: a line is a field as hexadecimal digits, and what it is.
+//!
+//! They were built from the page by another program. They never change: other clients depend on them.
+
+pub(super) const NEGOTIATED: &str = r#"
+7e000000                         bytes: 126 follow
+4ecfc84a                         checksum
+6a000000                         head_bytes: 106
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0100000000000000                 correlation: 1
+00112233445566778899aabbccddeeff directory_id
+0100                             shard: 1
+0400                             shard_count: 4
+00001100                         request_bytes_max: 1114112
+00001000                         batch_bytes_max: 1048576
+00008000                         fetch_bytes_max: 8388608
+00040000                         requests_max: 1024
+05000000                         retry_window_batches: 5
+c0270900                         idle_ms: 600000
+0c00                             server: 12 bytes
+666c6f72696e20302e312e30         "florin 0.1.0"
+0b000000                         apis: 11
+0000                             api: 0, negotiate
+00                               version_min: 0
+00                               version_max: 0
+0100                             api: 1, metadata
+00                               version_min: 0
+00                               version_max: 0
+0200                             api: 2, create_topic
+00                               version_min: 0
+00                               version_max: 0
+0300                             api: 3, delete_topic
+00                               version_min: 0
+00                               version_max: 0
+0400                             api: 4, describe_topic
+00                               version_min: 0
+00                               version_max: 0
+0500                             api: 5, init_producer
+00                               version_min: 0
+00                               version_max: 0
+0600                             api: 6, produce
+00                               version_min: 0
+00                               version_max: 0
+0700                             api: 7, fetch
+00                               version_min: 0
+00                               version_max: 0
+0800                             api: 8, list_offsets
+00                               version_min: 0
+00                               version_max: 0
+0900                             api: 9, describe_shards
+00                               version_min: 0
+00                               version_max: 0
+0a00                             api: 10, confirm_clock
+00                               version_min: 0
+00                               version_max: 0
+"#;
+
+pub(super) const TOPICS: &str = r#"
+52000000                         bytes: 82 follow
+7056c3fa                         checksum
+3e000000                         head_bytes: 62
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0200000000000000                 correlation: 2
+0b00                             host: 11 bytes
+6462312e6578616d706c65           "db1.example"
+04000000                         ports: 4
+b924                             port: 9401
+ba24                             port: 9402
+0000                             port: none
+bc24                             port: 9404
+01                               complete: 1
+0900000000000000                 next: 9
+01000000                         topics: 1
+0700000000000000                 topic: 7
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+02000000                         placement: 2 partitions
+0000                             shard: 0
+0300                             shard: 3
+"#;
+
+pub(super) const TOPIC_CREATED: &str = r#"
+2c000000                         bytes: 44 follow
+519fe306                         checksum
+18000000                         head_bytes: 24
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0300000000000000                 correlation: 3
+0700000000000000                 topic: 7
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+02000000                         placement: 2 partitions
+0000                             shard: 0
+0300                             shard: 3
+"#;
+
+pub(super) const TOPIC_DELETED: &str = r#"
+1c000000                         bytes: 28 follow
+11d7cfd0                         checksum
+08000000                         head_bytes: 8
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0400000000000000                 correlation: 4
+0700000000000000                 topic: 7
+"#;
+
+pub(super) const TOPIC_DESCRIBED: &str = r#"
+88000000                         bytes: 136 follow
+933da266                         checksum
+74000000                         head_bytes: 116
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0500000000000000                 correlation: 5
+0700000000000000                 topic: 7
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+02000000                         placement: 2 partitions
+0000                             shard: 0
+0300                             shard: 3
+02000000                         partitions: 2
+00000000                         index: 0
+0000                             shard: 0
+0000                             code: 0
+0000000000000000                 start_offset: 0
+2a00000000000000                 high_watermark: 42
+6810000000000000                 held_bytes: 4200
+03000000                         producer_count: 3
+15cd853dfe9c9717                 last_append_time: 1700000000123456789
+01000000                         index: 1
+0300                             shard: 3
+0300                             code: 3
+0000000000000000                 start_offset: 0
+0000000000000000                 high_watermark: 0
+0000000000000000                 held_bytes: 0
+00000000                         producer_count: 0
+0000000000000000                 last_append_time: 0
+"#;
+
+pub(super) const PRODUCER: &str = r#"
+1e000000                         bytes: 30 follow
+f2eee3fa                         checksum
+0a000000                         head_bytes: 10
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0600000000000000                 correlation: 6
+0500000000000100                 id: 281474976710661
+0000                             epoch: 0
+"#;
+
+pub(super) const PRODUCED: &str = r#"
+25000000                         bytes: 37 follow
+cdee927b                         checksum
+11000000                         head_bytes: 17
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0200000000000000                 correlation: 2
+2900000000000000                 base_offset: 41
+15cd853dfe9c9717                 append_time: 1700000000123456789 ns
+00                               duplicate: 0
+"#;
+
+pub(super) const FETCHED: &str = r#"
+8f000000                         bytes: 143 follow
+4ed3030e                         checksum
+28000000                         head_bytes: 40
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0800000000000000                 correlation: 8
+0000000000000000                 start_offset: 0
+2a00000000000000                 high_watermark: 42
+01000000                         batches: 1
+2900000000000000                 base_offset: 41
+15cd853dfe9c9717                 append_time: 1700000000123456789 ns
+53000000                         batch_bytes: 83
+0000000000000029                 base_offset: 41
+00000047                         batch_length: 71 follow
+00000000                         partition_leader_epoch: 0
+02                               magic: 2
+09a10a9c                         crc
+0000                             attributes: not compressed
+00000000                         last_offset_delta: 0
+0000018bcfe56800                 base_timestamp: 1700000000000 ms
+0000018bcfe56800                 max_timestamp: 1700000000000 ms
+0001000000000005                 producer_id: 281474976710661
+0000                             producer_epoch: 0
+00000000                         base_sequence: 0
+00000001                         record_count: 1
+2a                               record: 21 bytes
+00                               its attributes
+00                               timestamp delta: 0
+00                               offset delta: 0
+0c                               key: 6 bytes
+636172642d31                     "card-1"
+12                               value: 9 bytes
+31322e353020455552               "12.50 EUR"
+00                               headers: none
+"#;
+
+pub(super) const FETCHED_NOTHING: &str = r#"
+28000000                         bytes: 40 follow
+d87b8418                         checksum
+14000000                         head_bytes: 20
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0900000000000000                 correlation: 9
+0000000000000000                 start_offset: 0
+2a00000000000000                 high_watermark: 42
+00000000                         batches: none
+"#;
+
+pub(super) const OFFSET: &str = r#"
+1c000000                         bytes: 28 follow
+d9a7c059                         checksum
+08000000                         head_bytes: 8
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0a00000000000000                 correlation: 10
+2a00000000000000                 offset: 42
+"#;
+
+pub(super) const SHARDS: &str = r#"
+9f000000                         bytes: 159 follow
+34f2694c                         checksum
+8b000000                         head_bytes: 139
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0b00000000000000                 correlation: 11
+02000000                         shards: 2
+0000                             shard: 0
+01                               state: 1
+01                               clock_suspended: 1
+b924                             port: 9401
+0600000000000000                 epoch: 6
+e803000000000000                 durable_sequence: 1000
+e903000000000000                 appended_sequence: 1001
+0c000000                         partition_count: 12
+03000000                         connection_count: 3
+02000000                         waiting_count: 2
+04000000                         unused_file_count: 4
+6810000000000000                 held_bytes: 4200
+1100000000000000                 captured_count: 17
+0000                             problem: 0 bytes
+0300                             shard: 3
+04                               state: 4
+00                               clock_suspended: 0
+0000                             port: 0
+0000000000000000                 epoch: 0
+0000000000000000                 durable_sequence: 0
+0000000000000000                 appended_sequence: 0
+00000000                         partition_count: 0
+00000000                         connection_count: 0
+00000000                         waiting_count: 0
+00000000                         unused_file_count: 0
+0000000000000000                 held_bytes: 0
+0000000000000000                 captured_count: 0
+0700                             problem: 7 bytes
+64616d61676564                   "damaged"
+"#;
+
+pub(super) const CLOCK_CONFIRMED: &str = r#"
+14000000                         bytes: 20 follow
+f638d98c                         checksum
+00000000                         head_bytes: 0
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+0c00000000000000                 correlation: 12
+"#;
+
+pub(super) const WITHOUT_DETAILS: &str = r#"
+2b000000                         bytes: 43 follow
+0b0795fd                         checksum
+17000000                         head_bytes: 23
+0500                             kind: code 5, journal_full
+00                               version: 0
+01                               flags: a response
+0d00000000000000                 correlation: 13
+01                               action: 1, retry
+0000000000000000                 detail_first: 0
+0000000000000000                 detail_second: 0
+0400                             message: 4 bytes
+66756c6c                         "full"
+"#;
+
+pub(super) const WITH_ONE_DETAIL: &str = r#"
+38000000                         bytes: 56 follow
+c4ec5ec3                         checksum
+24000000                         head_bytes: 36
+2000                             kind: code 32, fenced
+00                               version: 0
+01                               flags: a response
+0e00000000000000                 correlation: 14
+03                               action: 3, fenced
+0200000000000000                 detail_first: 2
+0000000000000000                 detail_second: 0
+1100                             message: 17 bytes
+66656e6365642062792065706f63682032 "fenced by epoch 2"
+"#;
+
+pub(super) const WITH_TWO_DETAILS: &str = r#"
+36000000                         bytes: 54 follow
+b9641f86                         checksum
+22000000                         head_bytes: 34
+1500                             kind: code 21, offset_out_of_range
+00                               version: 0
+01                               flags: a response
+0f00000000000000                 correlation: 15
+04                               action: 4, fix request
+0a00000000000000                 detail_first: 10
+2a00000000000000                 detail_second: 42
+0f00                             message: 15 bytes
+63686f6f736520313020746f203432   "choose 10 to 42"
+"#;
+
+pub(super) const REFRESH: &str = r#"
+31000000                         bytes: 49 follow
+0b979445                         checksum
+1d000000                         head_bytes: 29
+0b00                             kind: code 11, not_owner
+00                               version: 0
+01                               flags: a response
+1000000000000000                 correlation: 16
+02                               action: 2, refresh
+0300000000000000                 detail_first: 3
+0000000000000000                 detail_second: 0
+0a00                             message: 10 bytes
+6f6e2073686172642033             "on shard 3"
+"#;
+
+pub(super) const FATAL: &str = r#"
+27000000                         bytes: 39 follow
+dd198f7a                         checksum
+13000000                         head_bytes: 19
+2500                             kind: code 37, producer_ids_exhausted
+00                               version: 0
+01                               flags: a response
+1100000000000000                 correlation: 17
+05                               action: 5, fatal
+0000000000000000                 detail_first: 0
+0000000000000000                 detail_second: 0
+0000                             message: 0 bytes
+"#;
+
+pub(super) const OUTCOME_UNKNOWN: &str = r#"
+2e000000                         bytes: 46 follow
+d403f2b2                         checksum
+1a000000                         head_bytes: 26
+0400                             kind: code 4, outcome_unknown
+00                               version: 0
+01                               flags: a response
+1200000000000000                 correlation: 18
+06                               action: 6, outcome unknown
+0000000000000000                 detail_first: 0
+0000000000000000                 detail_second: 0
+0700                             message: 7 bytes
+756e6b6e6f776e                   "unknown"
+"#;
+
+pub(super) const OF_NO_REQUEST: &str = r#"
+30000000                         bytes: 48 follow
+803fb72c                         checksum
+1c000000                         head_bytes: 28
+6500                             kind: code 101, frame_too_large
+00                               version: 0
+01                               flags: a response
+0000000000000000                 correlation: 0
+04                               action: 4, fix request
+0000110000000000                 detail_first: 1114112
+0000000000000000                 detail_second: 0
+0900                             message: 9 bytes
+746f6f206c61726765               "too large"
+"#;
+
+pub(super) const UNKNOWN_TO_THIS_BUILD: &str = r#"
+29000000                         bytes: 41 follow
+8c1c5251                         checksum
+15000000                         head_bytes: 21
+e703                             kind: code 999, not in the table
+00                               version: 0
+01                               flags: a response
+1300000000000000                 correlation: 19
+01                               action: 1, retry
+0100000000000000                 detail_first: 1
+0200000000000000                 detail_second: 2
+0200                             message: 2 bytes
+c3a9                             "é"
+"#;

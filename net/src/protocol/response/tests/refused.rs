@@ -1,0 +1,115 @@
+//! Every cause of an error with its code, action and details.
+
+use florin_engine::catalogue::TopicNameError;
+use florin_engine::format::batch::BatchError;
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, ShardId, TopicId};
+use florin_engine::producer::ProducerError;
+use florin_engine::shard::{Action, Refusal};
+
+use crate::protocol::{Api, CODES, Code, ErrorResponse, FieldError, FrameError, RequestError, code_row};
+
+const ID: ProducerId = ProducerId(9);
+const DEPENDS_ON: Sequence = Sequence(77);
+
+fn of_producers() -> [(ProducerError, u16, [u64; 2]); 6] {
+    let (id, depends_on) = (ID, DEPENDS_ON);
+    let conflict = ProducerError::SequenceConflict {
+        id,
+        base_sequence: 11,
+        last_sequence: 12,
+        held_base_sequence: 10,
+        held_last_sequence: 13,
+        base_offset: Offset(500),
+        depends_on,
+    };
+    let duplicate = ProducerError::DuplicateBeyondWindow { id, base_sequence: 1, oldest_sequence: 6, depends_on };
+    let (known, got) = (ProducerEpoch(4), ProducerEpoch(3));
+    [
+        (ProducerError::UnknownProducer { id, base_sequence: 3 }, 30, [0, 0]),
+        (ProducerError::TableFull { id, count_max: 8 }, 31, [0, 0]),
+        (ProducerError::Fenced { id, known, got, depends_on }, 32, [4, 0]),
+        (ProducerError::OutOfOrder { id, expected: 8, got: 9, depends_on }, 33, [8, 0]),
+        (conflict, 34, [500, 10]),
+        (duplicate, 35, [6, 0]),
+    ]
+}
+
+fn of_the_engine() -> Vec<(Refusal, u16, [u64; 2])> {
+    let (shard, partition) = (ShardId(2), PartitionId { topic: TopicId(7), index: 3 });
+    let out_of_range = Refusal::OffsetOutOfRange { asked: Offset(99), start: Offset(10), end: Offset(42) };
+    let mut refusals = vec![
+        (Refusal::Starting(shard), 1, [0, 0]),
+        (Refusal::Stopping(shard), 2, [0, 0]),
+        (Refusal::ShardUnavailable(shard), 3, [0, 0]),
+        (Refusal::OutcomeUnknown(shard), 4, [0, 0]),
+        (Refusal::JournalFull(shard), 5, [0, 0]),
+        (Refusal::Busy(shard), 6, [0, 0]),
+        (Refusal::NotOpen(shard), 7, [0, 0]),
+        (Refusal::UnknownPartition(partition), 10, [0, 0]),
+        (Refusal::NotOwner { partition, owner: shard }, 11, [2, 0]),
+        (Refusal::UnknownTopic(TopicId(7)), 12, [0, 0]),
+        (Refusal::NotCoordinator, 13, [0, 0]),
+        (Refusal::TopicName(TopicNameError::Dots), 14, [0, 0]),
+        (Refusal::NameTaken(TopicId(7)), 15, [7, 0]),
+        (Refusal::PartitionCount { asked: 5000, max: 4096 }, 16, [5000, 4096]),
+        (Refusal::CatalogueFull, 17, [0, 0]),
+        (Refusal::StillWorking, 18, [0, 0]),
+        (Refusal::Batch(BatchError::Control), 20, [0, 0]),
+        (out_of_range, 21, [10, 42]),
+        (Refusal::Batch(BatchError::Transactional), 22, [0, 0]),
+        (Refusal::Batch(BatchError::Checksum { claimed: 1, computed: 2 }), 23, [0, 0]),
+        (Refusal::ProducersFull(shard), 36, [0, 0]),
+        (Refusal::ProducerIdsExhausted(shard), 37, [0, 0]),
+        (Refusal::CheckpointFailed("no space".to_owned()), 40, [0, 0]),
+    ];
+    refusals.extend(of_producers().map(|(error, code, details)| (Refusal::Producer(error), code, details)));
+    refusals
+}
+
+#[test]
+fn a_refusal_of_the_engine_has_its_code_the_tables_action_and_its_details() {
+    let mut codes = Vec::new();
+    for (refusal, code, details) in of_the_engine() {
+        let error = ErrorResponse::from(&refusal);
+        assert_eq!((error.code, error.details), (Code(code), details), "{refusal:?}");
+        assert_eq!(Some(error.action), code_row(error.code).map(|row| row.action), "{refusal:?}");
+        assert_eq!(error.message, refusal.to_string());
+        codes.push(error.code);
+    }
+    codes.sort();
+    let of_the_engine = CODES.iter().map(|row| row.code).filter(|code| code.0 < 100);
+    assert_eq!(codes, of_the_engine.collect::<Vec<_>>(), "every code of the engine has its cause");
+}
+
+#[test]
+fn a_stream_that_cannot_be_cut_has_its_code() {
+    let too_large = FrameError::TooLarge { bytes: 1 << 30, bytes_max: 1_114_112 };
+    let malformed = FrameError::Malformed { bytes: 4, head_bytes: 0, flags: 0 };
+    let damaged = FrameError::Checksum { claimed: 1, computed: 2 };
+    let cases = [
+        (too_large, 101, Action::FixRequest, [1_114_112, 0]),
+        (malformed, 100, Action::FixRequest, [0, 0]),
+        (damaged, 102, Action::Retry, [0, 0]),
+    ];
+    for (cause, code, action, details) in cases {
+        let message = cause.to_string();
+        assert_eq!(ErrorResponse::from(&cause), ErrorResponse { code: Code(code), action, details, message });
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_read_has_its_code() {
+    let fields = RequestError::Fields { api: Api::Fetch, error: FieldError::LeftOver { bytes: 1 } };
+    let version = RequestError::UnsupportedVersion { api: Api::Fetch, version: 3 };
+    let cases = [
+        (RequestError::NotARequest, 105),
+        (fields, 105),
+        (RequestError::UnknownApi { number: 99 }, 103),
+        (version, 104),
+    ];
+    for (cause, code) in cases {
+        let (action, message) = (Action::FixRequest, cause.to_string());
+        let expected = ErrorResponse { code: Code(code), action, details: [0, 0], message };
+        assert_eq!(ErrorResponse::from(&cause), expected, "version 0 is the lowest and the highest");
+    }
+}
