@@ -1,0 +1,20 @@
+//! The client library: a blocking [`Client`], its [`Producer`] and its [`Consumer`].
+//!
+//! [`core`] decides everything and knows neither sockets nor clocks: time is an argument, frames are bytes.
+//! [`blocking`] puts one thread with sockets around it. What a caller may rely on:
+//!
+//! - Every record that [`Producer::send`] took ends in exactly one outcome, at the latest about one request timeout
+//!   after its delivery timeout: stored with a [`Receipt`], certainly not stored, or [`SendError::OutcomeUnknown`].
+//! - An idempotent producer, which is the default, stores no record twice and keeps the order of each partition.
+//! - Nothing is flushed when a handle is dropped: what had not been sent is not stored, what had been is of unknown
+//!   outcome. Call [`Producer::flush`] or wait for the deliveries first.
+
+pub mod blocking;
+pub mod core;
+mod error;
+mod settings;
+
+pub use blocking::{Client, Consumer, Delivery, Producer};
+pub use core::batch_view::{ConsumedBatch, ConsumedRecord};
+pub use error::{BatchFault, ClientError, SendError};
+pub use settings::{ClientSettings, ConsumerSettings, ProducerSettings, Receipt, Record, Start};

@@ -1,0 +1,139 @@
+//! The client against a small server in the same process.
+
+mod server;
+
+use std::net::TcpListener;
+use std::time::Duration;
+
+use florin_engine::model::{Offset, PartitionId};
+
+use crate::client::{
+    Client, ClientError, ClientSettings, ConsumerSettings, ProducerSettings, Record, SendError, Start,
+};
+use crate::protocol::{Code, ListAt};
+use server::{Behaviour, Server};
+
+fn settings(server: &Server) -> ClientSettings {
+    ClientSettings {
+        connect_timeout: Duration::from_secs(5),
+        request_timeout: Duration::from_secs(5),
+        ..ClientSettings::new(server.address())
+    }
+}
+
+fn record(partition: u32, value: &str) -> Record {
+    Record { partition: Some(partition), ..Record::new(value.to_owned()) }
+}
+
+fn values(client: &Client, count: usize) -> Vec<String> {
+    let mut consumer = client.consumer(ConsumerSettings::new("captures")).unwrap();
+    let mut values = Vec::new();
+    for _ in 0..100 {
+        for batch in consumer.poll(Duration::from_millis(100)).unwrap() {
+            values.extend(batch.records().map(|record| String::from_utf8(record.value.unwrap().to_vec()).unwrap()));
+        }
+        if values.len() >= count {
+            break;
+        }
+    }
+    values
+}
+
+#[test]
+fn records_are_stored_and_read_back() {
+    let server = Server::start(Behaviour::default());
+    let client = Client::connect(settings(&server)).unwrap();
+    assert_eq!(client.server().shard_count, 1);
+    assert_eq!(client.topics().unwrap().len(), 1);
+    let producer = client.producer(ProducerSettings::new("captures")).unwrap();
+    let deliveries: Vec<_> = (0..100).map(|number| producer.send(record(0, &number.to_string())).unwrap()).collect();
+    for (offset, delivery) in deliveries.into_iter().enumerate() {
+        let receipt = delivery.wait().unwrap();
+        assert_eq!((receipt.partition, receipt.offset, receipt.duplicate), (0, Offset(offset as u64), false));
+    }
+    assert_eq!(producer.in_flight_batches(), 0);
+    producer.flush().unwrap();
+    let expected: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    assert_eq!(values(&client, 100), expected);
+    let topic = client.topic("captures").unwrap();
+    let partition = PartitionId { topic: topic.id, index: 0 };
+    assert_eq!(client.list_offset(partition, ListAt::End).unwrap(), Offset(100));
+}
+
+#[test]
+fn a_broken_connection_loses_and_doubles_nothing() {
+    let server = Server::start(Behaviour { close_after_requests: Some(7), ..Behaviour::default() });
+    let client = Client::connect(settings(&server)).unwrap();
+    let one_by_one = ProducerSettings { batch_records_max: 1, ..ProducerSettings::new("captures") };
+    let producer = client.producer(one_by_one).unwrap();
+    let deliveries: Vec<_> = (0..40).map(|number| producer.send(record(1, &number.to_string())).unwrap()).collect();
+    for (offset, delivery) in deliveries.into_iter().enumerate() {
+        assert_eq!(delivery.wait().unwrap().offset, Offset(offset as u64));
+    }
+    server.stop_closing();
+    let expected: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+    assert_eq!(values(&client, 40), expected);
+}
+
+#[test]
+fn a_dead_address_does_not_keep_the_client_from_another_one() {
+    let server = Server::start(Behaviour::default());
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let servers = vec![dead, mute.local_addr().unwrap().to_string(), server.address()];
+    let connect_timeout = Duration::from_secs(3);
+    let client = Client::connect(ClientSettings { servers, connect_timeout, ..settings(&server) }).unwrap();
+    assert_eq!(client.topics().unwrap().len(), 1);
+}
+
+#[test]
+fn without_any_server_connecting_ends_in_time() {
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let connect_timeout = Duration::from_millis(300);
+    let result = Client::connect(ClientSettings { connect_timeout, ..ClientSettings::new(dead) });
+    assert!(matches!(result.err(), Some(ClientError::Connect { .. })));
+}
+
+#[test]
+fn a_producer_without_a_server_ends_its_records_in_time() {
+    let server = Server::start(Behaviour { ignore_produce: true, ..Behaviour::default() });
+    let client = Client::connect(settings(&server)).unwrap();
+    let delivery_timeout = Duration::from_millis(300);
+    let impatient = ProducerSettings {
+        delivery_timeout,
+        batch_records_max: 1,
+        batches_in_flight: 1,
+        ..ProducerSettings::new("captures")
+    };
+    let producer = client.producer(impatient).unwrap();
+    let sent = producer.send(record(0, "sent")).unwrap();
+    let kept = producer.send(record(0, "kept")).unwrap();
+    assert!(matches!(sent.wait(), Err(SendError::OutcomeUnknown { .. })));
+    assert_eq!(kept.wait(), Err(SendError::TimedOut));
+}
+
+#[test]
+fn dropping_everything_ends_what_is_under_way() {
+    let server = Server::start(Behaviour { ignore_produce: true, ..Behaviour::default() });
+    let client = Client::connect(settings(&server)).unwrap();
+    let lingering = ProducerSettings { linger: Duration::from_secs(60), ..ProducerSettings::new("captures") };
+    let producer = client.producer(lingering).unwrap();
+    let mut delivery = producer.send(record(0, "lingers")).unwrap();
+    assert!(delivery.try_wait().is_none());
+    drop(client);
+    drop(producer);
+    assert_eq!(delivery.wait(), Err(SendError::Closed));
+}
+
+#[test]
+fn what_does_not_exist_is_refused_in_words() {
+    let server = Server::start(Behaviour::default());
+    let client = Client::connect(settings(&server)).unwrap();
+    let absent = client.topic("absent");
+    assert!(matches!(absent, Err(ClientError::Refused(error)) if error.code == Code::UNKNOWN_TOPIC));
+    let start = Start::Offset(Offset(9));
+    let mut consumer = client.consumer(ConsumerSettings { start, ..ConsumerSettings::new("captures") }).unwrap();
+    let refused = consumer.poll(Duration::from_secs(5));
+    assert!(matches!(refused, Err(ClientError::Refused(error)) if error.code == Code::OFFSET_OUT_OF_RANGE));
+    assert_eq!(consumer.partitions(), [0, 1]);
+}

@@ -1,0 +1,209 @@
+//! A server of one shard and one topic of two partitions, in memory, a thread per connection.
+#![allow(clippy::disallowed_methods, reason = "a server for tests of the blocking adapter")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use florin_engine::format::batch;
+use florin_engine::model::{Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, TopicId};
+use florin_engine::producer::{Admission, ProducerError, ProducerTable, Receipt};
+
+use crate::limits::REQUEST_BYTES_MAX;
+use crate::protocol::{
+    API_VERSIONS, Code, ErrorResponse, FetchResponse, FetchedBatch, FrameReader, ListAt, Negotiated, Request,
+    RequestFrom, Response, ShardEndpoints, TopicDescription, TopicsPage,
+};
+
+/// How it misbehaves.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Behaviour {
+    /// Every connection is closed after so many requests, the last of which is carried out and not answered.
+    pub(super) close_after_requests: Option<usize>,
+    pub(super) ignore_produce: bool,
+}
+
+#[derive(Default)]
+struct Partition {
+    table: ProducerTable,
+    batches: Vec<Bytes>,
+    next_offset: u64,
+}
+
+struct Shared {
+    behaviour: Behaviour,
+    port: u16,
+    partitions: Mutex<[Partition; 2]>,
+    closes: AtomicBool,
+    stops: AtomicBool,
+}
+
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(super) fn start(behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (closes, stops) = (AtomicBool::new(behaviour.close_after_requests.is_some()), AtomicBool::new(false));
+        let shared = Arc::new(Shared { behaviour, port, partitions: Mutex::default(), closes, stops });
+        let accepting = shared.clone();
+        let thread = std::thread::spawn(move || {
+            let mut connections = Vec::new();
+            for stream in listener.incoming() {
+                if accepting.stops.load(Ordering::Acquire) {
+                    break;
+                }
+                let (shared, stream) = (accepting.clone(), stream.unwrap());
+                connections.push(std::thread::spawn(move || shared.serve(stream)));
+            }
+            connections.into_iter().for_each(|connection| connection.join().unwrap());
+        });
+        Self { shared, thread: Some(thread) }
+    }
+
+    pub(super) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.shared.port)
+    }
+
+    pub(super) fn stop_closing(&self) {
+        self.shared.closes.store(false, Ordering::Release);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stops.store(true, Ordering::Release);
+        let _wakes_the_listener = TcpStream::connect(("127.0.0.1", self.shared.port));
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+impl Shared {
+    fn serve(&self, mut stream: TcpStream) {
+        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (mut reader, mut scratch, mut request_count) = (FrameReader::new(REQUEST_BYTES_MAX), vec![0; 65_536], 0);
+        while !self.stops.load(Ordering::Acquire) {
+            match stream.read(&mut scratch) {
+                Ok(0) => return,
+                Ok(bytes) => reader.buffer_mut().extend_from_slice(&scratch[..bytes]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+                Err(_) => return,
+            }
+            while let Some(frame) = reader.next_frame().unwrap() {
+                let correlation = frame.correlation;
+                let request = Request::decode(frame).unwrap();
+                let api = request.api();
+                let response = self.answer(request);
+                request_count += 1;
+                let closes = self.closes.load(Ordering::Acquire);
+                if closes && self.behaviour.close_after_requests.is_some_and(|count| request_count >= count) {
+                    return;
+                }
+                let Some(response) = response else { continue };
+                let mut out = BytesMut::new();
+                response.encode(api, correlation, &mut out);
+                if stream.write_all(&out).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn answer(&self, request: Request) -> Option<Response> {
+        Some(match request {
+            Request::Negotiate { .. } => Response::Negotiated(Negotiated {
+                directory_id: Id128([1; 16]),
+                shard: 0,
+                shard_count: 1,
+                server: "a server for tests".to_owned(),
+                request_bytes_max: 1 << 20,
+                batch_bytes_max: 1 << 20,
+                fetch_bytes_max: 1 << 20,
+                requests_max: 64,
+                retry_window_batches: 5,
+                idle_ms: 600_000,
+                apis: API_VERSIONS.to_vec(),
+            }),
+            Request::Metadata { names, .. } => self.topics(&names),
+            Request::InitProducer => Response::Producer { id: ProducerId(5), epoch: ProducerEpoch(0) },
+            Request::Produce { .. } if self.behaviour.ignore_produce => return None,
+            Request::Produce { partition, batch } => self.store(partition, batch),
+            Request::Fetch { partition, from, wait_ms, .. } => self.fetch(partition, from, wait_ms),
+            Request::ListOffsets { partition, at } => {
+                let partitions = self.partitions.lock().unwrap();
+                let end = Offset(partitions[partition.index as usize].next_offset);
+                Response::Offset(if at == ListAt::Start { Offset(0) } else { end })
+            }
+            other => error(Code::MALFORMED_REQUEST, &format!("{other:?} is not served")),
+        })
+    }
+
+    fn topics(&self, names: &[String]) -> Response {
+        let topic = TopicDescription { id: TopicId(7), name: "captures".to_owned(), placement: vec![0, 0] };
+        let is_asked = names.is_empty() || names.contains(&topic.name);
+        let endpoints = ShardEndpoints { host: String::new(), ports: vec![self.port] };
+        let topics = if is_asked { vec![topic] } else { Vec::new() };
+        Response::Topics(TopicsPage { endpoints, complete: true, next: TopicId(0), topics })
+    }
+
+    fn store(&self, partition: PartitionId, mut bytes: BytesMut) -> Response {
+        let mut partitions = self.partitions.lock().unwrap();
+        let held = &mut partitions[partition.index as usize];
+        let info = batch::validate(&bytes, 1 << 20).unwrap();
+        let (base, append_time) = (held.next_offset, Realtime(held.next_offset + 1));
+        let receipt = Receipt { base_offset: Offset(base), append_time, sequence: Sequence(base) };
+        if let Some(stamp) = &info.producer {
+            match held.table.check(stamp, info.crc) {
+                Admission::New => held.table.apply(stamp, info.crc, receipt),
+                Admission::Duplicate(Receipt { base_offset, append_time, .. }) => {
+                    return Response::Produced { base_offset, append_time, duplicate: true };
+                }
+                Admission::Refused(refusal @ ProducerError::UnknownProducer { .. }) => {
+                    return error(Code::UNKNOWN_PRODUCER, &refusal.to_string());
+                }
+                Admission::Refused(refusal) => return error(Code::OUT_OF_ORDER, &refusal.to_string()),
+            }
+        }
+        batch::place(&mut bytes, Offset(base));
+        held.next_offset += u64::from(info.record_count);
+        held.batches.push(bytes.freeze());
+        Response::Produced { base_offset: Offset(base), append_time, duplicate: false }
+    }
+
+    fn fetch(&self, partition: PartitionId, from: RequestFrom, wait_ms: u32) -> Response {
+        let RequestFrom::Offset(from) = from else { return error(Code::MALFORMED_REQUEST, "no times") };
+        let partitions = self.partitions.lock().unwrap();
+        let held = &partitions[partition.index as usize];
+        let high_watermark = Offset(held.next_offset);
+        if from > high_watermark {
+            return error(Code::OFFSET_OUT_OF_RANGE, "beyond the end");
+        }
+        let batches = held.batches.iter().filter(|bytes| batch::last_offset(bytes).unwrap() >= from).take(3);
+        let fetched = |bytes: &Bytes| FetchedBatch {
+            base_offset: batch::base_offset(bytes).unwrap(),
+            append_time: Realtime(1),
+            bytes: bytes.clone(),
+        };
+        let batches: Vec<_> = batches.map(fetched).collect();
+        drop(partitions);
+        if batches.is_empty() {
+            // Not as long as a server would: the connection has one thread.
+            std::thread::sleep(Duration::from_millis(u64::from(wait_ms).min(10)));
+        }
+        Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark, batches })
+    }
+}
+
+fn error(code: Code, message: &str) -> Response {
+    Response::Error(ErrorResponse::new(code, message))
+}

@@ -1,0 +1,89 @@
+//! Taking records: which partition, which batch, and whether there is room.
+
+use bytes::Bytes;
+use florin_engine::format::batch::Header;
+
+use super::lane::Open;
+use super::{AppendError, Appended, ProducerCore};
+use crate::client::core::partitioner::partition_of_key;
+use crate::client::{Record, SendError};
+
+/// What a record takes in the buffer besides its own bytes, as an estimate.
+const RECORD_OVERHEAD_BYTES: usize = 32;
+
+impl ProducerCore {
+    /// Takes a record, whose sending began at `since_ns`: its delivery time counts from there.
+    ///
+    /// # Errors
+    /// If there is no room, or it can never be stored. Nothing changed then, except that what lingers no longer does
+    /// if there is no room.
+    pub fn append(
+        &mut self,
+        record: &Record,
+        now_ms: i64,
+        since_ns: u64,
+        now_ns: u64,
+    ) -> Result<Appended, AppendError> {
+        if let Some(ended) = &self.ended {
+            return Err(AppendError::Never(ended.clone()));
+        }
+        let partition = self.choose(record)?;
+        let cost_bytes = cost_bytes(record);
+        if self.buffered_bytes > 0 && self.buffered_bytes + cost_bytes > self.rules.buffer_bytes_max {
+            self.expedite();
+            return Err(AppendError::Full);
+        }
+        let timestamp_ms = record.timestamp_ms.unwrap_or(now_ms);
+        let headers: Vec<Header<'_>> =
+            record.headers.iter().map(|(key, value)| Header { key, value: value.as_deref() }).collect();
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        let deadline_ns = since_ns.saturating_add(self.rules.delivery_ns);
+
+        let lane = &mut self.lanes[partition as usize];
+        if let Some(open) = &mut lane.open
+            && let Some(index) = open.push(timestamp_ms, key, value, &headers)
+        {
+            open.note(cost_bytes, deadline_ns);
+            let batch = open.number;
+            let is_full = open.record_count() >= self.rules.batch_records_max;
+            self.buffered_bytes += cost_bytes;
+            if is_full {
+                self.seal(partition);
+            }
+            return Ok(Appended { batch, index, partition, is_news: is_full });
+        }
+        let batch = self.next_batch;
+        let mut open = Open::new(batch, self.rules.batch_bytes_max, now_ns.saturating_add(self.rules.linger_ns));
+        if open.push(timestamp_ms, key, value, &headers).is_none() {
+            open = Open::new(batch, self.rules.server_batch_bytes_max, now_ns);
+            open.try_push(timestamp_ms, key, value, &headers)
+                .map_err(|error| AppendError::Never(SendError::Record(error)))?;
+        }
+        self.next_batch += 1;
+        self.seal(partition);
+        open.note(cost_bytes, deadline_ns);
+        self.lanes[partition as usize].open = Some(open);
+        self.active.insert(partition);
+        self.buffered_bytes += cost_bytes;
+        if self.rules.batch_records_max == 1 {
+            self.seal(partition);
+        }
+        Ok(Appended { batch, index: 0, partition, is_news: true })
+    }
+
+    fn choose(&self, record: &Record) -> Result<u32, AppendError> {
+        let partition_count = self.partition_count();
+        match (record.partition, &record.key) {
+            (Some(partition), _) if partition < partition_count => Ok(partition),
+            (Some(partition), _) => Err(AppendError::Never(SendError::Partition { partition, partition_count })),
+            (None, Some(key)) => Ok(partition_of_key(key, partition_count)),
+            (None, None) => Ok(self.sticky),
+        }
+    }
+}
+
+fn cost_bytes(record: &Record) -> usize {
+    let length = |field: &Option<Bytes>| field.as_ref().map_or(0, Bytes::len);
+    let headers: usize = record.headers.iter().map(|(key, value)| key.len() + length(value)).sum();
+    RECORD_OVERHEAD_BYTES + length(&record.key) + length(&record.value) + headers
+}
