@@ -1,0 +1,33 @@
+use super::Shared;
+
+#[test]
+fn half_of_the_whole_goes_to_whoever_comes() {
+    let shared = Shared::new(100, 10);
+    for taken in 0..50 {
+        assert!(shared.admits(taken), "one holder may take half of everything");
+        shared.take(1);
+    }
+    assert!(!shared.admits(50));
+}
+
+#[test]
+fn a_greedy_holder_leaves_every_other_its_equal_share() {
+    let shared = Shared::new(100, 10);
+    shared.take(50);
+    for holder in 0..10 {
+        for own in 0..5 {
+            assert!(shared.admits(own), "holder {holder} has only {own}");
+            shared.take(1);
+        }
+        assert!(!shared.admits(5));
+    }
+    assert_eq!(shared.used(), 100);
+    shared.give_back(51);
+    assert!(shared.admits(5));
+}
+
+#[test]
+#[should_panic(expected = "no more is given back than was taken")]
+fn what_was_not_taken_is_not_given_back() {
+    Shared::new(10, 1).give_back(1);
+}

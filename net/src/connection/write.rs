@@ -1,0 +1,88 @@
+//! The writer of a connection: sends what waits, in order, as much at once as there is.
+
+use std::io;
+
+use bytes::BytesMut;
+
+use super::{Connection, Outgoing, Phase, fetched_head};
+use crate::io::{Network, Stream};
+
+/// Batches of a fetch are gathered up to this many bytes for one send.
+const GATHER_BYTES: usize = 64 * 1024;
+
+/// Sends until the connection is closed and everything is sent, or until it is gone. `sent` is told of every piece
+/// that left with the bytes that it had been counted with.
+pub async fn send_responses<N: Network>(
+    network: &N,
+    connection: &Connection<N::Stream>,
+    sent: impl Fn(usize),
+) -> io::Result<()> {
+    loop {
+        let next = connection.outgoing.borrow_mut().pop();
+        match next {
+            Some(Outgoing::Frames(frames)) => {
+                let result = send_all(network, connection, &frames).await;
+                let bytes = frames.len();
+                connection.outgoing.borrow_mut().give_back(frames);
+                connection.left(bytes);
+                sent(bytes);
+                result?;
+            }
+            Some(Outgoing::Fetched { correlation, fetched }) => {
+                let bytes = fetched.batches.iter().map(|batch| batch.bytes.len()).sum();
+                let mut buffer = BytesMut::new();
+                fetched_head(&mut buffer, correlation, &fetched);
+                let mut result = Ok(());
+                for batch in &fetched.batches {
+                    if buffer.len() + batch.bytes.len() > GATHER_BYTES && !buffer.is_empty() {
+                        result = send_all(network, connection, &buffer).await;
+                        buffer.clear();
+                        if result.is_err() {
+                            break;
+                        }
+                    }
+                    buffer.extend_from_slice(&batch.bytes);
+                }
+                if result.is_ok() {
+                    result = send_all(network, connection, &buffer).await;
+                }
+                connection.left(bytes);
+                sent(bytes);
+                result?;
+            }
+            None if connection.phase() != Phase::Open => return Ok(()),
+            None => connection.to_send.happened().await,
+        }
+        if connection.phase() == Phase::Gone {
+            return Ok(());
+        }
+    }
+}
+
+async fn send_all<N: Network>(network: &N, connection: &Connection<N::Stream>, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        connection.send_since.set(Some(network.now().monotonic));
+        let done = connection.stream.write(bytes).await;
+        connection.send_since.set(None);
+        match done? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            done => bytes = &bytes[done..],
+        }
+    }
+    Ok(())
+}
+
+impl<S: Stream> Connection<S> {
+    /// Something that waited has left, or never will.
+    fn left(&self, bytes: usize) {
+        self.queued_bytes.set(self.queued_bytes.get() - bytes);
+        self.has_room.notify();
+    }
+
+    /// Gives up what waits; returns its bytes.
+    pub fn drop_outgoing(&self) -> usize {
+        let mut outgoing = self.outgoing.borrow_mut();
+        while outgoing.pop().is_some() {}
+        self.queued_bytes.take()
+    }
+}

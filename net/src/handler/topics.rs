@@ -1,0 +1,43 @@
+//! Topics created, deleted and described.
+
+use std::rc::Rc;
+
+use florin_engine::catalogue::COORDINATOR;
+use florin_engine::model::{ShardId, TopicId};
+use florin_engine::shard::{Refusal, Request};
+
+use super::gather::Gather;
+use crate::io::Network;
+use crate::protocol::{ErrorResponse, Response};
+use crate::server::core::{Core, Pending, Waiter};
+
+/// Asks shard 0 for a new topic.
+pub(super) fn create<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, name: String, partition_count: u32) {
+    ask_coordinator(core, pending, Request::CreateTopic { name, partition_count });
+}
+
+/// Asks shard 0 to delete a topic.
+pub(super) fn delete<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, topic: TopicId) {
+    ask_coordinator(core, pending, Request::DeleteTopic { topic });
+}
+
+/// Asks every shard that has partitions of the topic how they are doing.
+pub(super) fn describe<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, topic: TopicId) {
+    let Some(descriptor) = core.topic(pending.connection.shard, topic) else {
+        let response = Response::Error(ErrorResponse::from(&Refusal::UnknownTopic(topic)));
+        return core.answer_now(pending, &response);
+    };
+    let owners: Vec<ShardId> = descriptor.owners().into_iter().collect();
+    let gather = Rc::new(Gather::new(pending, &descriptor));
+    for shard in owners {
+        let waiter = Waiter::Part { gather: Rc::clone(&gather), shard };
+        core.ask(shard, Request::DescribePartitions { topic }, waiter);
+    }
+}
+
+fn ask_coordinator<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, request: Request) {
+    if pending.connection.shard != COORDINATOR {
+        core.counters().misrouted.add(1);
+    }
+    core.ask(COORDINATOR, request, Waiter::Client(pending));
+}

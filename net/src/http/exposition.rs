@@ -1,0 +1,217 @@
+//! Counters and latencies as Prometheus reads them: a snapshot in families, encoded by its library.
+
+use std::fmt::Error;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+
+use super::stages::Stages;
+use crate::metrics::{Counter, ExecutorCounters, ShardCounters};
+use crate::protocol::ShardState;
+use crate::protocol::api::APIS;
+use crate::server::shared::ServerShared;
+
+type Labels = Vec<(&'static str, String)>;
+
+/// The quantiles that are told of each stage; 1 is the maximum.
+const QUANTILES: [(&str, f64); 5] = [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99), ("0.999", 0.999), ("1", 1.0)];
+const NANOSECONDS_PER_SECOND: f64 = 1e9;
+
+#[derive(Clone, Copy, Debug)]
+enum Value {
+    Count(u64),
+    Level(f64),
+}
+
+#[derive(Debug)]
+struct Family {
+    name: &'static str,
+    help: &'static str,
+    kind: MetricType,
+    samples: Vec<(Labels, Value)>,
+}
+
+#[derive(Debug)]
+struct Snapshot(Vec<Family>);
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), Error> {
+        for family in &self.0 {
+            let mut metric = encoder.encode_descriptor(family.name, family.help, None, family.kind)?;
+            for (labels, value) in &family.samples {
+                let sample = metric.encode_family(labels)?;
+                match *value {
+                    Value::Count(count) => ConstCounter::new(count).encode(sample)?,
+                    Value::Level(level) => ConstGauge::new(level).encode(sample)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Everything there is to tell, in the text format of OpenMetrics.
+pub(super) fn text(shared: &ServerShared, stages: &Stages) -> Result<String, Error> {
+    let mut families = shard_families(shared);
+    families.extend(executor_families(shared));
+    families.extend(stage_families(stages));
+    let mut registry = Registry::with_prefix("florin");
+    registry.register_collector(Box::new(Snapshot(families)));
+    let mut text = String::new();
+    encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+/// What is told of each shard: name, explanation, whether it only grows, and where it is.
+type ShardRow = (&'static str, &'static str, MetricType, fn(&ShardCounters) -> &Counter);
+
+const SHARD_ROWS: [ShardRow; 18] = [
+    ("captured_batches", "Batches stored.", MetricType::Counter, |of| &of.captured),
+    ("duplicate_batches", "Batches answered with the original receipt.", MetricType::Counter, |of| &of.duplicates),
+    ("refused_requests", "Requests refused by the shard.", MetricType::Counter, |of| &of.refused),
+    ("outcome_unknown", "Requests whose outcome is unknown.", MetricType::Counter, |of| &of.outcome_unknown),
+    ("fetched_batches", "Batches given to fetches.", MetricType::Counter, |of| &of.fetched),
+    ("fetched_bytes", "Bytes of batches given to fetches.", MetricType::Counter, |of| &of.fetched_bytes),
+    ("journal_blocks", "Journal blocks written, each durably.", MetricType::Counter, |of| &of.blocks),
+    ("journal_bytes", "Bytes of journal blocks written.", MetricType::Counter, |of| &of.block_bytes),
+    ("journal_entries", "Entries in journal blocks written.", MetricType::Counter, |of| &of.block_entries),
+    ("connections", "Open connections to the shard's port.", MetricType::Gauge, |of| &of.connections),
+    ("journal_epoch", "Starts of the shard since it was formatted.", MetricType::Gauge, |of| &of.epoch),
+    ("durable_sequence", "The last durable journal block.", MetricType::Gauge, |of| &of.durable_sequence),
+    ("appended_sequence", "The last journal block begun.", MetricType::Gauge, |of| &of.appended_sequence),
+    ("partitions", "Partitions open.", MetricType::Gauge, |of| &of.partitions),
+    ("waiting_requests", "Requests that wait for a block or for data.", MetricType::Gauge, |of| &of.waiting),
+    ("unused_journal_files", "Journal files that are free.", MetricType::Gauge, |of| &of.unused_files),
+    ("held_bytes", "Bytes of batches held in memory.", MetricType::Gauge, |of| &of.held_bytes),
+    ("clock_suspended", "1 while expiry waits for the clock to be confirmed.", MetricType::Gauge, |of| {
+        &of.clock_suspended
+    }),
+];
+
+fn shard_families(shared: &ServerShared) -> Vec<Family> {
+    let each = |value: &dyn Fn(&crate::server::shared::SharedShard) -> u64, kind| {
+        let samples = shared.shards.iter().enumerate();
+        samples.map(|(number, shard)| (vec![("shard", number.to_string())], of_kind(kind, value(shard)))).collect()
+    };
+    let mut families: Vec<_> = SHARD_ROWS
+        .iter()
+        .map(|(name, help, kind, counter)| Family {
+            name,
+            help,
+            kind: *kind,
+            samples: each(&|shard| counter(&shard.counters).get(), *kind),
+        })
+        .collect();
+    families.push(Family {
+        name: "shard_serving",
+        help: "1 while the shard takes captures.",
+        kind: MetricType::Gauge,
+        samples: each(&|shard| u64::from(shard.state() == ShardState::Serving), MetricType::Gauge),
+    });
+    families
+}
+
+type ExecutorRow = (&'static str, &'static str, MetricType, fn(&ExecutorCounters) -> &Counter);
+
+const EXECUTOR_ROWS: [ExecutorRow; 17] = [
+    ("accepted_connections", "Connections accepted.", MetricType::Counter, |of| &of.accepted),
+    ("turned_away_connections", "Connections refused, there were too many.", MetricType::Counter, |of| &of.turned_away),
+    ("timed_out_connections", "Connections closed for taking too long.", MetricType::Counter, |of| &of.timed_out),
+    ("idle_closed_connections", "Connections closed for doing nothing.", MetricType::Counter, |of| &of.idle_closed),
+    ("malformed_connections", "Connections closed for what they sent.", MetricType::Counter, |of| &of.malformed),
+    ("failed_accepts", "Connections that could not be accepted.", MetricType::Counter, |of| &of.accept_failed),
+    ("error_responses", "Error responses.", MetricType::Counter, |of| &of.errors),
+    ("misrouted_requests", "Requests for a shard of another port.", MetricType::Counter, |of| &of.misrouted),
+    ("forwarded_requests", "Requests forwarded to another core.", MetricType::Counter, |of| &of.forwarded),
+    ("forwards_without_credit", "Forwards refused, too many were under way.", MetricType::Counter, |of| &of.no_credit),
+    ("dropped_messages", "Messages between shards that were dropped.", MetricType::Counter, |of| &of.messages_dropped),
+    ("received_bytes", "Bytes received from clients.", MetricType::Counter, |of| &of.received_bytes),
+    ("sent_bytes", "Bytes sent to clients.", MetricType::Counter, |of| &of.sent_bytes),
+    ("paused_reads", "How often a connection was not read from for lack of room.", MetricType::Counter, |of| {
+        &of.paused
+    }),
+    ("in_flight_bytes", "Bytes of requests not answered and of responses not sent.", MetricType::Gauge, |of| {
+        &of.in_flight_bytes
+    }),
+    ("in_flight_requests", "Requests not answered.", MetricType::Gauge, |of| &of.in_flight_requests),
+    ("waiting_polls", "Fetches that wait for data.", MetricType::Gauge, |of| &of.waiting_polls),
+];
+
+fn executor_families(shared: &ServerShared) -> Vec<Family> {
+    let executors = || shared.executors.iter().enumerate().map(|(number, of)| (number.to_string(), &of.counters));
+    let mut families: Vec<_> = EXECUTOR_ROWS
+        .iter()
+        .map(|(name, help, kind, counter)| Family {
+            name,
+            help,
+            kind: *kind,
+            samples: executors()
+                .map(|(number, counters)| (vec![("executor", number)], of_kind(*kind, counter(counters).get())))
+                .collect(),
+        })
+        .collect();
+    let requests = executors().flat_map(|(number, counters)| {
+        APIS.iter().zip(&counters.requests).map(move |(api, count)| {
+            let labels = vec![("executor", number.clone()), ("api", api.name().to_owned())];
+            (labels, Value::Count(count.get()))
+        })
+    });
+    families.push(Family {
+        name: "requests",
+        help: "Requests, by api.",
+        kind: MetricType::Counter,
+        samples: requests.collect(),
+    });
+    families
+}
+
+fn stage_families(stages: &Stages) -> Vec<Family> {
+    let mut quantiles = Vec::new();
+    let mut counts = Vec::new();
+    for stage in stages.all() {
+        let labels = vec![("shard", stage.shard.to_string()), ("stage", stage.name.to_owned())];
+        counts.push((labels.clone(), Value::Count(stage.count)));
+        for (name, quantile) in QUANTILES {
+            let mut labels = labels.clone();
+            labels.push(("quantile", name.to_owned()));
+            quantiles.push((labels, Value::Level(seconds(stage.recent.value_at_quantile(quantile)))));
+        }
+    }
+    vec![
+        Family {
+            name: "stage_seconds",
+            help: "Latency over the last one to two minutes: queue (the first entry of a block until its write \
+                   begins), write (a block's write), ack (a whole frame until its answer).",
+            kind: MetricType::Gauge,
+            samples: quantiles,
+        },
+        Family {
+            name: "stage_observations",
+            help: "Measurements of a stage since the start.",
+            kind: MetricType::Counter,
+            samples: counts,
+        },
+    ]
+}
+
+fn of_kind(kind: MetricType, value: u64) -> Value {
+    match kind {
+        MetricType::Counter => Value::Count(value),
+        _ => Value::Level(level(value)),
+    }
+}
+
+/// A gauge's number; above 2^53 its last digits are lost.
+#[allow(clippy::cast_precision_loss, reason = "gauges are for people to look at")]
+fn level(value: u64) -> f64 {
+    value as f64
+}
+
+fn seconds(nanoseconds: u64) -> f64 {
+    level(nanoseconds) / NANOSECONDS_PER_SECOND
+}

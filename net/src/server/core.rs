@@ -1,0 +1,318 @@
+//! One executor of the server: its shards, its connections, and who waits for which answer.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use florin_engine::catalogue::TopicDescriptor;
+use florin_engine::model::{Monotonic, PartitionId, RequestId, ShardId, TopicId};
+use florin_engine::shard::driver::ShardDriver;
+use florin_engine::shard::{Refusal, Reply, Request};
+use slab::Slab;
+
+use super::outlet::CoreOutlet;
+use super::settings::ServerSettings;
+use super::shared::ServerShared;
+use crate::backpressure::Shared;
+use crate::connection::{Connection, Event};
+use crate::handler::gather::Gather;
+use crate::handler::metadata::TopicQuery;
+use crate::handler::reply::respond;
+use crate::io::Network;
+use crate::limits::{EXECUTOR_POLLS_MAX, EXECUTOR_REQUESTS_MAX};
+use crate::metrics::{ExecutorCounters, StageHistograms, record};
+use crate::protocol::{Api, ShardState};
+use crate::route::MeshPort;
+
+/// A request of a client whose answer is out.
+pub struct Pending<S> {
+    /// Who asked.
+    pub connection: Rc<Connection<S>>,
+    /// The client's number of the request.
+    pub correlation: u64,
+    /// What was asked.
+    pub api: Api,
+    /// Bytes of the request, as they are counted.
+    pub bytes: usize,
+    /// When the whole frame was there.
+    pub received: Monotonic,
+    /// Which topics were asked for, if any were.
+    pub query: Option<Box<TopicQuery>>,
+}
+
+/// Who waits for an answer of a shard.
+pub enum Waiter<S> {
+    /// A client of this executor.
+    Client(Pending<S>),
+    /// Another executor, with its number of the request.
+    Remote {
+        /// Which.
+        executor: usize,
+        /// Its number.
+        id: RequestId,
+    },
+    /// A request that asks several shards.
+    Part {
+        /// What is gathered.
+        gather: Rc<Gather<S>>,
+        /// From which shard this part is.
+        shard: ShardId,
+    },
+}
+
+struct Waiting<S> {
+    waiter: Waiter<S>,
+    shard: ShardId,
+    is_poll: bool,
+}
+
+/// A shard that runs here.
+pub struct LocalShard<N: Network> {
+    /// Its driver.
+    pub driver: ShardDriver<N, CoreOutlet<N>>,
+    /// Where its captures spend their time.
+    pub histograms: StageHistograms,
+}
+
+/// What the executor's tasks share.
+pub struct Core<N: Network> {
+    /// Clock, tasks and sockets.
+    pub network: N,
+    /// What the server was started with.
+    pub settings: ServerSettings,
+    /// What all threads share.
+    pub shared: Arc<ServerShared>,
+    /// The way to other executors.
+    pub mesh: MeshPort,
+    /// The server is to end.
+    pub stopping: Event,
+    /// Open connections.
+    pub connections: RefCell<Slab<Rc<Connection<N::Stream>>>>,
+    /// Bytes over all connections.
+    pub bytes: Shared,
+    /// Requests over all connections.
+    pub requests: Shared,
+    /// Waiting fetches over all connections.
+    pub polls: Shared,
+    /// Connections that are being told that there are too many.
+    pub turning_away_count: Cell<usize>,
+    /// Shards that are closed.
+    pub stopped_count: Cell<usize>,
+    shards: RefCell<BTreeMap<ShardId, LocalShard<N>>>,
+    /// What was measured here of captures that were passed on to shards of other executors.
+    passed_on: RefCell<BTreeMap<ShardId, StageHistograms>>,
+    waiting: RefCell<Slab<Waiting<N::Stream>>>,
+    /// The numbers here of forwarded fetches that wait, by executor and its number.
+    remote_polls: RefCell<BTreeMap<(usize, RequestId), RequestId>>,
+}
+
+impl<N: Network> Core<N> {
+    /// An executor without shards.
+    pub fn new(network: N, settings: ServerSettings, shared: Arc<ServerShared>, mesh: MeshPort) -> Self {
+        let port_count = shared.shards.len().div_ceil(shared.executors.len());
+        let connection_count_max = settings.connection_count_max.saturating_mul(port_count);
+        Self {
+            bytes: Shared::new(settings.executor_bytes_max, connection_count_max),
+            requests: Shared::new(EXECUTOR_REQUESTS_MAX, connection_count_max),
+            polls: Shared::new(EXECUTOR_POLLS_MAX, connection_count_max),
+            network,
+            settings,
+            shared,
+            mesh,
+            stopping: Event::default(),
+            connections: RefCell::default(),
+            turning_away_count: Cell::new(0),
+            stopped_count: Cell::new(0),
+            shards: RefCell::default(),
+            passed_on: RefCell::default(),
+            waiting: RefCell::default(),
+            remote_polls: RefCell::default(),
+        }
+    }
+
+    /// Takes a shard in.
+    pub fn add_shard(&self, shard: ShardId, driver: ShardDriver<N, CoreOutlet<N>>) {
+        let local = LocalShard { driver, histograms: StageHistograms::default() };
+        self.shards.borrow_mut().insert(shard, local);
+    }
+
+    /// What is counted here.
+    pub fn counters(&self) -> &ExecutorCounters {
+        &self.shared.executors[self.mesh.executor()].counters
+    }
+
+    /// The shards that run here.
+    pub fn shard_ids(&self) -> Vec<ShardId> {
+        self.shards.borrow().keys().copied().collect()
+    }
+
+    /// The driver of a shard that runs here.
+    pub fn driver(&self, shard: ShardId) -> Option<ShardDriver<N, CoreOutlet<N>>> {
+        self.shards.borrow().get(&shard).map(|local| local.driver.clone())
+    }
+
+    /// Notes a measurement of a shard.
+    pub fn measure(&self, shard: ShardId, note: impl FnOnce(&mut StageHistograms)) {
+        match self.shards.borrow_mut().get_mut(&shard) {
+            Some(local) => note(&mut local.histograms),
+            None => note(self.passed_on.borrow_mut().entry(shard).or_default()),
+        }
+    }
+
+    /// Gives the measurements of all shards away.
+    pub fn take_histograms(&self) -> Vec<(ShardId, StageHistograms)> {
+        let mut shards = self.shards.borrow_mut();
+        let local = shards.iter_mut().map(|(shard, local)| (*shard, std::mem::take(&mut local.histograms)));
+        local.chain(self.passed_on.take()).collect()
+    }
+
+    /// Publishes the status of every shard that runs here.
+    pub fn publish(&self) {
+        for (shard, local) in &*self.shards.borrow() {
+            self.shared.shard(*shard).publish(&local.driver.status());
+        }
+        let counters = self.counters();
+        counters.in_flight_bytes.set(crate::metrics::counted(self.bytes.used()));
+        counters.in_flight_requests.set(crate::metrics::counted(self.requests.used()));
+        counters.waiting_polls.set(crate::metrics::counted(self.polls.used()));
+    }
+
+    /// The shard that has a partition, as a port's shard, or any other that runs here, knows.
+    pub fn owner_of(&self, port: ShardId, partition: PartitionId) -> Option<ShardId> {
+        self.informed(port).and_then(|driver| driver.owner(partition))
+    }
+
+    /// A topic, as a port's shard, or any other that runs here, knows it.
+    pub fn topic(&self, port: ShardId, topic: TopicId) -> Option<TopicDescriptor> {
+        self.informed(port).and_then(|driver| driver.topic(topic))
+    }
+
+    fn informed(&self, port: ShardId) -> Option<ShardDriver<N, CoreOutlet<N>>> {
+        self.driver(port).or_else(|| self.shards.borrow().values().next().map(|local| local.driver.clone()))
+    }
+
+    /// Asks a shard, wherever it runs. `misrouted` says that the client could have asked the right port.
+    pub fn ask(&self, shard: ShardId, request: Request, waiter: Waiter<N::Stream>) {
+        let is_poll = matches!(request, Request::Fetch { wait_ns, .. } if wait_ns > 0);
+        let executor = self.shared.executor_of(shard);
+        let key = self.waiting.borrow_mut().insert(Waiting { waiter, shard, is_poll });
+        let id = RequestId(key as u64);
+        if is_poll {
+            self.begin_poll(id);
+        }
+        if executor == self.mesh.executor() {
+            match self.driver(shard) {
+                Some(driver) => driver.submit(id, request),
+                None => self.answered(id, Reply::Refused(self.not_here(shard))),
+            }
+        } else {
+            match self.mesh.forward(executor, shard, id, request) {
+                Ok(()) => self.counters().forwarded.add(1),
+                Err(_) => {
+                    self.counters().no_credit.add(1);
+                    self.answered(id, Reply::Refused(Refusal::Busy(shard)));
+                }
+            }
+        }
+    }
+
+    /// Why a shard of this executor has no driver.
+    fn not_here(&self, shard: ShardId) -> Refusal {
+        match self.shared.shard(shard).state() {
+            ShardState::Starting | ShardState::Serving => Refusal::Starting(shard),
+            ShardState::Stopping => Refusal::Stopping(shard),
+            ShardState::Failed | ShardState::NotOpen => Refusal::NotOpen(shard),
+        }
+    }
+
+    /// An answer is there: it goes to whoever waits.
+    pub fn answered(&self, id: RequestId, reply: Reply) {
+        let key = usize::try_from(id.0).expect("it was a key");
+        let is_poll = self.waiting.borrow().get(key).is_some_and(|waiting| waiting.is_poll);
+        if is_poll {
+            self.end_poll(id);
+        }
+        let Waiting { waiter, shard, .. } = self.waiting.borrow_mut().remove(key);
+        match waiter {
+            Waiter::Client(pending) => self.answer_client(pending, shard, reply),
+            Waiter::Remote { executor, id } => {
+                self.remote_polls.borrow_mut().remove(&(executor, id));
+                self.mesh.answer(executor, id, reply);
+            }
+            Waiter::Part { gather, shard } => {
+                if let Some((pending, response)) = gather.take(shard, reply) {
+                    self.finish(pending, |core, pending| core.respond_with(pending, &response));
+                }
+            }
+        }
+    }
+
+    fn answer_client(&self, pending: Pending<N::Stream>, shard: ShardId, reply: Reply) {
+        if let Reply::Captured { .. } = reply {
+            let latency_ns = self.network.now().monotonic.0.saturating_sub(pending.received.0);
+            self.measure(shard, |stages| record(&mut stages.ack, latency_ns));
+        }
+        self.finish(pending, |core, pending| respond(core, pending, reply));
+    }
+
+    /// A client's request is answered by `answer`, and no longer under way.
+    pub fn finish(&self, pending: Pending<N::Stream>, answer: impl FnOnce(&Self, &Pending<N::Stream>)) {
+        answer(self, &pending);
+        self.bytes.give_back(pending.bytes);
+        self.requests.give_back(1);
+        pending.connection.end_request(pending.bytes, self.network.now().monotonic);
+    }
+
+    fn begin_poll(&self, id: RequestId) {
+        let waiting = self.waiting.borrow();
+        let key = usize::try_from(id.0).expect("it is a key");
+        match &waiting[key].waiter {
+            Waiter::Client(pending) => {
+                pending.connection.polls().borrow_mut().insert(id);
+                self.polls.take(1);
+            }
+            Waiter::Remote { executor, id: theirs } => {
+                self.remote_polls.borrow_mut().insert((*executor, *theirs), id);
+            }
+            Waiter::Part { .. } => {}
+        }
+    }
+
+    fn end_poll(&self, id: RequestId) {
+        let waiting = self.waiting.borrow();
+        let key = usize::try_from(id.0).expect("it is a key");
+        if let Waiter::Client(pending) = &waiting[key].waiter {
+            pending.connection.polls().borrow_mut().remove(&id);
+            self.polls.give_back(1);
+        }
+    }
+
+    /// Nobody waits for the fetches of a connection any more. Each is cancelled once, however often this is called.
+    pub fn cancel_polls(&self, connection: &Connection<N::Stream>) {
+        let polls = connection.polls().take();
+        for id in polls {
+            self.cancel(id);
+        }
+    }
+
+    /// Another executor's client does not wait any more.
+    pub fn cancel_remote(&self, executor: usize, theirs: RequestId) {
+        let id = self.remote_polls.borrow().get(&(executor, theirs)).copied();
+        if let Some(id) = id {
+            self.cancel(id);
+        }
+    }
+
+    fn cancel(&self, id: RequestId) {
+        let key = usize::try_from(id.0).expect("it is a key");
+        let shard = self.waiting.borrow().get(key).map(|waiting| waiting.shard);
+        let Some(shard) = shard else { return };
+        let executor = self.shared.executor_of(shard);
+        if executor != self.mesh.executor() {
+            self.mesh.cancel(executor, id);
+        } else if let Some(driver) = self.driver(shard) {
+            driver.cancel(id);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! One executor from its start to its end: ports bound, shards opened, everything served, everything drained.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use florin_engine::format::identity::Identity;
+use florin_engine::model::ShardId;
+use florin_engine::shard::driver::ShardDriver;
+use florin_engine::shard::open::{OpenError, OpenReport, OpenSettings, open_shard};
+
+use super::Notice;
+use super::core::{Core, Waiter};
+use super::outlet::CoreOutlet;
+use super::settings::ServerSettings;
+use super::shared::ServerShared;
+use crate::connection::Event;
+use crate::io::{Listener, Network};
+use crate::listener::{accept_connections, sweep_connections};
+use crate::protocol::ShardState;
+use crate::route::{MeshPort, Parcel};
+
+/// How often a starting executor looks whether its shards serve.
+const START_LOOK_NS: u64 = 1_000_000;
+/// How often a draining executor looks whether it is done.
+const DRAIN_LOOK_NS: u64 = 2_000_000;
+/// How long clients may take to receive their last answers.
+const LAST_ANSWERS_NS: u64 = 2_000_000_000;
+
+/// What an executor has to do.
+pub(super) struct Assignment {
+    pub(super) settings: ServerSettings,
+    pub(super) identity: Identity,
+    pub(super) shards: Vec<ShardId>,
+}
+
+/// Runs an executor until the server stops. `notify` is told how the start went.
+pub(super) async fn run_executor<N: Network>(
+    network: N,
+    assignment: Assignment,
+    mesh: MeshPort,
+    shared: Arc<ServerShared>,
+    notify: impl Fn(Notice),
+) {
+    let Assignment { settings, identity, shards } = assignment;
+    let listeners = match bind(&network, &settings, &shards) {
+        Ok(listeners) => listeners,
+        Err((shard, address, error)) => {
+            notify(Notice::CannotListen { shard, address, error });
+            return shared.note_drained();
+        }
+    };
+    for (shard, listener) in shards.iter().zip(&listeners) {
+        shared.shard(*shard).set_address(listener.address());
+    }
+    let core = Rc::new(Core::new(network, settings, Arc::clone(&shared), mesh));
+    core.network.spawn_prompt(attend(Rc::clone(&core)));
+    let mut results = Vec::new();
+    for shard in &shards {
+        results.push((*shard, open(&core, &identity, *shard).await));
+    }
+    let opened_count = results.iter().filter(|(_, result)| result.is_ok()).count();
+    notify(Notice::Started(results));
+    let mut closings = Vec::new();
+    for (shard, listener) in shards.iter().zip(listeners) {
+        let closing = Rc::new(Event::default());
+        core.network.spawn(accept_connections(Rc::clone(&core), *shard, listener, Rc::clone(&closing)));
+        closings.push(closing);
+    }
+    core.network.spawn(sweep_connections(Rc::clone(&core)));
+    core.network.spawn(publish_until_serving(Rc::clone(&core)));
+    core.stopping.happened().await;
+    closings.iter().for_each(|closing| closing.notify());
+    drain(&core, opened_count).await;
+}
+
+type Bound<L> = Result<Vec<L>, (ShardId, SocketAddr, std::io::Error)>;
+
+fn bind<N: Network>(network: &N, settings: &ServerSettings, shards: &[ShardId]) -> Bound<N::Listener> {
+    let bind_one = |shard: &ShardId| {
+        let address = settings.address_of(shard.0);
+        network.listen(address).map_err(|error| (*shard, address, error))
+    };
+    shards.iter().map(bind_one).collect()
+}
+
+/// Opens a shard and starts it.
+async fn open<N: Network>(core: &Rc<Core<N>>, identity: &Identity, shard: ShardId) -> Result<OpenReport, OpenError> {
+    let settings = OpenSettings { blocks_in_flight: core.settings.blocks_in_flight };
+    let opened = open_shard(&core.network, &core.settings.directory, identity, shard, settings).await;
+    match opened {
+        Ok(opened) => {
+            let report = opened.report.clone();
+            log_opening(&report);
+            let batch_bytes_max = opened.shard.geometry().batch_bytes_max();
+            core.shared.batch_bytes_max.store(batch_bytes_max, Ordering::Relaxed);
+            let outlet = CoreOutlet::new(Rc::clone(core), shard);
+            core.add_shard(shard, ShardDriver::start(core.network.clone(), opened, outlet));
+            Ok(report)
+        }
+        Err(error) => {
+            tracing::error!(%shard, %error, "the shard is not opened; nothing in its directory was changed");
+            let shared = core.shared.shard(shard);
+            shared.set_problem(error.to_string());
+            shared.set_state(ShardState::NotOpen);
+            Err(error)
+        }
+    }
+}
+
+fn log_opening(report: &OpenReport) {
+    let OpenReport { shard, was_clean, epoch, last_sequence, block_count, .. } = report;
+    tracing::info!(%shard, was_clean, %epoch, %last_sequence, block_count, "shard opened");
+    for cut in &report.cuts {
+        tracing::warn!(%shard, ?cut, "the remains of a last write that nobody was told about were cut");
+    }
+    for note in &report.notes {
+        tracing::warn!(%shard, note, "something was wrong and was survived");
+    }
+}
+
+/// Publishes often while shards start, so that nobody waits longer than they do.
+async fn publish_until_serving<N: Network>(core: Rc<Core<N>>) {
+    let is_starting =
+        |core: &Core<N>| core.shard_ids().iter().any(|id| core.shared.shard(*id).state() == ShardState::Starting);
+    while is_starting(&core) && !core.shared.is_stopping() {
+        core.publish();
+        core.network.sleep(START_LOOK_NS).await;
+    }
+}
+
+/// Takes what other threads have for this executor.
+async fn attend<N: Network>(core: Rc<Core<N>>) {
+    let executor = core.mesh.executor();
+    let mut told = false;
+    loop {
+        core.mesh.heard().await;
+        if core.shared.is_stopping() && !told {
+            told = true;
+            core.stopping.notify();
+        }
+        while let Some((from, parcel)) = core.mesh.receive() {
+            match parcel {
+                Parcel::Forward { shard, id, request } => {
+                    core.ask(shard, request, Waiter::Remote { executor: from, id });
+                }
+                Parcel::Cancel { id } => core.cancel_remote(from, id),
+                Parcel::Answer { id, reply } => core.answered(id, reply),
+            }
+        }
+        while let Some(message) = core.mesh.receive_message() {
+            if let Some(driver) = core.driver(message.to) {
+                driver.deliver(message.from, message.message);
+            }
+        }
+        let shared = &core.shared.executors[executor];
+        if shared.take_wish_for_histograms() {
+            shared.give_histograms(core.take_histograms());
+        }
+    }
+}
+
+/// Closes the shards in order, sends the last answers, and goes when no executor needs this one any more.
+async fn drain<N: Network>(core: &Rc<Core<N>>, opened_count: usize) {
+    for shard in core.shard_ids() {
+        if let Some(driver) = core.driver(shard) {
+            driver.shutdown();
+        }
+    }
+    while core.stopped_count.get() < opened_count {
+        core.network.sleep(DRAIN_LOOK_NS).await;
+    }
+    core.shared.note_drained();
+    while !core.shared.is_drained() {
+        core.network.sleep(DRAIN_LOOK_NS).await;
+    }
+    for (_, connection) in core.connections.borrow().iter() {
+        connection.close();
+    }
+    let give_up_at = core.network.now().monotonic.plus_ns(LAST_ANSWERS_NS);
+    while !core.connections.borrow().is_empty() && core.network.now().monotonic < give_up_at {
+        core.network.sleep(DRAIN_LOOK_NS).await;
+    }
+}

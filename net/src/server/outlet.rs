@@ -1,0 +1,85 @@
+//! Where the answers and messages of a shard go.
+
+use std::rc::Rc;
+
+use florin_engine::catalogue::CatalogueMessage;
+use florin_engine::io::DiskError;
+use florin_engine::model::{RequestId, ShardId};
+use florin_engine::shard::driver::{BlockReport, Outlet};
+use florin_engine::shard::{Refusal, Reply};
+
+use super::core::Core;
+use crate::io::Network;
+use crate::metrics::{counted, record};
+use crate::protocol::ShardState;
+use crate::route::Message;
+
+/// The outlet of one shard of an executor.
+pub struct CoreOutlet<N: Network> {
+    core: Rc<Core<N>>,
+    shard: ShardId,
+}
+
+impl<N: Network> CoreOutlet<N> {
+    /// The outlet of a shard.
+    pub fn new(core: Rc<Core<N>>, shard: ShardId) -> Self {
+        Self { core, shard }
+    }
+}
+
+impl<N: Network> Outlet for CoreOutlet<N> {
+    fn reply(&self, id: RequestId, reply: Reply) {
+        let counters = &self.core.shared.shard(self.shard).counters;
+        match &reply {
+            Reply::Captured { duplicate: false, .. } => counters.captured.add(1),
+            Reply::Captured { duplicate: true, .. } => counters.duplicates.add(1),
+            Reply::Refused(Refusal::OutcomeUnknown(_)) => counters.outcome_unknown.add(1),
+            Reply::Refused(_) => counters.refused.add(1),
+            Reply::Fetched(fetched) => {
+                let bytes = fetched.batches.iter().map(|batch| batch.bytes.len()).sum();
+                counters.fetched.add(counted(fetched.batches.len()));
+                counters.fetched_bytes.add(counted(bytes));
+            }
+            _ => {}
+        }
+        self.core.answered(id, reply);
+    }
+
+    fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage) {
+        let executor = self.core.shared.executor_of(to);
+        if executor != self.core.mesh.executor() {
+            if !self.core.mesh.send(executor, Message { from, to, message }) {
+                self.core.counters().messages_dropped.add(1);
+            }
+        } else if let Some(driver) = self.core.driver(to) {
+            // Not from within the sender's own turn: two shards of one executor could call each other without end.
+            self.core.network.spawn(async move { driver.deliver(from, message) });
+        }
+    }
+
+    fn block_written(&self, shard: ShardId, report: &BlockReport) {
+        let counters = &self.core.shared.shard(shard).counters;
+        counters.blocks.add(1);
+        counters.block_bytes.add(counted(report.bytes));
+        counters.block_entries.add(counted(report.entry_count));
+        self.core.measure(shard, |stages| {
+            if report.entry_count > 0 {
+                record(&mut stages.queue, report.queued_ns);
+            }
+            record(&mut stages.write, report.write_ns);
+        });
+    }
+
+    fn failed(&self, shard: ShardId, error: &DiskError) {
+        tracing::error!(%shard, %error, "a write failed: the shard takes nothing new until it is restarted");
+        let shared = self.core.shared.shard(shard);
+        shared.set_problem(error.to_string());
+        shared.set_state(ShardState::Failed);
+    }
+
+    fn stopped(&self, shard: ShardId, clean: bool) {
+        tracing::info!(%shard, clean, "shard closed");
+        self.core.stopped_count.set(self.core.stopped_count.get() + 1);
+        self.core.shared.shard(shard).set_state(ShardState::Stopping);
+    }
+}
