@@ -10,12 +10,23 @@ use florin_engine::limits::{
 };
 
 use crate::size::Size;
+use network::{ClockCommand, ShardCommand, TopicCommand};
+use records::{CONSUME_HELP, ConsumeArguments, DemoArguments, PRODUCE_HELP, ProduceArguments};
 
-/// Makes, shows and checks the data directories of Florin, a durable log for payments.
+pub mod network;
+pub mod records;
+mod serve;
+
+pub use serve::{HttpAddress, ListenAddress, ServeArguments};
+
+/// Florin, a durable log for payments: the server, and the tools for it, its topics, records and data directories.
 ///
-/// A data directory is made once with `format`, used by one process at a time through Florin's storage engine,
-/// looked into with `inspect`, and checked byte by byte, while no process uses it, with `verify`. Nothing here changes
-/// what a directory stores: `inspect` writes nothing, `verify` nothing but the file `lock`.
+/// `serve` makes a data directory if there is none and serves it. `topic`, `shard`, `clock`, `produce` and `consume`
+/// ask a running server, found with --server or FLORIN_SERVER. `demo` needs nothing: it captures real payments with a
+/// server of its own, and checks every one of them.
+///
+/// Without a server a directory is made with `format`, looked into with `inspect`, which writes nothing, and checked
+/// byte by byte, while no process uses it, with `verify`, which writes nothing but the file `lock`.
 #[derive(Debug, Parser)]
 #[command(name = "florin", version, after_help = AFTER_HELP, verbatim_doc_comment)]
 pub struct Cli {
@@ -26,19 +37,29 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  florin demo
+  florin serve /var/lib/florin --listen 0.0.0.0:7878
   florin format /var/lib/florin --shards 4
-  florin inspect superblock /var/lib/florin
+  florin topic create payments --partitions 32
+  florin produce payments purchases.txt --key-column 1 --skip-header
+  florin consume payments --from -10m --format json
   florin inspect journal /var/lib/florin --shard 0 --entries --from 100 --to 120
   florin verify /var/lib/florin --json
 
-Exit codes: format 0 made, 1 refused or failed; inspect 0 shown, 2 something could not be shown;
-verify 0 clean, 1 damage, 2 cannot tell. Wrong arguments give 2.";
+Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; all others 0 done,
+1 refused or failed, 2 it may have been done or not. Wrong arguments give 2.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a new data directory.
     Format(FormatArguments),
+    /// Serve a data directory until SIGTERM or SIGINT
+    ///
+    /// Makes the directory if it is absent or empty. Listens on a port per shard; a client may connect to any of them.
+    /// Damage in a shard stops that shard only, and is named in the log.
+    #[command(verbatim_doc_comment)]
+    Serve(ServeArguments),
     /// Show what is stored, item by item, with what is wrong with it
     ///
     /// Only reads, takes no lock, and shows damaged directories as far as they can be read. While a process uses the
@@ -63,6 +84,47 @@ pub enum Command {
     /// damage either.
     #[command(verbatim_doc_comment)]
     Verify(VerifyArguments),
+    /// Create, list, describe and delete topics.
+    Topic {
+        /// What to do.
+        #[command(subcommand)]
+        what: TopicCommand,
+    },
+    /// Show how the shards of a server are doing.
+    Shard {
+        /// What to do.
+        #[command(subcommand)]
+        what: ShardCommand,
+    },
+    /// Confirm the wall clock of a server after it jumped.
+    Clock {
+        /// What to do.
+        #[command(subcommand)]
+        what: ClockCommand,
+    },
+    /// Store lines as records of a topic, and account for every one of them
+    ///
+    /// A record counts as stored when the server has acknowledged it: then it is on stable storage. After the first
+    /// record that is not stored, or not known to be, nothing more is read, what is under way is waited for, and all
+    /// lines without a receipt are named: refused, never sent, or OUTCOME UNKNOWN. The server recognises what this
+    /// command sends again by itself after a broken connection.
+    #[command(verbatim_doc_comment, after_help = PRODUCE_HELP)]
+    Produce(ProduceArguments),
+    /// Show the records of a topic, one line each
+    ///
+    /// Each partition is shown in its order; between partitions there is none. Without --follow it ends where each
+    /// partition ended when it began.
+    #[command(verbatim_doc_comment, after_help = CONSUME_HELP)]
+    Consume(ConsumeArguments),
+    /// Capture 69,659 real payments with a server of its own, restart it, and check every one of them
+    ///
+    /// Makes a data directory in the directory for temporary files, or below the current one if that is in memory;
+    /// starts a server on it; captures every payment as a record and a batch of its own, acknowledged when it is on
+    /// stable storage; stops the server, starts it again and reads everything back. No payment may be missing, doubled
+    /// or changed, each customer's must be in order, and every record must be at the offset its acknowledgement named.
+    /// Exit code 0: all of that holds. 1: something differs, or it could not be run to its end.
+    #[command(verbatim_doc_comment)]
+    Demo(DemoArguments),
 }
 
 /// What `format` is told.
@@ -71,6 +133,14 @@ pub enum Command {
 pub struct FormatArguments {
     /// The directory: absent or empty; its parent must exist.
     pub directory: PathBuf,
+    /// What it shall be.
+    #[command(flatten)]
+    pub options: FormatOptions,
+}
+
+/// What a directory is formatted with, and how its files are used.
+#[derive(Clone, Debug, Args)]
+pub struct FormatOptions {
     /// Shards, fixed for ever, each with a journal of its own [default: one per usable core]
     #[arg(long, value_name = "N", value_parser = shard_count)]
     pub shards: Option<u16>,

@@ -26,3 +26,14 @@ pub fn complain(what: &str) {
     // There is nobody left to tell if this fails.
     let _ = writeln!(io::stderr().lock(), "florin: {what}");
 }
+
+/// Asks on standard error: the answer is typed behind it.
+pub fn ask(question: &str) {
+    let mut err = io::stderr().lock();
+    let _ = write!(err, "{question}").and_then(|()| err.flush());
+}
+
+/// Says on standard error how it went.
+pub fn report(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,4 +1,4 @@
-use super::{Size, counted};
+use super::{Size, counted, grouped};
 
 #[test]
 fn sizes_are_read_with_and_without_a_unit() {
@@ -44,4 +44,9 @@ fn rounded_sizes_have_the_largest_unit_they_reach_and_at_most_one_decimal() {
 fn one_thing_is_named_in_the_singular() {
     let named = [0, 1, 2].map(|count| counted(count, "copy", "copies"));
     assert_eq!(named, ["0 copies", "1 copy", "2 copies"]);
+}
+
+#[test]
+fn thousands_stand_apart() {
+    assert_eq!([0, 12, 999, 1_000, 69_659, 1_000_000].map(grouped), ["0", "12", "999", "1,000", "69,659", "1,000,000"]);
 }

@@ -1,8 +1,12 @@
-//! The real binary on real directories: what it makes, shows, finds and answers with.
+//! The real binary on real directories: what it makes, shows, finds and answers with;
+//! and on a real server, started as its own child: what it stores there and reads back.
 
 mod document;
 mod format;
 mod inspect;
+mod live;
+mod live_server;
+mod network;
 mod scratch;
 mod server;
 mod verify_damage;

@@ -1,0 +1,20 @@
+use anyhow::{Context, Error};
+use florin_net::client::ClientError;
+use florin_net::protocol::CODES;
+
+use super::{code_name, is_unknown};
+
+#[test]
+fn codes_are_shown_with_their_names() {
+    assert_eq!(code_name(5), "journal_full (5)");
+    assert_eq!(code_name(999), "code 999", "a newer server may have codes of its own");
+    assert!(CODES.iter().all(|row| code_name(row.code.0).starts_with(row.name)));
+}
+
+#[test]
+fn an_unknown_outcome_is_told_apart_from_a_failure() {
+    let unknown = ClientError::OutcomeUnknown { what: "the creation".to_owned(), reason: "no answer".to_owned() };
+    let wrapped = Err::<(), Error>(Error::new(unknown)).context("while creating").expect_err("an error");
+    assert!(is_unknown(&wrapped));
+    assert!(!is_unknown(&Error::new(ClientError::Closed)));
+}

@@ -1,0 +1,109 @@
+//! The demo's server: this program once more, as a process of its own.
+//!
+//! It stops in order when its standard input closes, which the kernel does for a demo that was killed: nothing is left
+//! running.
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+
+use super::place::Place;
+
+/// Room for all payments, and small enough for any disk: both are fixed when the directory is made.
+const SIZES: [&str; 4] = ["--journal-file-bytes", "16MiB", "--manifest-bytes", "4MiB"];
+/// Lines of the server's log that are shown when it did not do what it should.
+const LOG_LINES_SHOWN: usize = 20;
+
+/// A server that serves.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    log: PathBuf,
+    /// What it said of itself.
+    pub ready: Ready,
+}
+
+/// The line that a server prints when it serves.
+#[derive(Debug, Deserialize)]
+pub struct Ready {
+    ready: bool,
+    /// Where it listens.
+    pub address: String,
+    /// Which data it serves.
+    pub directory_id: String,
+}
+
+impl Server {
+    /// Starts a server, on a new directory or on what an earlier one left, and waits until it serves.
+    ///
+    /// # Errors
+    /// If it does not come to that; the error has its words.
+    pub fn start(place: &Place) -> Result<Self> {
+        let log = place.log();
+        let log_file = OpenOptions::new().create(true).append(true).open(&log).context("no log can be written")?;
+        let program = env::current_exe().context("it is not known which program this is")?;
+        let mut command = Command::new(program);
+        command.arg("serve").arg(place.directory()).args(["--listen", "127.0.0.1:0", "--http", "off"]);
+        command.arg("--stop-with-stdin").args(SIZES).args(place.allow_cow.then_some("--allow-cow"));
+        // Ctrl-C is for the demo, which then ends its server: a group of its own keeps the terminal from doing both.
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
+        let mut process = command.spawn().context("no server can be started")?;
+        let ready = wait_until_ready(&mut process);
+        match ready {
+            Ok(ready) => Ok(Self { process, log, ready }),
+            Err(problem) => {
+                let _ = process.kill();
+                let _ = process.wait();
+                Err(problem.context(format!("the server did not start; it said:\n{}", tail(&log))))
+            }
+        }
+    }
+
+    /// Closes its standard input and waits until it has ended.
+    ///
+    /// # Errors
+    /// If it did not end in order.
+    pub fn stop(mut self) -> Result<()> {
+        drop(self.process.stdin.take());
+        let status = self.process.wait().context("the server's end cannot be waited for")?;
+        if !status.success() {
+            bail!("the server did not stop in order ({status}); it said:\n{}", tail(&self.log));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    /// A server that was not stopped belongs to a demo that failed: its data is of no use to anybody. After `stop`
+    /// there is no process and nothing happens.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn wait_until_ready(process: &mut Child) -> Result<Ready> {
+    let out = process.stdout.take().context("the server has no standard output")?;
+    let mut line = String::new();
+    BufReader::new(out).read_line(&mut line).context("the server cannot be listened to")?;
+    if line.is_empty() {
+        let status = process.wait().context("the server's end cannot be waited for")?;
+        bail!("it ended at once ({status})");
+    }
+    let ready: Ready =
+        serde_json::from_str(&line).with_context(|| format!("it does not say that it serves: {line}"))?;
+    if ready.ready { Ok(ready) } else { Err(anyhow!("it says that it does not serve")) }
+}
+
+/// The last lines of the log.
+fn tail(log: &PathBuf) -> String {
+    let text = fs::read_to_string(log).unwrap_or_else(|error| format!("(its log cannot be read: {error})"));
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+}

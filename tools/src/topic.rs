@@ -1,0 +1,214 @@
+//! `florin topic`: creates, lists, describes and deletes topics.
+
+use std::fmt::Write;
+use std::io::{self, BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, ensure};
+use florin_engine::model::Realtime;
+use florin_net::protocol::{PartitionDescription, TopicDescription};
+use serde::Serialize;
+
+use crate::cli::network::{CreateArguments, DeleteArguments, DescribeArguments, ListArguments, TopicCommand};
+use crate::size::{Size, counted, grouped};
+use crate::table::{Align, Table};
+use crate::time::rfc3339_unless_never;
+use crate::{EXIT_CANNOT_TELL, client, output};
+
+#[cfg(test)]
+mod tests;
+
+/// A topic in JSON.
+#[derive(Debug, Serialize)]
+struct TopicDocument<'a> {
+    topic: u64,
+    name: &'a str,
+    partition_count: usize,
+    placement: &'a [u16],
+}
+
+#[derive(Debug, Serialize)]
+struct ListDocument<'a> {
+    topics: Vec<TopicDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct DescribeDocument<'a> {
+    #[serde(flatten)]
+    topic: TopicDocument<'a>,
+    partitions: Vec<PartitionDocument>,
+}
+
+/// A partition in JSON: what its shard did not say is null.
+#[derive(Debug, Serialize)]
+struct PartitionDocument {
+    partition: u32,
+    shard: u16,
+    code: u16,
+    start_offset: Option<u64>,
+    high_watermark: Option<u64>,
+    record_count: Option<u64>,
+    held_bytes: Option<u64>,
+    producer_count: Option<u32>,
+    last_append_time: Option<String>,
+}
+
+/// Does what is asked.
+pub fn run(command: &TopicCommand) -> Result<ExitCode> {
+    match command {
+        TopicCommand::Create(arguments) => create(arguments),
+        TopicCommand::List(arguments) => list(arguments),
+        TopicCommand::Describe(arguments) => describe(arguments),
+        TopicCommand::Delete(arguments) => delete(arguments),
+    }
+}
+
+fn create(arguments: &CreateArguments) -> Result<ExitCode> {
+    let client = client::connect(&arguments.at)?;
+    let topic = client.create_topic(&arguments.name, arguments.partitions)?;
+    if arguments.json {
+        output::print_json(&document(&topic))?;
+    } else {
+        output::print(&format!("created {}\n", in_words(&topic)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(arguments: &ListArguments) -> Result<ExitCode> {
+    let client = client::connect(&arguments.at)?;
+    let topics = client.topics()?;
+    if arguments.json {
+        output::print_json(&ListDocument { topics: topics.iter().map(document).collect() })?;
+    } else {
+        output::print(&list_in_words(&topics))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(arguments: &DescribeArguments) -> Result<ExitCode> {
+    let client = client::connect(&arguments.at)?;
+    let (topic, partitions) = client.describe_topic(client.topic(&arguments.name)?.id)?;
+    if arguments.json {
+        let partitions = partitions.iter().map(partition_document).collect();
+        output::print_json(&DescribeDocument { topic: document(&topic), partitions })?;
+    } else {
+        output::print(&describe_in_words(&topic, &partitions))?;
+    }
+    let silent_count = partitions.iter().filter(|partition| partition.code != 0).count();
+    if silent_count > 0 {
+        let partitions = counted(silent_count as u64, "partition", "partitions");
+        output::complain(&format!("{partitions} could not be described: see `florin shard list`"));
+        return Ok(ExitCode::from(EXIT_CANNOT_TELL));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn delete(arguments: &DeleteArguments) -> Result<ExitCode> {
+    let name = &arguments.name;
+    ensure!(
+        arguments.yes || io::stdin().is_terminal(),
+        "nothing was deleted: only a terminal can be asked whether {name} shall go with everything in it; --yes deletes"
+    );
+    let client = client::connect(&arguments.at)?;
+    let topic = client.topic(name)?;
+    if !arguments.yes {
+        let (_, partitions) = client.describe_topic(topic.id)?;
+        output::ask(&question(&topic, &partitions));
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).context("the answer cannot be read")?;
+        ensure!(answer.trim() == name, "nothing was deleted: the name was not typed");
+    }
+    client.delete_topic(topic.id)?;
+    output::print(&format!("deleted topic {name} (id {})\n", topic.id))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn question(topic: &TopicDescription, partitions: &[PartitionDescription]) -> String {
+    let record_count = partitions.iter().map(record_count).sum();
+    let records = if record_count == 1 { "record" } else { "records" };
+    let known = if partitions.iter().all(|partition| partition.code == 0) { "" } else { "at least " };
+    format!(
+        "topic {} holds {known}{} {records}; they cannot be brought back\ntype its name to delete it: ",
+        topic.name,
+        grouped(record_count)
+    )
+}
+
+fn in_words(topic: &TopicDescription) -> String {
+    let partitions = counted(topic.placement.len() as u64, "partition", "partitions");
+    format!("topic {} (id {}) with {partitions}", topic.name, topic.id)
+}
+
+fn list_in_words(topics: &[TopicDescription]) -> String {
+    if topics.is_empty() {
+        return "no topics: `florin topic create NAME` makes one\n".to_owned();
+    }
+    let mut table = Table::new(&[("topic", Align::Left), ("id", Align::Right), ("partitions", Align::Right)]);
+    for topic in topics {
+        table.row(vec![topic.name.clone(), topic.id.to_string(), topic.placement.len().to_string()]);
+    }
+    let mut text = String::new();
+    table.render(&mut text, 0);
+    text
+}
+
+fn describe_in_words(topic: &TopicDescription, partitions: &[PartitionDescription]) -> String {
+    use Align::{Left, Right};
+    let mut table = Table::new(&[
+        ("partition", Right),
+        ("shard", Right),
+        ("start", Right),
+        ("high watermark", Right),
+        ("records", Right),
+        ("bytes", Right),
+        ("producers", Right),
+        ("last append", Left),
+    ]);
+    for partition in partitions {
+        let place = [partition.index.to_string(), partition.shard.to_string()];
+        let said = if partition.code == 0 {
+            [
+                partition.start_offset.to_string(),
+                partition.high_watermark.to_string(),
+                grouped(record_count(partition)),
+                grouped(partition.held_bytes),
+                partition.producer_count.to_string(),
+                rfc3339_unless_never(Realtime(partition.last_append_time)).unwrap_or_else(|| "never".to_owned()),
+            ]
+        } else {
+            let [unknown, why] = ["?".to_owned(), format!("not known: {}", client::code_name(partition.code))];
+            [unknown.clone(), unknown.clone(), unknown.clone(), unknown.clone(), unknown, why]
+        };
+        table.row(place.into_iter().chain(said).collect());
+    }
+    let mut text = format!("{}\n", in_words(topic));
+    table.render(&mut text, 2);
+    let records = grouped(partitions.iter().map(record_count).sum());
+    let held_bytes = partitions.iter().map(|partition| partition.held_bytes).sum();
+    let _ = writeln!(text, "in all {records} records in {} ({held_bytes} bytes)", Size(held_bytes).rounded());
+    text
+}
+
+fn record_count(partition: &PartitionDescription) -> u64 {
+    partition.high_watermark.saturating_sub(partition.start_offset)
+}
+
+fn document(topic: &TopicDescription) -> TopicDocument<'_> {
+    let TopicDescription { id, name, placement } = topic;
+    TopicDocument { topic: id.0, name, partition_count: placement.len(), placement }
+}
+
+fn partition_document(partition: &PartitionDescription) -> PartitionDocument {
+    let is_known = partition.code == 0;
+    PartitionDocument {
+        partition: partition.index,
+        shard: partition.shard,
+        code: partition.code,
+        start_offset: is_known.then_some(partition.start_offset),
+        high_watermark: is_known.then_some(partition.high_watermark),
+        record_count: is_known.then_some(record_count(partition)),
+        held_bytes: is_known.then_some(partition.held_bytes),
+        producer_count: is_known.then_some(partition.producer_count),
+        last_append_time: rfc3339_unless_never(Realtime(partition.last_append_time)).filter(|_| is_known),
+    }
+}

@@ -1,0 +1,56 @@
+use florin_engine::model::TopicId;
+use florin_net::protocol::{PartitionDescription, TopicDescription};
+
+use super::{describe_in_words, list_in_words, partition_document, question};
+
+fn topic() -> TopicDescription {
+    TopicDescription { id: TopicId(7), name: "payments".to_owned(), placement: vec![0, 1] }
+}
+
+fn partitions() -> [PartitionDescription; 2] {
+    let known = PartitionDescription {
+        start_offset: 10,
+        high_watermark: 12_010,
+        held_bytes: 4_194_304,
+        producer_count: 2,
+        last_append_time: 1_767_323_045_000_000_000,
+        ..PartitionDescription::default()
+    };
+    [known, PartitionDescription { index: 1, shard: 1, code: 5, ..PartitionDescription::default() }]
+}
+
+#[test]
+fn topics_are_listed_in_columns() {
+    assert_eq!(list_in_words(&[topic()]), "topic     id  partitions\npayments   7           2\n");
+    assert!(list_in_words(&[]).contains("florin topic create"));
+}
+
+#[test]
+fn a_description_shows_what_is_known_and_why_the_rest_is_not() {
+    let text = describe_in_words(&topic(), &partitions());
+    let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines[0], "topic payments (id 7) with 2 partitions");
+    assert_eq!(lines[2], "0 0 10 12010 12,000 4,194,304 2 2026-01-02T03:04:05.000000000Z");
+    assert_eq!(lines[3], "1 1 ? ? ? ? ? not known: journal_full (5)");
+    assert_eq!(lines[4], "in all 12,000 records in 4MiB (4194304 bytes)");
+}
+
+#[test]
+fn json_has_null_for_what_is_not_known() {
+    let [known, unknown] =
+        partitions().map(|partition| serde_json::to_value(partition_document(&partition)).expect("a document is JSON"));
+    assert_eq!((&known["record_count"], &known["code"]), (&12_000.into(), &0.into()));
+    assert_eq!(known["last_append_time"], "2026-01-02T03:04:05.000000000Z");
+    assert_eq!(unknown["code"], 5);
+    for field in ["start_offset", "high_watermark", "record_count", "held_bytes", "producer_count", "last_append_time"]
+    {
+        assert!(unknown[field].is_null(), "{field}");
+    }
+}
+
+#[test]
+fn the_question_says_how_much_is_lost() {
+    let [known, unknown] = partitions();
+    assert!(question(&topic(), &[known]).contains("payments holds 12,000 records; they cannot be brought back"));
+    assert!(question(&topic(), &[known, unknown]).contains("holds at least 12,000 records"));
+}

@@ -1,0 +1,87 @@
+//! A real server as a child process of one test.
+
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::scratch::{Answer, Scratch};
+
+/// A server that ends when its standard input closes, so that no test leaves one behind.
+pub struct LiveServer {
+    process: Child,
+    address: String,
+    scratch: Scratch,
+}
+
+impl LiveServer {
+    /// A server of two shards on a new directory, or nothing where io_uring is not permitted.
+    pub fn start() -> Option<Self> {
+        let scratch = Scratch::new();
+        let log = scratch.directory().with_file_name("server.log");
+        let log_file = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
+        command.arg("serve").arg(scratch.directory());
+        command.args(["--listen", "127.0.0.1:0", "--http", "off", "--stop-with-stdin"]);
+        command.args(["--shards", "2", "--journal-file-bytes", "4MiB", "--manifest-bytes", "1MiB"]);
+        command.args(["--allow-cow", "--no-direct"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
+        let mut process = command.spawn().expect("the program runs");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("its output")).read_line(&mut line).expect("its first line");
+        if line.is_empty() {
+            process.wait().expect("it has ended");
+            let said = fs::read_to_string(&log).expect("its log");
+            let not_permitted = ["io_uring is switched off", "io_uring is blocked"];
+            assert!(not_permitted.iter().any(|words| said.contains(words)), "the server did not start: {said}");
+            println!("skipped: {said}");
+            return None;
+        }
+        let ready: Value = serde_json::from_str(&line).expect("one line of JSON");
+        assert_eq!(ready["ready"], true, "{line}");
+        let address = ready["address"].as_str().expect("an address").to_owned();
+        Some(Self { process, address, scratch })
+    }
+
+    /// Runs a command on it.
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        self.run_with_input(arguments, b"")
+    }
+
+    /// Runs a command on it that reads `input`.
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Answer {
+        let mut command = self.command(arguments);
+        let mut process =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+        process.stdin.take().expect("its input").write_all(input).expect("it reads");
+        let output = process.wait_with_output().expect("it ends");
+        Answer {
+            code: output.status.code().expect("the program ends by itself"),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+
+    /// A command on it.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
+        command.args(arguments).env("FLORIN_SERVER", &self.address);
+        command
+    }
+
+    /// Stops it in order; its directory verifies clean.
+    pub fn stop(mut self) {
+        drop(self.process.stdin.take());
+        let status = self.process.wait().expect("it ends");
+        assert!(status.success(), "{status}");
+        self.scratch.run("verify", &[]).assert(0, &["verdict: clean"]);
+    }
+}
+
+impl Drop for LiveServer {
+    fn drop(&mut self) {
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
