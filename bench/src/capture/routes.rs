@@ -1,0 +1,46 @@
+//! Which connection goes to which port, and to which of the partitions behind it.
+
+use anyhow::{Result, ensure};
+use florin_engine::model::PartitionId;
+
+use super::control::{Placement, address_of};
+
+/// Where one connection goes, and the one partition that it sends to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Host and port.
+    pub address: String,
+    /// A partition of the shard that listens there.
+    pub partition: PartitionId,
+}
+
+/// A shard that listens and has partitions.
+struct Owner {
+    address: String,
+    partitions: Vec<PartitionId>,
+}
+
+/// Spreads connections over the shards, and those of a shard over its partitions, so that no shard forwards anything.
+pub fn spread(placement: &Placement, connection_count: usize) -> Result<Vec<Route>> {
+    let owners: Vec<Owner> = owners(placement);
+    ensure!(!owners.is_empty(), "no shard that has a partition of the topic listens on a port");
+    let route = |number: usize| {
+        let owner = &owners[number % owners.len()];
+        let partition = owner.partitions[number / owners.len() % owner.partitions.len()];
+        Route { address: owner.address.clone(), partition }
+    };
+    Ok((0..connection_count).map(route).collect())
+}
+
+fn owners(placement: &Placement) -> Vec<Owner> {
+    let mut owners = Vec::new();
+    for (shard, port) in (0_u16..).zip(&placement.ports) {
+        let on_shard = (0_u32..).zip(&placement.shards).filter(|(_, owner)| **owner == shard);
+        let partitions: Vec<PartitionId> =
+            on_shard.map(|(index, _)| PartitionId { topic: placement.topic, index }).collect();
+        if *port != 0 && !partitions.is_empty() {
+            owners.push(Owner { address: address_of(&placement.host, *port), partitions });
+        }
+    }
+    owners
+}

@@ -1,0 +1,45 @@
+use std::path::Path;
+use std::time::Duration;
+
+use super::{DiskFloor, Loopback, folder};
+
+const SHORT: Duration = Duration::from_millis(20);
+
+#[test]
+fn memory_is_refused_with_a_reason() {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        let refused = DiskFloor::prepare(memory).unwrap_err().to_string();
+        assert!(refused.contains("tmpfs") && refused.contains("memory"), "{refused}");
+    }
+}
+
+#[test]
+fn a_disk_gives_latencies_and_keeps_no_file() {
+    // Where this program was built is on a disk.
+    let own = std::env::current_exe().unwrap();
+    let home = tempfile::tempdir_in(own.parent().unwrap()).unwrap();
+    let mut floor = DiskFloor::prepare(home.path()).unwrap();
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    let (first, second) = (floor.run(SHORT, None).unwrap(), floor.run(SHORT, None).unwrap());
+    assert!(first.latencies.count() > 0 && second.latencies.count() > 0);
+}
+
+#[test]
+fn a_loopback_gives_latencies_round_by_round() {
+    let mut loopback = Loopback::start(None).unwrap();
+    for _ in 0..2 {
+        assert!(loopback.run(SHORT, None).unwrap().latencies.count() > 0);
+    }
+}
+
+#[test]
+fn a_folder_is_made_in_a_directory_that_exists_and_goes_away() {
+    let home = tempfile::tempdir().unwrap();
+    let made = folder(Some(home.path()), "test").unwrap();
+    let path = made.path().to_owned();
+    assert!(path.is_dir() && path.starts_with(home.path()));
+    drop(made);
+    assert!(!path.exists());
+    assert!(folder(Some(&home.path().join("absent")), "test").is_err());
+}
