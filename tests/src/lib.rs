@@ -1,5 +1,6 @@
 //! Florin under test: the simulator, the world it plays, and tests on real disks.
 
 pub mod real;
+pub mod served;
 pub mod sim;
 pub mod world;

@@ -2,13 +2,21 @@
 
 #[path = "all/data_file.rs"]
 mod data_file;
+#[path = "all/protocol.rs"]
+mod protocol;
 #[path = "all/real_disk.rs"]
 mod real_disk;
+#[path = "all/served.rs"]
+mod served;
+#[path = "all/served_kill.rs"]
+mod served_kill;
 #[path = "all/simulation.rs"]
 mod simulation;
 #[path = "all/superblock.rs"]
 mod superblock;
 #[path = "all/tidy.rs"]
 mod tidy;
+#[path = "all/tidy_net.rs"]
+mod tidy_net;
 #[path = "all/tree.rs"]
 mod tree;

@@ -138,7 +138,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// A fresh copy of the crates that the simulator is made of. Files that did not change keep their times, so that
 /// only what differs is compiled again.
 fn copy_workspace(root: &Path, copy: &Path) -> anyhow::Result<()> {
-    for name in ["engine", "tests"] {
+    for name in ["engine", "net", "tests"] {
         copy_folder(&root.join(name), &copy.join(name))?;
     }
     for name in ["Cargo.lock", "clippy.toml"] {
@@ -146,7 +146,7 @@ fn copy_workspace(root: &Path, copy: &Path) -> anyhow::Result<()> {
     }
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).context("Cargo.toml")?;
     let members = manifest.lines().find(|line| line.starts_with("members")).context("Cargo.toml has members")?;
-    put(&copy.join("Cargo.toml"), manifest.replace(members, "members = [\"engine\", \"tests\"]").as_bytes())
+    put(&copy.join("Cargo.toml"), manifest.replace(members, "members = [\"engine\", \"net\", \"tests\"]").as_bytes())
 }
 
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {
