@@ -201,6 +201,11 @@ impl<S: Stream> Connection<S> {
         self.request_bytes.set(self.request_bytes.get() + bytes);
     }
 
+    /// Counts more bytes for a request that was taken on.
+    pub fn charge_request(&self, bytes: usize) {
+        self.request_bytes.set(self.request_bytes.get() + bytes);
+    }
+
     /// Notes that a request was answered.
     pub fn end_request(&self, bytes: usize, now: Monotonic) {
         self.request_count.set(self.request_count.get() - 1);

@@ -72,7 +72,7 @@ pub enum ServeError {
         error: std::io::Error,
     },
     /// No shard could be opened.
-    #[error("no shard could be opened; shard {}: {}", refused[0].0, refused[0].1)]
+    #[error("no shard could be opened{}", first_of(refused))]
     NothingOpened {
         /// Every shard, and why.
         refused: Vec<(ShardId, OpenError)>,
@@ -86,6 +86,10 @@ pub enum ServeError {
         /// How long it was waited for.
         seconds: u64,
     },
+}
+
+fn first_of(refused: &[(ShardId, OpenError)]) -> String {
+    refused.first().map_or_else(String::new, |(shard, error)| format!("; shard {shard}: {error}"))
 }
 
 /// What an executor says of itself.

@@ -80,7 +80,8 @@ fn a_client_that_takes_nothing_lapses_whatever_phase_it_is_in() {
 #[test]
 fn what_a_connection_holds_is_its_requests_and_what_waits_to_be_sent() {
     let connection = connection();
-    connection.begin_request(100);
+    connection.begin_request(60);
+    connection.charge_request(40);
     assert_eq!(connection.push_frames(|out| out.extend_from_slice(b"1234")), 4);
     assert_eq!(connection.push_fetched(1, fetched(b"batch")), 5);
     assert_eq!((connection.held_bytes(), connection.request_count()), (109, 1));

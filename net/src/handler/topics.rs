@@ -8,7 +8,7 @@ use florin_engine::shard::{Refusal, Request};
 
 use super::gather::Gather;
 use crate::io::Network;
-use crate::protocol::{ErrorResponse, Response};
+use crate::protocol::{ErrorResponse, PartitionDescription, Response};
 use crate::server::core::{Core, Pending, Waiter};
 
 /// Asks shard 0 for a new topic.
@@ -22,12 +22,14 @@ pub(super) fn delete<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, to
 }
 
 /// Asks every shard that has partitions of the topic how they are doing.
-pub(super) fn describe<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, topic: TopicId) {
+pub(super) fn describe<N: Network>(core: &Core<N>, mut pending: Pending<N::Stream>, topic: TopicId) {
     let Some(descriptor) = core.topic(pending.connection.shard, topic) else {
         let response = Response::Error(ErrorResponse::from(&Refusal::UnknownTopic(topic)));
         return core.answer_now(pending, &response);
     };
     let owners: Vec<ShardId> = descriptor.owners().into_iter().collect();
+    // The answer is held from now on, part by part.
+    core.charge(&mut pending, descriptor.placement().len() * PartitionDescription::ENCODED_BYTES);
     let gather = Rc::new(Gather::new(pending, &descriptor));
     for shard in owners {
         let waiter = Waiter::Part { gather: Rc::clone(&gather), shard };

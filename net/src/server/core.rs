@@ -256,6 +256,13 @@ impl<N: Network> Core<N> {
         self.finish(pending, |core, pending| respond(core, pending, reply));
     }
 
+    /// Counts what is held for a request beside its own bytes.
+    pub fn charge(&self, pending: &mut Pending<N::Stream>, bytes: usize) {
+        pending.bytes += bytes;
+        pending.connection.charge_request(bytes);
+        self.bytes.take(bytes);
+    }
+
     /// A client's request is answered by `answer`, and no longer under way.
     pub fn finish(&self, pending: Pending<N::Stream>, answer: impl FnOnce(&Self, &Pending<N::Stream>)) {
         answer(self, &pending);

@@ -45,9 +45,12 @@ impl StopSignals {
         }
         let shared = Arc::clone(shared);
         thread::spawn(move || {
+            // A drain that began with the end of standard input is no signal: the first one still is the first.
+            let mut was_told = false;
             loop {
                 match self.set.wait() {
-                    Ok(signal) if !shared.is_stopping() => {
+                    Ok(signal) if !was_told => {
+                        was_told = true;
                         tracing::info!(%signal, "draining; a second signal ends the process at once");
                         shared.stop();
                     }
