@@ -20,7 +20,11 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked whether a process ended.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// The program, built by cargo at the first call of a test run with the profile of the running test.
+/// What the program is made from, in the workspace.
+const SOURCES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "engine/src", "net/src", "tools/src"];
+
+/// The program: as `cargo test` left it for the whole workspace, or built now if it is not there or older than its
+/// sources.
 ///
 /// It is held open, and started from there: what was built is what runs, even if another build replaces the file.
 pub fn program() -> &'static Path {
@@ -28,19 +32,42 @@ pub fn program() -> &'static Path {
     let (_, path) = PROGRAM.get_or_init(|| {
         let test = std::env::current_exe().expect("a test knows its own program");
         let profile = test.ancestors().nth(2).expect("tests lie in a folder of the profile's one");
-        let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile has a name");
-        let mut cargo = Command::new(env!("CARGO"));
-        // Of the whole workspace, so that what the tests were built from serves again.
-        cargo.args(["build", "--quiet", "--workspace", "--bin", "florin"]);
-        cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
-        cargo.arg("--target-dir").arg(profile.parent().expect("a profile's folder lies in the target directory"));
-        let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo can be started");
-        assert!(status.success(), "the server cannot be built");
-        let file = std::fs::File::open(profile.join("florin")).expect("the server was built");
+        let program = profile.join("florin");
+        if !is_fresh(&program) {
+            build(profile);
+        }
+        let file = std::fs::File::open(program).expect("the server was built");
         let path = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         (file, path)
     });
     path
+}
+
+fn build(profile: &Path) {
+    let name = profile.file_name().and_then(|name| name.to_str()).expect("a profile has a name");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--workspace", "--bin", "florin"]);
+    cargo.args(["--profile", if name == "debug" { "dev" } else { name }]);
+    cargo.arg("--target-dir").arg(profile.parent().expect("a profile's folder lies in the target directory"));
+    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo can be started");
+    assert!(status.success(), "the server cannot be built");
+}
+
+/// Whether the program is there and younger than everything that it is made from.
+fn is_fresh(program: &Path) -> bool {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let Ok(built) = modified(program) else { return false };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace");
+    let mut left: Vec<PathBuf> = SOURCES.iter().map(|source| root.join(source)).collect();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).expect("the workspace can be read");
+            left.extend(entries.map(|entry| entry.expect("the workspace can be read").path()));
+        } else if modified(&path).is_ok_and(|changed| changed > built) {
+            return false;
+        }
+    }
+    true
 }
 
 /// How a server is started: on free ports of the local host, with a journal that is quickly formatted.
