@@ -14,10 +14,10 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// `limit` for at most `holder_count_max` holders.
+    /// `limit` for at most `holder_count_max` holders; each may have one at least.
     pub fn new(limit: usize, holder_count_max: usize) -> Self {
         let easy = limit / 2;
-        Self { used: Cell::new(0), easy, equal_share: (limit - easy) / holder_count_max.max(1) }
+        Self { used: Cell::new(0), easy, equal_share: ((limit - easy) / holder_count_max.max(1)).max(1) }
     }
 
     /// Whether a holder of `own` may take more.

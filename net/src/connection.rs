@@ -72,6 +72,7 @@ pub struct Connection<S> {
     request_bytes: Cell<usize>,
     queued_bytes: Cell<usize>,
     polls: RefCell<BTreeSet<RequestId>>,
+    forward_count: Cell<usize>,
     /// When the last frame came, or the last answer left.
     active_at: Cell<Monotonic>,
     /// When the first byte of the frame that is coming in was there; of a new connection, when it came.
@@ -96,6 +97,7 @@ impl<S: Stream> Connection<S> {
             request_bytes: Cell::new(0),
             queued_bytes: Cell::new(0),
             polls: RefCell::default(),
+            forward_count: Cell::new(0),
             active_at: Cell::new(now),
             frame_since: Cell::new(Some(now)),
             send_since: Cell::new(None),
@@ -148,6 +150,7 @@ impl<S: Stream> Connection<S> {
             Phase::Open | Phase::Closing | Phase::Finishing => Phase::Finishing,
         });
         self.to_send.notify();
+        self.has_room.notify();
     }
 
     /// The socket, for whoever reads on although nobody wants what comes.
@@ -212,6 +215,9 @@ impl<S: Stream> Connection<S> {
         self.request_bytes.set(self.request_bytes.get() - bytes);
         self.active_at.set(now);
         self.has_room.notify();
+        if self.phase.get() != Phase::Open {
+            self.to_send.notify();
+        }
     }
 
     /// Requests under way.
@@ -222,6 +228,11 @@ impl<S: Stream> Connection<S> {
     /// Bytes of requests under way and of what waits to be sent.
     pub fn held_bytes(&self) -> usize {
         self.request_bytes.get() + self.queued_bytes.get()
+    }
+
+    /// Requests that other executors have.
+    pub fn forward_count(&self) -> &Cell<usize> {
+        &self.forward_count
     }
 
     /// Fetches that wait for data.

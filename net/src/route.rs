@@ -99,6 +99,8 @@ pub struct MeshPort {
     forwards_max: usize,
     /// Forwarded requests to each executor whose answer is still out.
     under_way: Vec<Cell<usize>>,
+    /// Those of them that wait for data.
+    polls_under_way: Vec<Cell<usize>>,
 }
 
 /// There is no credit left: too many requests are under way to that executor.
@@ -123,6 +125,7 @@ pub fn mesh(executor_count: usize) -> Vec<MeshPort> {
             doorbells: Arc::clone(&doorbells),
             forwards_max,
             under_way: (0..executor_count).map(|_| Cell::new(0)).collect(),
+            polls_under_way: (0..executor_count).map(|_| Cell::new(0)).collect(),
         })
         .collect()
 }
@@ -143,7 +146,19 @@ impl MeshPort {
         self.doorbells[self.executor].heard().await;
     }
 
-    /// Sends a request to a shard of another executor; takes a credit, which the answer gives back.
+    /// Requests that may be under way to one other executor.
+    pub fn forwards_max(&self) -> usize {
+        self.forwards_max
+    }
+
+    /// Notes that a forwarded fetch that may wait for data was answered.
+    pub fn end_poll(&self, to: usize) {
+        let left = self.polls_under_way[to].get().checked_sub(1);
+        self.polls_under_way[to].set(left.expect("every poll that ends was begun"));
+    }
+
+    /// Sends a request to a shard of another executor; takes a credit, which the answer gives back. Fetches that wait
+    /// for data take half of the credits at most, for they keep them for long; [`MeshPort::end_poll`] ends them.
     ///
     /// # Errors
     /// If there is none; nothing was sent.
@@ -151,6 +166,13 @@ impl MeshPort {
         let under_way = &self.under_way[to];
         if under_way.get() >= self.forwards_max {
             return Err(NoCredit);
+        }
+        if request.waits_for_data() {
+            let polls = &self.polls_under_way[to];
+            if polls.get() >= self.forwards_max / 2 {
+                return Err(NoCredit);
+            }
+            polls.set(polls.get() + 1);
         }
         under_way.set(under_way.get() + 1);
         self.push(to, Parcel::Forward { shard, id, request });

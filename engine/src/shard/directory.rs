@@ -122,12 +122,18 @@ pub fn take(directory: &Path, settings: &Settings) -> Result<TakenDirectory, Dir
         return Ok(TakenDirectory { lock, identity, formatted: true, warnings });
     }
     let warnings = check_fitness(directory, settings)?;
-    let identity = block_on(read_identity(&BlockingDisk, directory))?;
-    if let Some(expected) = settings.expect_id.filter(|expected| *expected != identity.directory_id) {
-        let found = identity.directory_id;
-        return Err(DirectoryError::OtherDirectory { path: directory.to_owned(), expected, found });
-    }
+    let expected = |identity: &Identity| match settings.expect_id {
+        Some(expected) if expected != identity.directory_id => {
+            let found = identity.directory_id;
+            Err(DirectoryError::OtherDirectory { path: directory.to_owned(), expected, found })
+        }
+        _ => Ok(()),
+    };
+    // Another directory than the expected one is left as it is, its lock included.
+    expected(&block_on(read_identity(&BlockingDisk, directory))?)?;
     let lock = DirectoryLock::take(directory)?;
+    let identity = block_on(read_identity(&BlockingDisk, directory))?;
+    expected(&identity)?;
     Ok(TakenDirectory { lock, identity, formatted: false, warnings })
 }
 

@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::request::{FetchFrom, Fetched, OffsetAt, PartitionStatus, Reply};
 use super::{Refusal, Shard};
 use crate::limits::{FETCH_BYTES_MAX, FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
-use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId, ShardId, TopicId};
+use crate::model::{Monotonic, Now, Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
 
 /// Fetches that wait for data, found by partition and by deadline.
 #[derive(Debug, Default)]
 pub(super) struct LongPolls {
-    by_partition: BTreeMap<PartitionId, Vec<Poll>>,
+    /// Of each partition, by the append time that ends the wait: only those that end are looked at.
+    by_partition: BTreeMap<PartitionId, BTreeMap<(Realtime, RequestId), Poll>>,
     deadlines: BTreeSet<(Monotonic, RequestId, PartitionId)>,
-    by_request: BTreeMap<RequestId, (Monotonic, PartitionId)>,
+    by_request: BTreeMap<RequestId, (PartitionId, Realtime)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,17 @@ struct Poll {
     from: FetchFrom,
     bytes_max: usize,
     deadline: Monotonic,
+}
+
+impl Poll {
+    /// The least append time of a batch that ends the wait. A fetch by offset waits at the end of its partition, so
+    /// any batch does.
+    fn ends_at(&self) -> Realtime {
+        match self.from {
+            FetchFrom::Offset(_) => Realtime(0),
+            FetchFrom::Time(time) => time,
+        }
+    }
 }
 
 impl LongPolls {
@@ -35,28 +47,36 @@ impl LongPolls {
 
     fn add(&mut self, partition: PartitionId, poll: Poll) {
         self.deadlines.insert((poll.deadline, poll.id, partition));
-        self.by_request.insert(poll.id, (poll.deadline, partition));
-        self.by_partition.entry(partition).or_default().push(poll);
+        self.by_request.insert(poll.id, (partition, poll.ends_at()));
+        self.by_partition.entry(partition).or_default().insert((poll.ends_at(), poll.id), poll);
     }
 
-    fn take(&mut self, partition: PartitionId) -> Vec<Poll> {
-        let polls = self.by_partition.remove(&partition).unwrap_or_default();
-        for poll in &polls {
-            self.deadlines.remove(&(poll.deadline, poll.id, partition));
-            self.by_request.remove(&poll.id);
-        }
-        polls
-    }
-
-    fn take_one(&mut self, id: RequestId) -> Option<(PartitionId, Poll)> {
-        let (deadline, partition) = self.by_request.remove(&id)?;
-        self.deadlines.remove(&(deadline, id, partition));
-        let polls = self.by_partition.get_mut(&partition).expect("every request has its poll");
-        let at = polls.iter().position(|poll| poll.id == id).expect("every request has its poll");
-        let poll = polls.remove(at);
+    /// Takes the polls of a partition that a batch appended at `append_time` ends.
+    fn take(&mut self, partition: PartitionId, append_time: Realtime) -> Vec<Poll> {
+        let Some(polls) = self.by_partition.get_mut(&partition) else { return Vec::new() };
+        let later = match append_time.0.checked_add(1) {
+            Some(next) => polls.split_off(&(Realtime(next), RequestId(0))),
+            None => BTreeMap::new(),
+        };
+        let ended = std::mem::replace(polls, later);
         if polls.is_empty() {
             self.by_partition.remove(&partition);
         }
+        for poll in ended.values() {
+            self.deadlines.remove(&(poll.deadline, poll.id, partition));
+            self.by_request.remove(&poll.id);
+        }
+        ended.into_values().collect()
+    }
+
+    fn take_one(&mut self, id: RequestId) -> Option<(PartitionId, Poll)> {
+        let (partition, ends_at) = self.by_request.remove(&id)?;
+        let polls = self.by_partition.get_mut(&partition).expect("every request has its poll");
+        let poll = polls.remove(&(ends_at, id)).expect("every request has its poll");
+        if polls.is_empty() {
+            self.by_partition.remove(&partition);
+        }
+        self.deadlines.remove(&(poll.deadline, id, partition));
         Some((partition, poll))
     }
 
@@ -141,13 +161,19 @@ impl Shard {
         self.topic(partition.topic)?.shard_of(partition.index)
     }
 
-    /// More of a partition is durable: whoever waited for it is answered. A fetch by time may have to wait on.
+    /// More of a partition is durable, or it is gone: whoever waited for that is answered. A fetch by time waits on
+    /// until a batch is as late.
     pub(super) fn wake_polls(&mut self, partition: PartitionId) {
-        for poll in self.polls.take(partition) {
-            match self.poll_reply(partition, &poll) {
-                Reply::Fetched(fetched) if fetched.batches.is_empty() => self.polls.add(partition, poll),
-                reply => self.answer(poll.id, reply),
-            }
+        let reached = match self.visible_partition(partition) {
+            None => Realtime(u64::MAX),
+            Some(state) => match state.last_durable_append_time() {
+                None => return,
+                Some(append_time) => append_time,
+            },
+        };
+        for poll in self.polls.take(partition, reached) {
+            let reply = self.poll_reply(partition, &poll);
+            self.answer(poll.id, reply);
         }
     }
 
@@ -162,7 +188,7 @@ impl Shard {
     /// Answers every fetch that waits with what there is.
     pub(super) fn end_all_polls(&mut self) {
         for partition in self.polls.partitions() {
-            for poll in self.polls.take(partition) {
+            for poll in self.polls.take(partition, Realtime(u64::MAX)) {
                 let reply = self.poll_reply(partition, &poll);
                 self.answer(poll.id, reply);
             }

@@ -68,6 +68,13 @@ pub enum Request {
     ConfirmClock,
 }
 
+impl Request {
+    /// Whether it may be left unanswered until there is data.
+    pub fn waits_for_data(&self) -> bool {
+        matches!(self, Self::Fetch { wait_ns, .. } if *wait_ns > 0)
+    }
+}
+
 /// Where a fetch begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FetchFrom {

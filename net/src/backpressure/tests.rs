@@ -27,6 +27,13 @@ fn a_greedy_holder_leaves_every_other_its_equal_share() {
 }
 
 #[test]
+fn more_holders_than_there_is_to_share_may_still_have_one_each() {
+    let shared = Shared::new(10, 1000);
+    shared.take(10);
+    assert!(shared.admits(0) && !shared.admits(1));
+}
+
+#[test]
 #[should_panic(expected = "no more is given back than was taken")]
 fn what_was_not_taken_is_not_given_back() {
     Shared::new(10, 1).give_back(1);

@@ -17,6 +17,9 @@ const BUFFER_BYTES: usize = 8 * 1024;
 /// client is gone. Whatever it has under way would otherwise be kept for nobody.
 const PAUSED_BYTES_MAX: usize = 64 * 1024;
 
+/// Frames that one connection has carried out before the others have their turn.
+const FRAMES_PER_TURN: u32 = 32;
+
 /// How reading ended.
 #[derive(Debug)]
 pub enum ReadEnd {
@@ -78,6 +81,7 @@ pub async fn read_requests<N: Network>(
     let mut reader = FrameReader::new(REQUEST_BYTES_MAX);
     *reader.buffer_mut() = BytesMut::with_capacity(BUFFER_BYTES);
     let mut client_ended = false;
+    let mut frames_in_turn = 0;
     let mut buffered = Buffered { sink, bytes: 0 };
     loop {
         loop {
@@ -106,6 +110,11 @@ pub async fn read_requests<N: Network>(
             }
             match reader.next_frame() {
                 Ok(Some(frame)) => {
+                    frames_in_turn += 1;
+                    if frames_in_turn == FRAMES_PER_TURN {
+                        frames_in_turn = 0;
+                        take_turns().await;
+                    }
                     buffered.note(reader.buffered_bytes());
                     connection.frame_since.set(None);
                     connection.active_at.set(network.now().monotonic);
@@ -118,6 +127,7 @@ pub async fn read_requests<N: Network>(
         if client_ended {
             return ReadEnd::Closed;
         }
+        frames_in_turn = 0;
         take_turns().await;
         let waits_for_rest = reader.buffered_bytes() > 0 || !connection.has_negotiated();
         if !waits_for_rest {

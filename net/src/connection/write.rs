@@ -9,8 +9,10 @@ use crate::io::{Network, Stream};
 
 /// Batches of a fetch are gathered up to this many bytes for one send.
 const GATHER_BYTES: usize = 64 * 1024;
+/// What a client must take within its time.
+const PIECE_BYTES: usize = 64 * 1024;
 
-/// Sends until the connection is closed and everything is sent, or until it is gone. `sent` is told of every piece
+/// Sends until the connection is closed, everything under way is answered and everything is sent, or until it is gone. `sent` is told of every piece
 /// that left with the bytes that it had been counted with.
 pub async fn send_responses<N: Network>(
     network: &N,
@@ -50,7 +52,7 @@ pub async fn send_responses<N: Network>(
                 sent(bytes);
                 result?;
             }
-            None if connection.phase() != Phase::Open => return Ok(()),
+            None if connection.phase() != Phase::Open && connection.request_count() == 0 => return Ok(()),
             None => connection.to_send.happened().await,
         }
         if connection.phase() == Phase::Gone {
@@ -59,15 +61,17 @@ pub async fn send_responses<N: Network>(
     }
 }
 
-async fn send_all<N: Network>(network: &N, connection: &Connection<N::Stream>, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
+async fn send_all<N: Network>(network: &N, connection: &Connection<N::Stream>, bytes: &[u8]) -> io::Result<()> {
+    // A client that takes a byte now and then takes as good as nothing: the time begins anew with each piece only.
+    for mut piece in bytes.chunks(PIECE_BYTES) {
         connection.send_since.set(Some(network.now().monotonic));
-        let done = connection.stream.write(bytes).await;
-        connection.send_since.set(None);
-        match done? {
-            0 => return Err(io::ErrorKind::WriteZero.into()),
-            done => bytes = &bytes[done..],
+        while !piece.is_empty() {
+            match connection.stream.write(piece).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                done => piece = &piece[done..],
+            }
         }
+        connection.send_since.set(None);
     }
     Ok(())
 }

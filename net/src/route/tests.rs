@@ -3,8 +3,8 @@
 use std::thread;
 
 use florin_engine::catalogue::CatalogueMessage;
-use florin_engine::model::{Offset, RequestId, ShardId, TopicId};
-use florin_engine::shard::{Reply, Request};
+use florin_engine::model::{Offset, PartitionId, RequestId, ShardId, TopicId};
+use florin_engine::shard::{FetchFrom, Reply, Request};
 use futures_util::FutureExt;
 
 use super::{MeshPort, Message, NoCredit, Parcel, mesh};
@@ -60,6 +60,23 @@ fn without_credit_nothing_is_sent_and_an_answer_gives_credit_back() {
     assert!(first.receive().is_some());
     forward(&first, credits).unwrap();
     assert_eq!(forward(&first, credits + 1), Err(NoCredit));
+}
+
+#[test]
+fn fetches_that_wait_leave_half_of_the_credits_to_everything_else() {
+    let (first, second) = pair();
+    let credits = FORWARDS_PER_EXECUTOR_MAX / 2;
+    let poll = |id| {
+        let partition = PartitionId { topic: TopicId(1), index: 0 };
+        let request = Request::Fetch { partition, from: FetchFrom::Offset(Offset(0)), bytes_max: 1, wait_ns: 1 };
+        first.forward(1, ShardId(1), RequestId(id), request)
+    };
+    assert_eq!((0..).take_while(|id| poll(*id).is_ok()).count(), credits / 2);
+    assert_eq!((0..).take_while(|id| forward(&first, *id).is_ok()).count(), credits / 2);
+    answer_next(&second);
+    assert!(first.receive().is_some());
+    first.end_poll(1);
+    poll(1).unwrap();
 }
 
 #[test]

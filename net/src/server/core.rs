@@ -65,6 +65,8 @@ struct Waiting<S> {
     waiter: Waiter<S>,
     shard: ShardId,
     is_poll: bool,
+    /// The executor that has it, if that is another one.
+    forwarded_to: Option<usize>,
 }
 
 /// A shard that runs here.
@@ -95,6 +97,8 @@ pub struct Core<N: Network> {
     pub requests: Shared,
     /// Waiting fetches over all connections.
     pub polls: Shared,
+    /// Requests that each other executor has, over all connections.
+    pub forwards: Vec<Shared>,
     /// Connections that are being told that there are too many.
     pub turning_away_count: Cell<usize>,
     /// Shards that are closed.
@@ -116,6 +120,7 @@ impl<N: Network> Core<N> {
             bytes: Shared::new(settings.executor_bytes_max, connection_count_max),
             requests: Shared::new(EXECUTOR_REQUESTS_MAX, connection_count_max),
             polls: Shared::new(EXECUTOR_POLLS_MAX, connection_count_max),
+            forwards: shared.executors.iter().map(|_| Shared::new(mesh.forwards_max(), connection_count_max)).collect(),
             network,
             settings,
             shared,
@@ -194,9 +199,9 @@ impl<N: Network> Core<N> {
 
     /// Asks a shard, wherever it runs. `misrouted` says that the client could have asked the right port.
     pub fn ask(&self, shard: ShardId, request: Request, waiter: Waiter<N::Stream>) {
-        let is_poll = matches!(request, Request::Fetch { wait_ns, .. } if wait_ns > 0);
+        let is_poll = request.waits_for_data();
         let executor = self.shared.executor_of(shard);
-        let key = self.waiting.borrow_mut().insert(Waiting { waiter, shard, is_poll });
+        let key = self.waiting.borrow_mut().insert(Waiting { waiter, shard, is_poll, forwarded_to: None });
         let id = RequestId(key as u64);
         if is_poll {
             self.begin_poll(id);
@@ -207,13 +212,44 @@ impl<N: Network> Core<N> {
                 None => self.answered(id, Reply::Refused(self.not_here(shard))),
             }
         } else {
-            match self.mesh.forward(executor, shard, id, request) {
-                Ok(()) => self.counters().forwarded.add(1),
-                Err(_) => {
-                    self.counters().no_credit.add(1);
-                    self.answered(id, Reply::Refused(Refusal::Busy(shard)));
-                }
+            let has_share = self.has_share_of_forwards(key, executor);
+            if has_share && self.mesh.forward(executor, shard, id, request).is_ok() {
+                self.counters().forwarded.add(1);
+                self.begin_forward(key, executor);
+            } else {
+                self.counters().no_credit.add(1);
+                self.answered(id, Reply::Refused(Refusal::Busy(shard)));
             }
+        }
+    }
+
+    /// Whether the connection that asks may have one more request on another executor.
+    fn has_share_of_forwards(&self, key: usize, executor: usize) -> bool {
+        match &self.waiting.borrow()[key].waiter {
+            Waiter::Client(pending) => self.forwards[executor].admits(pending.connection.forward_count().get()),
+            Waiter::Remote { .. } | Waiter::Part { .. } => true,
+        }
+    }
+
+    fn begin_forward(&self, key: usize, executor: usize) {
+        let mut waiting = self.waiting.borrow_mut();
+        waiting[key].forwarded_to = Some(executor);
+        if let Waiter::Client(pending) = &waiting[key].waiter {
+            let count = pending.connection.forward_count();
+            count.set(count.get() + 1);
+            self.forwards[executor].take(1);
+        }
+    }
+
+    fn end_forward(&self, waiting: &Waiting<N::Stream>) {
+        let Some(executor) = waiting.forwarded_to else { return };
+        if waiting.is_poll {
+            self.mesh.end_poll(executor);
+        }
+        if let Waiter::Client(pending) = &waiting.waiter {
+            let count = pending.connection.forward_count();
+            count.set(count.get() - 1);
+            self.forwards[executor].give_back(1);
         }
     }
 
@@ -233,7 +269,9 @@ impl<N: Network> Core<N> {
         if is_poll {
             self.end_poll(id);
         }
-        let Waiting { waiter, shard, .. } = self.waiting.borrow_mut().remove(key);
+        let waiting = self.waiting.borrow_mut().remove(key);
+        self.end_forward(&waiting);
+        let Waiting { waiter, shard, .. } = waiting;
         match waiter {
             Waiter::Client(pending) => self.answer_client(pending, shard, reply),
             Waiter::Remote { executor, id } => {

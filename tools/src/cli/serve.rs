@@ -78,8 +78,8 @@ pub struct ServeArguments {
 }
 
 const AFTER_HELP: &str = "\
-When every shard serves, one line of JSON goes to standard output: address, ports, http, directory_id. Logs go to
-standard error; FLORIN_LOG chooses what they show, such as debug, or florin_net=debug. SIGTERM and SIGINT drain: what
+When every shard that could be opened serves, one line of JSON goes to standard output: address, ports, http,
+directory_id. Logs go to standard error; FLORIN_LOG chooses what they show, such as debug, or florin_net=debug. SIGTERM and SIGINT drain: what
 was taken is answered, the journals are closed in order, exit code 0. A second signal ends at once, as a crash would.
 
 --shards and the sizes count only for a directory that is formatted now: later they are as they were then.";

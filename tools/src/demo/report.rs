@@ -127,7 +127,7 @@ impl Report<'_> {
         }
         if self.captured.in_flight.max > 0 {
             let typical = self.captured.in_flight.typical;
-            let what = format!("at least {IN_FLIGHT_MIN} captures were in flight");
+            let what = format!("at least {IN_FLIGHT_MIN} captures were in flight, typically");
             put(self.is_in_flight(), &what, &format!("typically {typical} were"));
         }
     }

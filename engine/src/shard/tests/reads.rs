@@ -135,6 +135,33 @@ fn a_cancelled_long_poll_is_answered_at_once_and_waits_no_more() {
 }
 
 #[test]
+fn a_long_poll_by_time_ends_with_the_first_batch_that_is_as_late_and_with_none_before() {
+    let (mut rig, partition) = Rig::with_partition();
+    let start = rig.now.realtime.0;
+    let from = |time| FetchFrom::Time(Realtime(time));
+    let wait_ns = SECOND_NS;
+    let soon = rig.ask(Request::Fetch { partition, from: from(start + 1000), bytes_max: 1, wait_ns });
+    let late = rig.ask(Request::Fetch { partition, from: from(start + 2000), bytes_max: 1, wait_ns });
+    let never = rig.ask(Request::Fetch { partition, from: from(u64::MAX), bytes_max: 1, wait_ns });
+    rig.pass(999);
+    rig.capture(partition, batch(b"early"));
+    rig.settle();
+    assert_eq!((rig.reply(soon), rig.reply(late)), (None, None));
+    rig.pass(1);
+    rig.capture(partition, batch(b"soon"));
+    rig.settle();
+    assert_eq!(shown_by(rig.reply(soon)), [1]);
+    assert_eq!(rig.reply(late), None);
+    rig.pass(1000);
+    rig.capture(partition, batch(b"late"));
+    rig.settle();
+    assert_eq!(shown_by(rig.reply(late)), [2]);
+    assert_eq!(rig.reply(never), None);
+    rig.event(Event::Shutdown);
+    assert_eq!(shown_by(rig.reply(never)), [0u64; 0]);
+}
+
+#[test]
 fn a_capture_that_nobody_waits_for_any_more_is_stored_all_the_same() {
     let (mut rig, partition) = Rig::with_partition();
     let capture = rig.capture(partition, batch(b"a"));

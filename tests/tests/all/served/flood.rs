@@ -13,7 +13,7 @@ use super::{GoodClient, MIB, open, partition_on, place, roomy, start, wait_until
 
 /// Bad frames before memory is measured, and after.
 const WARM_UP_COUNT: usize = 50_000;
-const FRAME_COUNT: usize = 950_000;
+const FRAME_COUNT: usize = 1_000_000;
 /// Connections that send them.
 const CLIENT_COUNT: usize = 4;
 /// Frames that are sent at once, before the answers to them are read.
