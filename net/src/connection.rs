@@ -9,7 +9,6 @@ use florin_engine::model::{Monotonic, RequestId, ShardId};
 use florin_engine::shard::Fetched;
 
 use crate::io::Stream;
-use crate::protocol::response::put_fetched_frame;
 
 mod event;
 mod outgoing;
@@ -258,12 +257,6 @@ impl<S: Stream> Connection<S> {
             None
         }
     }
-}
-
-/// Appends the frame of a fetch's answer without its batches, which follow.
-fn fetched_head(out: &mut BytesMut, correlation: u64, fetched: &Fetched) {
-    let table = fetched.batches.iter().map(|batch| (batch.base_offset, batch.append_time, batch.bytes.len()));
-    put_fetched_frame(out, correlation, fetched.start_offset, fetched.high_watermark, table);
 }
 
 #[cfg(test)]

@@ -95,6 +95,7 @@ pub struct MeshPort {
     outgoing: Vec<Arc<Lane>>,
     /// From each other executor to this one.
     incoming: Vec<Arc<Lane>>,
+    next_lane: Cell<usize>,
     doorbells: Arc<[Doorbell]>,
     forwards_max: usize,
     /// Forwarded requests to each executor whose answer is still out.
@@ -122,6 +123,7 @@ pub fn mesh(executor_count: usize) -> Vec<MeshPort> {
             executor,
             outgoing: lanes[executor].clone(),
             incoming: lanes.iter().map(|from| Arc::clone(&from[executor])).collect(),
+            next_lane: Cell::new(0),
             doorbells: Arc::clone(&doorbells),
             forwards_max,
             under_way: (0..executor_count).map(|_| Cell::new(0)).collect(),
@@ -198,8 +200,11 @@ impl MeshPort {
 
     /// The next parcel from another executor, and its number.
     pub fn receive(&self) -> Option<(usize, Parcel)> {
-        let (from, parcel) =
-            self.incoming.iter().enumerate().find_map(|(from, lane)| Some((from, *lane.parcels.pop()?)))?;
+        // Each lane in turn, so that a busy one keeps no other waiting.
+        let count = self.incoming.len();
+        let lanes = (0..count).map(|step| (self.next_lane.get() + step) % count);
+        let (from, parcel) = lanes.into_iter().find_map(|from| Some((from, *self.incoming[from].parcels.pop()?)))?;
+        self.next_lane.set(from + 1);
         if let Parcel::Answer { .. } = parcel {
             let left = self.under_way[from].get().checked_sub(1);
             self.under_way[from].set(left.expect("every answer belongs to a request under way"));

@@ -5,8 +5,13 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 use florin_engine::shard::Fetched;
 
+use crate::protocol::response::{fetched_frame_bytes, put_fetched_frame};
+
 /// Buffers that got larger than this are not kept for the next response.
 const SPARE_BYTES_MAX: usize = 64 * 1024;
+
+/// An answer of a fetch that is no larger than this is copied at once, and leaves with its neighbours.
+const COPIED_BYTES_MAX: usize = 4 * 1024;
 
 /// Something to send.
 #[derive(Debug)]
@@ -20,6 +25,17 @@ pub enum Outgoing {
         /// The batches.
         fetched: Fetched,
     },
+}
+
+/// Bytes of the frame of a fetch's answer.
+pub(super) fn frame_bytes(fetched: &Fetched) -> usize {
+    fetched_frame_bytes(fetched.batches.len(), fetched.batches.iter().map(|batch| batch.bytes.len()).sum())
+}
+
+/// Appends the frame of a fetch's answer without its batches, which follow.
+pub(super) fn fetched_head(out: &mut BytesMut, correlation: u64, fetched: &Fetched) {
+    let table = fetched.batches.iter().map(|batch| (batch.base_offset, batch.append_time, batch.bytes.len()));
+    put_fetched_frame(out, correlation, fetched.start_offset, fetched.high_watermark, table);
 }
 
 /// The queue of a connection.
@@ -42,9 +58,15 @@ impl OutgoingQueue {
         tail.len() - before
     }
 
-    /// Appends a fetch's answer; returns how many bytes its batches have.
+    /// Appends a fetch's answer; returns how many bytes its frame has.
     pub fn push_fetched(&mut self, correlation: u64, fetched: Fetched) -> usize {
-        let bytes = fetched.batches.iter().map(|batch| batch.bytes.len()).sum();
+        let bytes = frame_bytes(&fetched);
+        if bytes <= COPIED_BYTES_MAX {
+            return self.push_frames(|out| {
+                fetched_head(out, correlation, &fetched);
+                fetched.batches.iter().for_each(|batch| out.extend_from_slice(&batch.bytes));
+            });
+        }
         self.waiting.push_back(Outgoing::Fetched { correlation, fetched });
         bytes
     }

@@ -13,6 +13,8 @@ use crate::protocol::{Frame, FrameError, FrameReader};
 
 /// What a connection's buffer begins with.
 const BUFFER_BYTES: usize = 8 * 1024;
+/// What an empty buffer may hold on to while nothing comes.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
 /// A connection that has to wait for room is read from as long as less than this lies unread, so as to notice that its
 /// client is gone. Whatever it has under way would otherwise be kept for nobody.
 const PAUSED_BYTES_MAX: usize = 64 * 1024;
@@ -86,6 +88,10 @@ pub async fn read_requests<N: Network>(
     loop {
         loop {
             buffered.note(reader.buffered_bytes());
+            if frames_in_turn == FRAMES_PER_TURN {
+                frames_in_turn = 0;
+                take_turns().await;
+            }
             if connection.phase() != Phase::Open {
                 return ReadEnd::Closed;
             }
@@ -111,10 +117,6 @@ pub async fn read_requests<N: Network>(
             match reader.next_frame() {
                 Ok(Some(frame)) => {
                     frames_in_turn += 1;
-                    if frames_in_turn == FRAMES_PER_TURN {
-                        frames_in_turn = 0;
-                        take_turns().await;
-                    }
                     buffered.note(reader.buffered_bytes());
                     connection.frame_since.set(None);
                     connection.active_at.set(network.now().monotonic);
@@ -129,6 +131,10 @@ pub async fn read_requests<N: Network>(
         }
         frames_in_turn = 0;
         take_turns().await;
+        let buffer = reader.buffer_mut();
+        if buffer.is_empty() && buffer.capacity() > KEPT_BYTES_MAX {
+            *buffer = BytesMut::with_capacity(BUFFER_BYTES);
+        }
         let waits_for_rest = reader.buffered_bytes() > 0 || !connection.has_negotiated();
         if !waits_for_rest {
             connection.frame_since.set(None);

@@ -9,6 +9,7 @@ use futures_util::FutureExt;
 
 use super::{Connection, Event, Lapse, Outgoing, OutgoingQueue, Patience, Phase};
 use crate::io::Stream;
+use crate::protocol::response::fetched_frame_bytes;
 
 const PATIENCE: Patience = Patience { idle_ns: 1000, frame_ns: 100, send_ns: 300 };
 
@@ -33,6 +34,9 @@ fn connection() -> Connection<DeadStream> {
     let peer = SocketAddr::from(([127, 0, 0, 1], 1));
     Connection::new(DeadStream, ShardId(0), peer, Monotonic(0))
 }
+
+/// Larger than what is copied at once.
+const LARGE: &[u8] = &[7; 10_000];
 
 fn fetched(bytes: &'static [u8]) -> Fetched {
     let batch = HeldBatch {
@@ -83,11 +87,16 @@ fn what_a_connection_holds_is_its_requests_and_what_waits_to_be_sent() {
     connection.begin_request(60);
     connection.charge_request(40);
     assert_eq!(connection.push_frames(|out| out.extend_from_slice(b"1234")), 4);
-    assert_eq!(connection.push_fetched(1, fetched(b"batch")), 5);
-    assert_eq!((connection.held_bytes(), connection.request_count()), (109, 1));
+    let large = fetched_frame_bytes(1, LARGE.len());
+    let empty = fetched_frame_bytes(0, 0);
+    assert_eq!(connection.push_fetched(1, fetched(LARGE)), large);
+    let nothing = Fetched { batches: Vec::new(), ..fetched(b"") };
+    assert_eq!(connection.push_fetched(2, nothing), empty, "an answer without batches is counted as well");
+    let queued = 4 + large + empty;
+    assert_eq!((connection.held_bytes(), connection.request_count()), (100 + queued, 1));
     connection.end_request(100, Monotonic(1));
-    assert_eq!(connection.held_bytes(), 9);
-    assert_eq!(connection.drop_outgoing(), 9);
+    assert_eq!(connection.held_bytes(), queued);
+    assert_eq!(connection.drop_outgoing(), queued);
     assert_eq!(connection.held_bytes(), 0);
 }
 
@@ -119,7 +128,7 @@ fn answers_of_one_turn_are_one_piece_and_keep_their_order_around_a_fetch() {
     let mut queue = OutgoingQueue::default();
     queue.push_frames(|out| out.extend_from_slice(b"one "));
     queue.push_frames(|out| out.extend_from_slice(b"two "));
-    queue.push_fetched(7, fetched(b"batch"));
+    queue.push_fetched(7, fetched(LARGE));
     queue.push_frames(|out| out.extend_from_slice(b"three"));
     assert!(matches!(queue.pop(), Some(Outgoing::Frames(frames)) if frames == b"one two ".as_slice()));
     assert!(matches!(queue.pop(), Some(Outgoing::Fetched { correlation: 7, .. })));

@@ -4,7 +4,8 @@ use std::io;
 
 use bytes::BytesMut;
 
-use super::{Connection, Outgoing, Phase, fetched_head};
+use super::outgoing::{fetched_head, frame_bytes};
+use super::{Connection, Outgoing, Phase};
 use crate::io::{Network, Stream};
 
 /// Batches of a fetch are gathered up to this many bytes for one send.
@@ -31,7 +32,7 @@ pub async fn send_responses<N: Network>(
                 result?;
             }
             Some(Outgoing::Fetched { correlation, fetched }) => {
-                let bytes = fetched.batches.iter().map(|batch| batch.bytes.len()).sum();
+                let bytes = frame_bytes(&fetched);
                 let mut buffer = BytesMut::new();
                 fetched_head(&mut buffer, correlation, &fetched);
                 let mut result = Ok(());

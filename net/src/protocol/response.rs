@@ -13,7 +13,7 @@ mod decode;
 mod encode;
 mod refused;
 
-pub use encode::put_fetched_frame;
+pub use encode::{fetched_frame_bytes, put_fetched_frame};
 
 /// The answer to [`Api::Negotiate`].
 #[derive(Clone, Debug, PartialEq, Eq)]

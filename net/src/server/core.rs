@@ -212,6 +212,10 @@ impl<N: Network> Core<N> {
                 None => self.answered(id, Reply::Refused(self.not_here(shard))),
             }
         } else {
+            if self.shared.is_drained() {
+                // The other executor may have gone already.
+                return self.answered(id, Reply::Refused(Refusal::Stopping(shard)));
+            }
             let has_share = self.has_share_of_forwards(key, executor);
             if has_share && self.mesh.forward(executor, shard, id, request).is_ok() {
                 self.counters().forwarded.add(1);

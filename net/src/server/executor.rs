@@ -16,11 +16,13 @@ use super::outlet::CoreOutlet;
 use super::settings::ServerSettings;
 use super::shared::ServerShared;
 use crate::connection::Event;
-use crate::io::{Listener, Network};
+use crate::io::{Listener, Network, take_turns};
 use crate::listener::{accept_connections, sweep_connections};
 use crate::protocol::ShardState;
 use crate::route::{MeshPort, Parcel};
 
+/// What is taken from other executors before everything else has its turn.
+const PARCELS_PER_TURN: u32 = 256;
 /// How often a starting executor looks whether its shards serve.
 const START_LOOK_NS: u64 = 1_000_000;
 /// How often a draining executor looks whether it is done.
@@ -140,7 +142,13 @@ async fn attend<N: Network>(core: Rc<Core<N>>) {
             told = true;
             core.stopping.notify();
         }
+        let mut parcels_in_turn = 0;
         while let Some((from, parcel)) = core.mesh.receive() {
+            parcels_in_turn += 1;
+            if parcels_in_turn == PARCELS_PER_TURN {
+                parcels_in_turn = 0;
+                take_turns().await;
+            }
             match parcel {
                 Parcel::Forward { shard, id, request } => {
                     core.ask(shard, request, Waiter::Remote { executor: from, id });

@@ -43,6 +43,11 @@ const SHARDS_HEAD_BYTES_MAX: usize =
 const FETCHED_BYTES_MAX: usize =
     FETCHED_FIXED_BYTES + FETCH_BYTES_MAX.div_ceil(HEADER_BYTES) * FETCHED_BATCH_BYTES + FETCH_BYTES_MAX;
 
+/// Bytes of a whole frame that [`put_fetched_frame`] begins.
+pub fn fetched_frame_bytes(batch_count: usize, batch_bytes: usize) -> usize {
+    FRAME_HEADER_BYTES + FETCHED_FIXED_BYTES + batch_count * FETCHED_BATCH_BYTES + batch_bytes
+}
+
 /// Bytes in the head of a fetch around its table of batches.
 const FETCHED_FIXED_BYTES: usize = 2 * size_of::<u64>() + COUNT_BYTES;
 /// Bytes of one batch in the table.

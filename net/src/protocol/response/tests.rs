@@ -8,7 +8,7 @@ use florin_engine::shard::Action;
 
 use super::{
     ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
-    ShardDescription, ShardEndpoints, ShardState, TopicDescription, TopicsPage, put_fetched_frame,
+    ShardDescription, ShardEndpoints, ShardState, TopicDescription, TopicsPage, fetched_frame_bytes, put_fetched_frame,
 };
 use crate::limits::{
     ERROR_MESSAGE_BYTES_MAX, METADATA_NAMES_MAX, METADATA_PAGE_BYTES, RESPONSE_BYTES_MAX, TEXT_BYTES_MAX,
@@ -182,6 +182,7 @@ fn a_fetch_frame_and_its_batches_are_the_response() {
     put_fetched_frame(&mut out, 8, Offset(0), Offset(42), batches.into_iter());
     out.put_slice(&batch);
     assert_eq!(out, golden(golden::FETCHED));
+    assert_eq!(out.len(), fetched_frame_bytes(1, batch.len()));
 }
 
 #[test]

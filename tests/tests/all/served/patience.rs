@@ -157,3 +157,31 @@ fn served_a_client_that_never_reads_costs_little_and_is_closed_and_nobody_else_w
     }
     assert!(server.stop().status.success());
 }
+
+#[test]
+fn served_answers_without_batches_count_as_well_and_end_the_reading_of_a_client_that_takes_none() {
+    const SENT_BYTES_MAX: usize = 200 << 20;
+    let Some(place) = place("answers without batches") else { return };
+    let server = start(&roomy(&place));
+    let address = server.address_of(0);
+    let topic = open(address).create_topic("payments", 4).expect("it is made");
+    let partition = partition_on(&topic, 0);
+    let good = GoodClient::start(address, partition_on(&topic, 1));
+    let mut deaf = open(address);
+    let mut burst = BytesMut::new();
+    for _ in 0..1000 {
+        let from = RequestFrom::Offset(Offset(0));
+        deaf.encode(&Request::Fetch { partition, from, bytes_max: 1, wait_ms: 0 }, &mut burst);
+    }
+    let before = server.resident_bytes();
+    deaf.stream().set_write_timeout(Some(Duration::from_secs(2))).expect("it is a socket");
+    let mut sent = 0;
+    while sent < SENT_BYTES_MAX && deaf.stream().write_all(&burst).is_ok() {
+        sent += burst.len();
+    }
+    let after = server.resident_bytes();
+    assert!(sent < SENT_BYTES_MAX, "{sent} bytes of requests were read although no answer was taken");
+    assert!(after.saturating_sub(before) <= 32 * MIB, "{before} bytes grew to {after}");
+    good.finish();
+    assert!(server.stop().status.success());
+}
