@@ -14,6 +14,7 @@ pub mod producer;
 
 pub mod checkpoint;
 pub mod journal;
+pub mod segment;
 
 pub mod partition;
 pub mod shard;

@@ -54,6 +54,50 @@ pub const POLLS_WAITING_MAX: usize = 16_384;
 /// One read of the recovery scan.
 pub const SCAN_READ_BYTES: usize = MIB;
 
+/// An extent gets no further batch from here on.
+pub const EXTENT_BYTES_TARGET: usize = 256 * KIB;
+/// A partition with less to write than this shares a segment file with others.
+pub const SEGMENT_OWN_BYTES_MIN: usize = MIB;
+/// Bytes written to a segment file before it is synced, when nothing else is asked for.
+pub const SEGMENT_UNSYNCED_BYTES_DEFAULT: usize = 8 * MIB;
+/// The same, at least.
+pub const SEGMENT_UNSYNCED_BYTES_MIN: usize = 64 * KIB;
+/// How long the writer of segments rests after each write, as a multiple of what the write took, while there is room
+/// in the journal.
+pub const SEGMENT_REST_FACTOR: u32 = 2;
+/// Failed segment writes in a row, of whatever file, that stop a shard.
+pub const SEGMENT_FAILURES_IN_A_ROW_MAX: u32 = 2;
+/// How long after a failed segment write the next one begins.
+pub const SEGMENT_RETRY_NS: u64 = 1_000_000_000;
+/// Part of a manifest that runs and segment files may fill, as a divisor.
+pub const SEGMENT_MANIFEST_SHARE: u64 = 4;
+/// Memory beside the ring for batches that are at rest already, when nothing else is asked for.
+pub const CACHED_BYTES_DEFAULT: u64 = 64 * MIB as u64;
+
+/// Runs that follow each other and are put together, at least.
+pub const MERGE_RUN_COUNT_MIN: usize = 8;
+/// A larger run stays as it is.
+pub const MERGE_RUN_BYTES_MAX: u64 = 8 * MIB as u64;
+/// Bytes put together at a time, and held in memory meanwhile.
+pub const MERGE_BYTES_MAX: u64 = 32 * MIB as u64;
+
+/// Bytes of extents that one read of a segment file brings, unless the first extent alone is larger.
+pub const COLD_READ_BYTES: usize = MIB;
+/// Reads of segment files under way at the same time, per shard.
+pub const COLD_READS_MAX: usize = 4;
+/// Requests that wait for a read of a segment file, per shard.
+pub const COLD_WAITING_MAX: usize = 4096;
+/// Batches read from segment files that are kept, per shard.
+pub const COLD_CACHE_BYTES_MAX: usize = 16 * MIB;
+/// Indexes of segment files that are kept, per shard.
+pub const INDEX_CACHE_BYTES_MAX: usize = 8 * MIB;
+
+/// How often topics are looked at for what they need not keep any longer.
+pub const RETENTION_INTERVAL_NS: u64 = 5_000_000_000;
+/// A segment file is sealed when its first batch is older than this part of the time for which its topic keeps
+/// records, as a divisor: only whole runs are cut.
+pub const RETENTION_SEGMENT_SHARE: u64 = 8;
+
 /// Bytes in one fetch reply, unless its first batch alone is larger.
 pub const FETCH_BYTES_MAX: usize = 8 * MIB;
 /// How long a fetch may wait for data.
@@ -99,6 +143,9 @@ const _: () = assert!(BLOCK_BYTES_MAX.is_multiple_of(UNIT_BYTES));
 const _: () = assert!(BLOCK_BYTES_MAX as u64 <= RING_FILE_BYTES_DEFAULT);
 const _: () = assert!(JOURNAL_QUEUED_BYTES_MAX >= 2 * BLOCK_BYTES_MAX);
 const _: () = assert!(POLLS_WAITING_MAX <= REQUESTS_WAITING_MAX / 2);
+const _: () = assert!(EXTENT_BYTES_TARGET <= COLD_READ_BYTES && MERGE_RUN_BYTES_MAX < MERGE_BYTES_MAX);
+const _: () = assert!(COLD_CACHE_BYTES_MAX >= COLD_READS_MAX * (BATCH_BYTES_MAX + COLD_READ_BYTES));
+const _: () = assert!(COLD_WAITING_MAX <= REQUESTS_WAITING_MAX / 2);
 const _: () = assert!(SCAN_READ_BYTES.is_multiple_of(UNIT_BYTES));
 const _: () = assert!(FETCH_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(RING_FILE_COUNT_MIN >= 2 && RING_FILE_COUNT_MAX >= RING_FILE_COUNT_DEFAULT);

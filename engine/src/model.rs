@@ -55,6 +55,10 @@ number!(
     FileIndex(u16)
 );
 number!(
+    /// A segment file of a shard. Never reused.
+    SegmentId(u64)
+);
+number!(
     /// How often a ring file was taken into use: 0 never, 1 while its first contents are written.
     Lap(u64)
 );
@@ -142,6 +146,13 @@ impl Sequence {
 
 impl Epoch {
     /// The epoch after this one.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl SegmentId {
+    /// The id after this one.
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }

@@ -1,27 +1,31 @@
-//! One partition: its offsets, its producers, and the batches that are held in memory.
+//! One partition: its offsets, its producers, the batches that are held in memory and the runs that are at rest.
 //!
-//! Batches are placed in order; only those behind which the journal is durable are ever shown.
+//! Batches are placed in order; only those behind which the journal is durable are ever shown. A partition is covered
+//! without a gap: by runs up to the *flushed* offset, by batches in memory from there on. Memory may reach further
+//! back, as a cache of what is at rest.
 
-use std::collections::{BTreeSet, VecDeque};
+use bytes::Bytes;
 
-use bytes::{Buf, BufMut, Bytes};
-
-use crate::format::batch::{self, BatchInfo};
+use crate::format::batch::BatchInfo;
 use crate::model::{FileIndex, Offset, PartitionId, Realtime, Sequence};
-use crate::producer::{Admission, ProducerDecodeError, ProducerTable, Receipt};
+use crate::producer::{Admission, ProducerTable, Receipt};
+use crate::segment::Run;
 
-/// A batch in memory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldBatch {
-    /// Offset of its first record.
-    pub base_offset: Offset,
-    /// Offset of its last record.
-    pub last_offset: Offset,
-    /// When it was appended.
-    pub append_time: Realtime,
-    /// The batch, with its base offset filled in.
-    pub bytes: Bytes,
-}
+mod codec;
+mod held;
+mod lookup;
+mod replay;
+mod retention;
+mod stored;
+
+pub use crate::format::batch::HeldBatch;
+pub use codec::PartitionDecodeError;
+pub use lookup::Lookup;
+pub use replay::PartitionDamage;
+pub use retention::{Cut, CutReason, CutTotals, Retention};
+
+use held::HeldBatches;
+use stored::StoredRuns;
 
 /// Where a batch was placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,52 +45,20 @@ pub struct Slot {
     pub append_time: Realtime,
 }
 
-/// What a partition's journal entries or manifest cannot say together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PartitionDamage {
-    /// A batch that does not begin where the partition ends.
-    #[error("a batch begins at offset {found}, the partition goes on at {expected}")]
-    Gap {
-        /// Where it must begin.
-        expected: Offset,
-        /// Where it begins.
-        found: Offset,
-    },
-    /// Offsets below `next_offset` that no journal block holds.
-    #[error("the manifest knows the partition up to offset {next_offset}, the journal holds it up to {held}")]
-    Lost {
-        /// Where the manifest says it goes on.
-        next_offset: Offset,
-        /// Where the journal's batches end.
-        held: Offset,
-    },
-    /// An append time lower than the one before.
-    #[error("a batch at offset {0} is older than the one before it")]
-    TimeGoesBack(Offset),
-    /// A batch that its own checks refuse.
-    #[error("the batch at offset {offset} is not valid: {why}")]
-    Batch {
-        /// Where it is.
-        offset: Offset,
-        /// Why.
-        why: String,
-    },
-    /// A producer's batch that cannot have been admitted.
-    #[error("the batch at offset {0} cannot have been admitted from its producer")]
-    Producer(Offset),
-}
-
 /// One partition of a shard.
 #[derive(Clone, Debug)]
 pub struct Partition {
     id: PartitionId,
+    start_offset: Offset,
     next_offset: Offset,
     durable_offset: Offset,
     last_append_time: Realtime,
     producers: ProducerTable,
-    held: VecDeque<HeldBatch>,
-    held_bytes: usize,
-    ring_files: BTreeSet<FileIndex>,
+    stored: StoredRuns,
+    held: HeldBatches,
+    cuts: CutTotals,
+    /// Decided, and in force with the next checkpoint.
+    cut_ahead: Option<Cut>,
 }
 
 impl Partition {
@@ -94,13 +66,15 @@ impl Partition {
     pub fn new(id: PartitionId) -> Self {
         Self {
             id,
+            start_offset: Offset(0),
             next_offset: Offset(0),
             durable_offset: Offset(0),
             last_append_time: Realtime(0),
             producers: ProducerTable::default(),
-            held: VecDeque::new(),
-            held_bytes: 0,
-            ring_files: BTreeSet::new(),
+            stored: StoredRuns::default(),
+            held: HeldBatches::default(),
+            cuts: CutTotals::default(),
+            cut_ahead: None,
         }
     }
 
@@ -119,19 +93,59 @@ impl Partition {
         self.durable_offset
     }
 
-    /// The first offset that can be read.
+    /// The first offset that can be read; it moves when retention cuts.
     pub fn start_offset(&self) -> Offset {
-        self.held.front().map_or(self.next_offset, |batch| batch.base_offset)
+        self.start_offset
+    }
+
+    /// Everything below is at rest in runs, or cut.
+    pub fn flushed_offset(&self) -> Offset {
+        self.held.flushed_offset()
+    }
+
+    /// What can be read from memory begins here.
+    pub fn memory_offset(&self) -> Offset {
+        self.held.start_offset().unwrap_or(self.next_offset)
     }
 
     /// Bytes of batches held in memory.
     pub fn held_bytes(&self) -> usize {
-        self.held_bytes
+        self.held.bytes()
     }
 
-    /// Ring files that hold batches of this partition.
-    pub fn ring_files(&self) -> &BTreeSet<FileIndex> {
-        &self.ring_files
+    /// Bytes of batches that are in the journal and in memory only.
+    pub fn unflushed_bytes(&self) -> usize {
+        self.held.unflushed_bytes()
+    }
+
+    /// Bytes of its runs.
+    pub fn stored_bytes(&self) -> u64 {
+        self.stored.bytes()
+    }
+
+    /// Its runs, in the order of offsets.
+    pub fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
+        self.stored.iter()
+    }
+
+    /// How many runs it has.
+    pub fn run_count(&self) -> usize {
+        self.stored.len()
+    }
+
+    /// What retention cut so far.
+    pub fn cuts(&self) -> &CutTotals {
+        &self.cuts
+    }
+
+    /// Ring files that hold batches which are nowhere else at rest.
+    pub fn ring_files(&self) -> impl Iterator<Item = &FileIndex> {
+        self.held.ring_files()
+    }
+
+    /// Whether the ring file holds batches which are nowhere else at rest.
+    pub fn needs_file(&self, file: FileIndex) -> bool {
+        self.held.needs_file(file)
     }
 
     /// Its producers.
@@ -166,7 +180,7 @@ impl Partition {
         }
         self.next_offset = slot.base_offset.plus(u64::from(info.record_count));
         self.last_append_time = slot.append_time;
-        self.hold(slot, bytes, placed.file);
+        self.held.push(slot, bytes, placed, info.max_timestamp_ms);
         receipt
     }
 
@@ -176,122 +190,49 @@ impl Partition {
         self.durable_offset = offset;
     }
 
-    /// Durable batches from the one that contains `from`, up to `bytes_max`, but at least one if there is one.
-    pub fn read(&self, from: Offset, bytes_max: usize) -> Vec<HeldBatch> {
-        let first = self.held.partition_point(|batch| batch.last_offset < from);
-        let mut bytes = 0;
-        let visible = self.held.range(first..).take_while(|batch| batch.last_offset < self.durable_offset);
-        visible
-            .take_while(|batch| {
-                let fits = bytes == 0 || bytes + batch.bytes.len() <= bytes_max;
-                bytes += batch.bytes.len();
-                fits
-            })
-            .cloned()
-            .collect()
+    /// Durable batches from the one that contains `from`, up to `bytes_max`, but at least one if there is one. `None`:
+    /// they are not in memory.
+    pub fn read(&self, from: Offset, bytes_max: usize) -> Option<Vec<HeldBatch>> {
+        let in_memory = from >= self.memory_offset() || from >= self.durable_offset;
+        in_memory.then(|| self.held.read(from, self.durable_offset, bytes_max))
     }
 
-    /// Offset of the first durable batch that was appended at `time` or later; the high watermark if there is none.
-    pub fn offset_at(&self, time: Realtime) -> Offset {
-        let first = self.held.partition_point(|batch| batch.append_time < time);
-        self.held.get(first).map_or(self.durable_offset, |batch| batch.base_offset.min(self.durable_offset))
+    /// The run that holds `offset`.
+    pub fn run_at(&self, offset: Offset) -> Option<&Run> {
+        self.stored.at(offset)
     }
 
-    /// When the last durable batch was appended.
+    /// When the last durable batch was appended; none if there never was one.
     pub fn last_durable_append_time(&self) -> Option<Realtime> {
-        let end = self.held.partition_point(|batch| batch.last_offset < self.durable_offset);
-        end.checked_sub(1).map(|last| self.held[last].append_time)
+        let stored = self.stored.iter().next_back().map(|run| run.last_append_time);
+        self.held.last_append_time_below(self.durable_offset).or(stored)
     }
 
-    /// Takes back a batch from the journal. `known`: the manifest's state includes it already.
-    pub fn replay(
-        &mut self,
-        append_time: Realtime,
-        bytes: Bytes,
-        placed: Placed,
-        known: bool,
-    ) -> Result<(), PartitionDamage> {
-        let invalid = |offset, why: batch::BatchError| PartitionDamage::Batch { offset, why: why.to_string() };
-        let base_offset = batch::base_offset(&bytes).map_err(|why| invalid(self.next_offset, why))?;
-        let info = batch::validate(&bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
-        let slot = Slot { base_offset, append_time };
-        let held_end = self.held.back().map(|batch| batch.last_offset.plus(1));
-        let expected = if known { held_end } else { Some(self.next_offset) };
-        if let Some(expected) = expected.filter(|expected| *expected != base_offset) {
-            return Err(PartitionDamage::Gap { expected, found: base_offset });
-        }
-        if known {
-            if self.held.back().is_some_and(|last| append_time < last.append_time) {
-                return Err(PartitionDamage::TimeGoesBack(base_offset));
-            }
-            self.hold(slot, bytes, placed.file);
-            return Ok(());
-        }
-        let held = held_end.unwrap_or_default();
-        if held != self.next_offset {
-            return Err(PartitionDamage::Lost { next_offset: self.next_offset, held });
-        }
-        if append_time < self.last_append_time {
-            return Err(PartitionDamage::TimeGoesBack(base_offset));
-        }
-        if self.admit(&info) != Admission::New {
-            return Err(PartitionDamage::Producer(base_offset));
-        }
-        self.append(slot, &info, bytes, placed);
-        Ok(())
+    /// Durable batches that are not at rest yet and are in blocks up to `sequence`.
+    pub fn unflushed(&self, sequence: Sequence) -> Vec<HeldBatch> {
+        self.held.unflushed(sequence, self.durable_offset)
     }
 
-    /// Ends replay: everything the state knows must be held, and all of it is durable.
-    pub fn finish_replay(&mut self) -> Result<(), PartitionDamage> {
-        let held = self.held.back().map_or(Offset(0), |batch| batch.last_offset.plus(1));
-        if held != self.next_offset {
-            return Err(PartitionDamage::Lost { next_offset: self.next_offset, held });
+    /// A run was written that goes on where the flushed part ends; what retention cut meanwhile may not be wanted any
+    /// more. Returns whether the run is: then its file must be kept.
+    pub fn run_written(&mut self, run: Run) -> bool {
+        if run.next_offset <= self.start_offset {
+            return false;
         }
-        let first = self.start_offset();
-        if first != Offset(0) && !self.held.is_empty() {
-            return Err(PartitionDamage::Gap { expected: Offset(0), found: first });
-        }
-        self.durable_offset = self.next_offset;
-        Ok(())
+        assert!(run.base_offset <= self.flushed_offset(), "runs leave no gap");
+        self.held.flush_to(run.next_offset);
+        self.stored.push(run)
     }
 
-    /// Writes offsets and times, little-endian: id, next offset, last append time.
-    pub fn encode(&self, out: &mut impl BufMut) {
-        out.put_u64_le(self.id.topic.0);
-        out.put_u32_le(self.id.index);
-        out.put_u64_le(self.next_offset.0);
-        out.put_u64_le(self.last_append_time.0);
+    /// The runs of `old`, all still there, were put together as `new`. Returns whether they were.
+    pub fn runs_merged(&mut self, old: &[Run], new: Run) -> bool {
+        self.stored.replace(old, new)
     }
 
-    /// Bytes that [`Partition::encode`] writes.
-    pub const ENCODED_BYTES: usize = 28;
-
-    /// Reads what [`Partition::encode`] wrote; its producers are read apart.
-    pub fn decode(buf: &mut impl Buf) -> Result<Self, bytes::TryGetError> {
-        let topic = crate::model::TopicId(buf.try_get_u64_le()?);
-        let index = buf.try_get_u32_le()?;
-        let mut partition = Self::new(PartitionId { topic, index });
-        partition.next_offset = Offset(buf.try_get_u64_le()?);
-        partition.last_append_time = Realtime(buf.try_get_u64_le()?);
-        Ok(partition)
-    }
-
-    /// Reads the producers that [`ProducerTable::encode`] wrote.
-    pub fn decode_producers(&mut self, buf: &mut impl Buf) -> Result<(), ProducerDecodeError> {
-        self.producers = ProducerTable::decode(buf, self.producers.count_max())?;
-        Ok(())
-    }
-
-    fn hold(&mut self, slot: Slot, bytes: Bytes, file: FileIndex) {
-        let last_offset = batch::last_offset(&bytes).expect("the batch was validated");
-        self.held_bytes += bytes.len();
-        self.ring_files.insert(file);
-        self.held.push_back(HeldBatch {
-            base_offset: slot.base_offset,
-            last_offset,
-            append_time: slot.append_time,
-            bytes,
-        });
+    /// Lets go of memory that is a cache of what is at rest, below `offset` and until so many bytes are let go. Returns
+    /// the bytes.
+    pub fn evict(&mut self, offset: Offset, bytes_wanted: usize) -> usize {
+        self.held.evict(offset.min(self.flushed_offset()), bytes_wanted)
     }
 }
 

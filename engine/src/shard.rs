@@ -12,13 +12,14 @@ use crate::format::layout::Geometry;
 use crate::format::superblock::Superblock;
 use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
 use crate::limits::{JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX};
-use crate::model::{Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
+use crate::model::{Id128, Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
 use crate::partition::Partition;
 use crate::producer::ProducerIdMint;
 
 mod capture;
 mod checkpointing;
 pub mod clock;
+mod cold;
 pub mod directory;
 pub mod driver;
 mod durable;
@@ -27,17 +28,21 @@ pub mod open;
 pub mod refusal;
 pub mod replay;
 pub mod request;
+mod retention;
+mod segments;
 mod superblock;
 mod topics;
 
 pub use refusal::{Action, Refusal};
 pub use request::{
-    Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request, ShardStatus,
+    CutReport, Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request, ShardStatus,
 };
 
 use checkpointing::Checkpointing;
 use clock::ClockGuard;
+use cold::Cold;
 use fetch::LongPolls;
+use segments::Segments;
 use superblock::SuperblockKeeper;
 
 /// A record of shard 0's table or of an owner, on its way to being durable.
@@ -75,6 +80,11 @@ pub struct Shard {
     /// Which topic a waiting request deletes.
     deleting: BTreeMap<RequestId, crate::model::TopicId>,
     polls: LongPolls,
+    segments: Segments,
+    cold: Cold,
+    /// Retention decided cuts that are not in force.
+    has_cuts: bool,
+    retention_at: Monotonic,
     effects: Vec<Effect>,
     /// The first block of this epoch is durable, or none can be written.
     epoch_started: bool,
@@ -93,12 +103,13 @@ pub(crate) struct ShardStart {
     pub(crate) superblock: Superblock,
     pub(crate) state: replay::ShardState,
     pub(crate) manifest_generation: u64,
+    pub(crate) memory_bytes_max: u64,
 }
 
 impl Shard {
     /// A shard that goes on from what was recovered. It serves nothing before its epoch has begun.
     pub(crate) fn new(start: ShardStart, now: Now) -> Self {
-        let ShardStart { journal, superblock, state, manifest_generation } = start;
+        let ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max } = start;
         let geometry = superblock.geometry;
         let producer_bytes = crate::producer::PRODUCER_BYTES_MAX as u64;
         let producer_count_max = geometry.manifest_bytes / PRODUCER_MANIFEST_SHARE / producer_bytes;
@@ -123,6 +134,10 @@ impl Shard {
             records: VecDeque::new(),
             deleting: BTreeMap::new(),
             polls: LongPolls::default(),
+            segments: Segments::new(state.segments, geometry, memory_bytes_max),
+            cold: Cold::new(),
+            has_cuts: false,
+            retention_at: now.monotonic,
             effects: Vec::new(),
             epoch_started: false,
             idle_since: None,
@@ -144,7 +159,9 @@ impl Shard {
     /// The raised epoch is durable. The epoch's first block names the last accepted one, so that older blocks
     /// behind it are stale for ever.
     pub(crate) fn begin_epoch(&mut self, now: Now) {
-        self.superblock.written(&mut self.journal);
+        if self.superblock.written(&mut self.journal).manifest_named {
+            self.opening_manifest_named();
+        }
         let start = *self.journal.start();
         let entry = Entry::Control(Control::EpochStart {
             epoch: start.epoch,
@@ -176,10 +193,14 @@ impl Shard {
             Event::BlockWritten { sequence, result } => self.block_written(sequence, result, now),
             Event::SuperblockWritten(result) => self.superblock_written(result),
             Event::ManifestWritten(result) => self.manifest_written(result, now),
+            Event::SegmentsWritten(written) => self.segments_written(&written, now),
+            Event::SegmentsMerged(result) => self.segments_merged(result, now),
+            Event::SegmentRead { read, done } => self.segment_read(read, done),
             Event::Tick => self.tick(now),
             Event::Shutdown => {
                 self.stopping = true;
                 self.end_all_polls();
+                self.end_cold_waits();
             }
         }
         self.pump(now);
@@ -201,7 +222,7 @@ impl Shard {
             Request::ListOffset { partition, at } => self.list_offset(id, partition, at),
             Request::DescribePartitions { topic } => self.describe_partitions(id, topic),
             Request::Checkpoint if self.failed.is_some() => self.refuse(id, Refusal::ShardUnavailable(self.id)),
-            Request::Checkpoint => self.ask_for_checkpoint(id),
+            Request::Checkpoint => self.ask_for_checkpoint(id, now),
             Request::ConfirmClock => self.confirm_clock(id, now),
         }
     }
@@ -220,7 +241,7 @@ impl Shard {
     }
 
     fn requests_waiting(&self) -> usize {
-        self.waiting_count + self.polls.len() + self.checkpointing.waiting_count()
+        self.waiting_count + self.polls.len() + self.cold.waiting_count() + self.checkpointing.waiting_count()
     }
 
     fn confirm_clock(&mut self, id: RequestId, now: Now) {
@@ -240,6 +261,7 @@ impl Shard {
     fn tick(&mut self, now: Now) {
         self.end_due_polls(now);
         self.tick_catalogue(now);
+        self.tick_retention(now);
         if self.expire_at <= now.monotonic {
             self.expire_at = now.monotonic.plus_ns(PRODUCER_EXPIRY_INTERVAL_NS);
             self.expire_producers(now);
@@ -258,7 +280,9 @@ impl Shard {
             }
             return;
         }
-        if self.checkpoint_frees_a_file(now) {
+        self.begin_segment_work(now);
+        let is_asked = self.checkpointing.is_asked() && self.segments.is_idle();
+        if is_asked || self.wants_checkpoint(now) {
             self.begin_checkpoint();
         }
         if self.stopping && !self.journal.is_stopped() {
@@ -278,6 +302,8 @@ impl Shard {
                 && shard.journal.is_idle()
                 && shard.waiting.is_empty()
                 && shard.checkpointing.is_idle()
+                && shard.segments.is_idle()
+                && shard.cold.is_idle()
         };
         if quiet(self) && !self.last_checkpoint_tried {
             self.last_checkpoint_tried = true;
@@ -318,7 +344,8 @@ impl Shard {
             None => Some(self.copies.next_deadline()),
         };
         let idle = self.idle_since.map(|since| since.plus_ns(JOURNAL_IDLE_NS));
-        [catalogue, idle, self.polls.next_deadline()].into_iter().flatten().fold(self.expire_at, Monotonic::min)
+        let due = [catalogue, idle, self.polls.next_deadline(), self.segments.next_deadline()];
+        due.into_iter().flatten().fold(self.expire_at.min(self.retention_at), Monotonic::min)
     }
 
     /// How the shard is doing.
@@ -333,10 +360,20 @@ impl Shard {
             appended_sequence: marks.appended(),
             waiting_count: self.requests_waiting(),
             held_bytes: self.held_bytes,
+            segment_count: self.segments.table.len(),
+            stored_bytes: self.segments.table.bytes(),
+            cold_read_count: self.cold.read_count(),
+            cold_waiting_count: self.cold.waiting_count(),
+            disk_full: self.segments.is_disk_full(),
             partition_count: self.partitions.len(),
             unused_ring_file_count: self.journal.ring().unused_count(),
             clock_suspended: self.clock.is_suspended(),
         }
+    }
+
+    /// The directory that the shard is in.
+    pub fn directory_id(&self) -> Id128 {
+        self.superblock.stored().directory_id
     }
 
     /// Sizes fixed at format.

@@ -9,6 +9,7 @@
 mod builder;
 mod error;
 mod header;
+mod held;
 mod producer_stamp;
 mod record;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod varint;
 pub use builder::{BatchBuilder, HEADERS_NONE};
 pub use error::{BatchError, RecordFault};
 pub use header::{BatchHeader, Compression, HEADER_BYTES, LEADER_EPOCH, MAGIC};
+pub use held::HeldBatch;
 pub use producer_stamp::{ProducerStamp, SEQUENCE_COUNT, sequence_distance, sequence_plus};
 pub use record::{Header, HeaderWalk, Record, RecordWalk};
 
@@ -132,6 +134,27 @@ pub fn last_offset(bytes: &[u8]) -> Result<Offset, BatchError> {
     let base_offset = header.base_offset()?;
     let last_offset_delta = header.record_count()? - 1;
     Ok(base_offset.plus(u64::from(last_offset_delta)))
+}
+
+/// The CRC-32C that the batch's own checksum must be: of everything from the attributes to the end. 0 if there is no
+/// whole header.
+pub fn batch_crc(batch: &[u8]) -> u32 {
+    batch.get(header::CRC_START..).map_or(0, crc32c::crc32c)
+}
+
+/// The offset of the first record of a placed batch whose timestamp is `timestamp_ms` or later, if there is one. Of a
+/// compressed batch, whose records are not looked at, the first record stands for all.
+pub fn offset_of_timestamp(batch: &[u8], timestamp_ms: i64) -> Option<Offset> {
+    let header = BatchHeader::read(batch).ok()?;
+    let base_offset = header.base_offset().ok()?;
+    if header.max_timestamp_ms() < timestamp_ms {
+        return None;
+    }
+    let Ok(records) = RecordWalk::new(batch) else { return Some(base_offset) };
+    let base_ms = header.base_timestamp_ms();
+    let is_late = |record: &Record<'_>| base_ms.saturating_add(record.timestamp_delta_ms) >= timestamp_ms;
+    let found = records.map_while(Result::ok).find(is_late)?;
+    Some(base_offset.plus(u64::from(found.offset_delta)))
 }
 
 /// How many bytes the batch at the start of `bytes` has, header included; `bytes` may go on behind it.

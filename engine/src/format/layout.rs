@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::io::UNIT_BYTES;
 use crate::limits;
-use crate::model::{FileIndex, ShardId};
+use crate::model::{FileIndex, SegmentId, ShardId};
 
 use super::block::BLOCK_HEADER_BYTES;
 use super::control::ENTRY_HEADER_BYTES;
@@ -95,6 +95,11 @@ impl Geometry {
         (self.file_bytes / 8 / unit * unit).max(4 * unit)
     }
 
+    /// Bytes of all ring files.
+    pub fn ring_bytes(&self) -> u64 {
+        u64::from(self.file_count) * self.file_bytes
+    }
+
     /// All ring files, in order.
     pub fn files(&self) -> impl Iterator<Item = FileIndex> + use<> {
         (0..self.file_count).map(FileIndex)
@@ -156,6 +161,20 @@ pub fn manifest_path(shard_directory: &Path, slot: u8) -> PathBuf {
 /// A ring file of a shard's journal.
 pub fn journal_path(shard_directory: &Path, file: FileIndex) -> PathBuf {
     shard_directory.join(format!("journal-{:03}", file.0))
+}
+
+const SEGMENT_PREFIX: &str = "segment-";
+
+/// A segment file of a shard.
+pub fn segment_path(shard_directory: &Path, segment: SegmentId) -> PathBuf {
+    shard_directory.join(format!("{SEGMENT_PREFIX}{:012}", segment.0))
+}
+
+/// The segment that has this file name, if it is one's.
+pub fn segment_of_name(name: &str) -> Option<SegmentId> {
+    let digits = name.strip_prefix(SEGMENT_PREFIX)?;
+    let segment = SegmentId(digits.parse().ok()?);
+    (format!("{:012}", segment.0) == digits).then_some(segment)
 }
 
 #[cfg(test)]

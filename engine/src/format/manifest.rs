@@ -33,6 +33,8 @@ pub enum Module {
     ProducerIds = 4,
     /// When an operator last confirmed the wall clock.
     Clock = 5,
+    /// The segment files of this shard.
+    Segments = 6,
 }
 
 /// One module's state.
@@ -114,7 +116,14 @@ const _: () = assert!(TABLE_FROM + SECTION_COUNT_MAX * size_of::<SectionLayout>(
 
 impl Module {
     /// All modules, in the order of their sections.
-    pub const ALL: [Self; 5] = [Self::Catalogue, Self::Partitions, Self::Producers, Self::ProducerIds, Self::Clock];
+    pub const ALL: [Self; 6] = [
+        Self::Catalogue,
+        Self::Partitions,
+        Self::Producers,
+        Self::ProducerIds,
+        Self::Clock,
+        Self::Segments,
+    ];
 
     fn of(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|module| *module as u16 == number)

@@ -164,6 +164,11 @@ impl Ring {
         self.files().filter(|file| self.slot(*file).passed && self.slot(*file).pending_block_count == 0)
     }
 
+    /// A file as it is now.
+    pub fn file(&self, file: FileIndex) -> &RingFile {
+        &self.slot(file).file
+    }
+
     /// Whether a block of `block_bytes` can be placed at all.
     pub fn has_room(&self, block_bytes: usize) -> bool {
         let fits_active = self.active.is_some() && self.cursor_bytes + block_bytes as u64 <= self.geometry.file_bytes;

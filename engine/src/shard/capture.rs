@@ -57,6 +57,7 @@ impl Shard {
         };
         self.producer_count += usize::from(is_new_producer);
         self.held_bytes += bytes.len();
+        self.evict_memory();
         let state = self.partitions.get_mut(&partition).expect("it was found above");
         let placed = Placed { sequence: appended.sequence, file: appended.file };
         let receipt = state.append(slot, &info, bytes, placed);

@@ -1,5 +1,5 @@
-//! Takes checkpoints: the state at a block boundary becomes a manifest, and ring files that it makes unnecessary
-//! are freed with the superblock that names it.
+//! Takes checkpoints: the state at a block boundary becomes a manifest, and what it makes unnecessary goes with the
+//! superblock that names it: ring files, segment files, and what retention cut.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,8 @@ use crate::format::manifest::{EncodedManifest, Manifest, ManifestTooLarge, Modul
 use crate::format::superblock::{ManifestName, Superblock};
 use crate::io::{DiskError, DiskErrorKind};
 use crate::limits::{CHECKPOINT_RETRY_NS, MANIFEST_FAILURES_IN_A_ROW_MAX, MANIFEST_SLOT_COUNT};
-use crate::model::{FileIndex, Monotonic, Now, RequestId, Sequence};
+use crate::model::{FileIndex, Monotonic, Now, PartitionId, RequestId, SegmentId, Sequence};
+use crate::partition::Cut;
 
 /// Version of each section's encoding.
 pub(super) const SECTION_VERSION: u16 = 1;
@@ -26,7 +27,7 @@ enum Step {
     /// The manifest is being written.
     Writing(Snapshot),
     /// The manifest is durable; the superblock that names it is not.
-    Naming(Sequence),
+    Naming(Sequence, Stated),
 }
 
 #[derive(Debug)]
@@ -36,6 +37,18 @@ struct Snapshot {
     slot: u8,
     manifest: EncodedManifest,
     free: BTreeSet<FileIndex>,
+    stated: Stated,
+}
+
+/// What is in force with a manifest beside the state of modules.
+#[derive(Debug)]
+pub(super) struct Stated {
+    /// The segment files that it names.
+    segments: BTreeSet<SegmentId>,
+    /// Files with this id or a higher one did not exist when it was made.
+    segment_next: SegmentId,
+    /// What retention cut with it.
+    cuts: Vec<(PartitionId, Cut)>,
 }
 
 /// The checkpoints of a shard.
@@ -70,6 +83,11 @@ impl Checkpointing {
         matches!(self.step, Step::Idle)
     }
 
+    /// Whether a client asked for a checkpoint that has not begun.
+    pub(super) fn is_asked(&self) -> bool {
+        !self.asked.is_empty()
+    }
+
     /// How many requests wait for a checkpoint.
     pub(super) fn waiting_count(&self) -> usize {
         self.waiters.len() + self.asked.len()
@@ -89,10 +107,14 @@ fn free_slot(superblock: &Superblock, avoided: &BTreeSet<u8>) -> Option<u8> {
 }
 
 impl Shard {
-    /// A client asks for a checkpoint: the one that begins next includes everything asked before.
-    pub(super) fn ask_for_checkpoint(&mut self, id: RequestId) {
+    /// A client asks for a checkpoint: what is durable is taken to rest first, and the one that begins then includes
+    /// everything asked before.
+    pub(super) fn ask_for_checkpoint(&mut self, id: RequestId, now: Now) {
         self.checkpointing.asked.push(id);
-        self.begin_checkpoint();
+        self.begin_segment_work(now);
+        if self.segments.is_idle() {
+            self.begin_checkpoint();
+        }
     }
 
     /// Takes a snapshot unless a checkpoint is under way.
@@ -108,15 +130,19 @@ impl Shard {
             return self.refuse_checkpoint("a write has failed on every manifest slot: restart the shard".to_owned());
         };
         let generation = self.checkpointing.generation + 1;
-        match self.manifest(generation, sequence).encode(self.superblock.stored().geometry.manifest_bytes) {
+        let stated = self.stated();
+        let manifest = self.manifest(generation, sequence, &stated.segments);
+        match manifest.encode(self.superblock.stored().geometry.manifest_bytes) {
             Err(error) => {
                 self.checkpointing.retry_at = Monotonic(u64::MAX);
                 self.refuse_checkpoint(error.to_string());
             }
             Ok(manifest) => {
                 self.checkpointing.generation = generation;
+                self.segments.table.naming(&stated.segments);
                 let free = self.files_not_needed();
-                self.checkpointing.step = Step::WaitForBlock(Snapshot { sequence, generation, slot, manifest, free });
+                let snapshot = Snapshot { sequence, generation, slot, manifest, free, stated };
+                self.checkpointing.step = Step::WaitForBlock(snapshot);
                 self.continue_checkpoint();
             }
         }
@@ -144,7 +170,7 @@ impl Shard {
         match result {
             Ok(()) => {
                 self.checkpointing.failures_in_a_row = 0;
-                self.checkpointing.step = Step::Naming(snapshot.sequence);
+                self.checkpointing.step = Step::Naming(snapshot.sequence, snapshot.stated);
                 let checksum = snapshot.manifest.checksum;
                 self.superblock.name_manifest(UnnamedManifest {
                     name: ManifestName { slot: snapshot.slot, generation: snapshot.generation, checksum },
@@ -168,16 +194,36 @@ impl Shard {
 
     /// The superblock that names the manifest is durable.
     pub(super) fn manifest_named(&mut self) {
-        let Step::Naming(sequence) = std::mem::replace(&mut self.checkpointing.step, Step::Idle) else {
+        let Step::Naming(sequence, stated) = std::mem::replace(&mut self.checkpointing.step, Step::Idle) else {
             panic!("a manifest was named that was not written");
         };
         self.checkpointing.retry_at = Monotonic(0);
+        self.take_stated(stated);
         for id in std::mem::take(&mut self.checkpointing.waiters) {
             self.answer(id, Reply::Checkpointed { sequence });
         }
-        if !self.checkpointing.asked.is_empty() {
+        if self.checkpointing.is_asked() && self.segments.is_idle() {
             self.begin_checkpoint();
         }
+    }
+
+    fn stated(&self) -> Stated {
+        let open = self.owned.ahead().partitions();
+        let runs = open.flat_map(|id| self.partitions[&id].encoded_runs().map(|run| run.segment));
+        Stated { segments: runs.collect(), segment_next: self.segments.table.next_id(), cuts: self.cuts_ahead() }
+    }
+
+    /// What a manifest states is in force: both superblock copies name it.
+    fn take_stated(&mut self, stated: Stated) {
+        self.segments.table.named(&stated.segments, stated.segment_next);
+        self.settle_cuts(stated.cuts);
+        self.remove_unneeded_segments();
+    }
+
+    /// The opening superblock, which names the opening manifest, is durable.
+    pub(super) fn opening_manifest_named(&mut self) {
+        let stated = self.stated();
+        self.take_stated(stated);
     }
 
     /// A manifest of what was recovered, before the epoch begins.
@@ -190,7 +236,8 @@ impl Shard {
         let stored = self.superblock.stored();
         let slot = free_slot(stored, &other_slot.into_iter().collect()).expect("there are more slots than names");
         let generation = self.checkpointing.generation + 1;
-        let manifest = self.manifest(generation, sequence).encode(stored.geometry.manifest_bytes)?;
+        let segments = self.stated().segments;
+        let manifest = self.manifest(generation, sequence, &segments).encode(stored.geometry.manifest_bytes)?;
         let name = ManifestName { slot, generation, checksum: manifest.checksum };
         let free = self.files_not_needed();
         Ok((ManifestWrite { slot, manifest }, UnnamedManifest { name, sequence, free }))
@@ -202,14 +249,15 @@ impl Shard {
         self.superblock.name_manifest(manifest);
     }
 
-    /// Whether a checkpoint would free a ring file while none is unused.
-    pub(super) fn checkpoint_frees_a_file(&self, now: Now) -> bool {
+    /// Whether a checkpoint would let something go: a ring file, a segment file, or the front of a partition.
+    pub(super) fn wants_checkpoint(&self, now: Now) -> bool {
         let ring = self.journal.ring();
         self.checkpointing.is_idle()
             && self.failed.is_none()
-            && ring.unused_count() == 0
             && self.checkpointing.retry_at <= now.monotonic
-            && ring.sealed_files().any(|file| !self.is_needed(file))
+            && (self.has_cuts
+                || self.segments.table.wants_checkpoint()
+                || ring.sealed_files().any(|file| !self.is_needed(file)))
     }
 
     fn refuse_checkpoint(&mut self, why: String) {
@@ -219,7 +267,7 @@ impl Shard {
     }
 
     pub(super) fn is_needed(&self, file: FileIndex) -> bool {
-        self.partitions.values().any(|partition| partition.ring_files().contains(&file))
+        self.partitions.values().any(|partition| partition.needs_file(file))
     }
 
     fn files_not_needed(&self) -> BTreeSet<FileIndex> {
@@ -227,7 +275,7 @@ impl Shard {
     }
 
     /// The state with everything appended so far, whose last block is `sequence`.
-    pub(super) fn manifest(&self, generation: u64, sequence: Sequence) -> Manifest {
+    pub(super) fn manifest(&self, generation: u64, sequence: Sequence, segments: &BTreeSet<SegmentId>) -> Manifest {
         let stored = self.superblock.stored();
         let mut modules: Vec<(Module, Vec<u8>)> = Vec::new();
         if let Some(coordinator) = &self.coordinator {
@@ -241,6 +289,9 @@ impl Shard {
         self.mint.encode(&mut ids);
         modules.push((Module::ProducerIds, ids));
         modules.push((Module::Clock, self.clock.confirmed().0.to_le_bytes().to_vec()));
+        let mut files = Vec::new();
+        self.segments.table.encode(segments, &mut files);
+        modules.push((Module::Segments, files));
         let section = |(module, bytes): (Module, Vec<u8>)| Section {
             module,
             version: SECTION_VERSION,

@@ -10,13 +10,17 @@ use std::rc::Rc;
 
 use super::Shard;
 use super::open::{Opened, ShardFiles};
-use super::request::{Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
+use super::request::{CutReport, Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
 use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::checkpoint::slot;
 use crate::format::layout::{Copy, Geometry};
 use crate::format::superblock::Superblock;
 use crate::io::{DiskError, DiskFile, Runtime};
-use crate::model::{Monotonic, PartitionId, RequestId, ShardId, TopicId};
+use crate::model::{Id128, Monotonic, PartitionId, RequestId, SegmentId, ShardId, TopicId};
+use crate::segment::merge::MergePlan;
+use crate::segment::read::ReadPlan;
+use crate::segment::write::Writing;
+use crate::segment::{self, WritePlan};
 
 /// A journal block that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +48,16 @@ pub trait Outlet: 'static {
         let _ = (shard, report);
     }
 
+    /// Retention cut the front of a partition, durably. For whoever keeps account.
+    fn cut(&self, shard: ShardId, report: &CutReport) {
+        let _ = (shard, report);
+    }
+
+    /// A segment file that nobody needs could not be removed; the next start does.
+    fn segment_stays(&self, shard: ShardId, error: &DiskError) {
+        let _ = (shard, error);
+    }
+
     /// A write failed: the shard takes nothing new until it is restarted.
     fn failed(&self, shard: ShardId, error: &DiskError);
 
@@ -68,6 +82,8 @@ struct Inner<R: Runtime, O: Outlet> {
     shard: RefCell<Shard>,
     id: ShardId,
     geometry: Geometry,
+    directory_id: Id128,
+    segment_unsynced_bytes: usize,
     files: ShardFiles<R::Disk>,
     /// Deadlines that sleeping tasks will wake for.
     armed: RefCell<BTreeSet<Monotonic>>,
@@ -80,14 +96,28 @@ struct Inner<R: Runtime, O: Outlet> {
     to_tell: Cell<Option<bool>>,
 }
 
+impl<R: Runtime, O: Outlet> Inner<R, O> {
+    /// Whose segment files are written, and how.
+    fn writing(&self) -> Writing<'_> {
+        Writing {
+            directory: &self.files.directory,
+            directory_id: self.directory_id,
+            shard: self.id,
+            unsynced_bytes_max: self.segment_unsynced_bytes,
+        }
+    }
+}
+
 impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
     /// Starts an opened shard: its epoch's first block is written at once.
     pub fn start(runtime: R, opened: Opened<R::Disk>, outlet: O) -> Self {
-        let Opened { shard, files, report } = opened;
+        let Opened { shard, files, report, segment_unsynced_bytes } = opened;
         let inner = Inner {
             runtime,
             outlet,
             geometry: shard.geometry(),
+            directory_id: shard.directory_id(),
+            segment_unsynced_bytes,
             shard: RefCell::new(shard),
             id: report.shard,
             files,
@@ -172,6 +202,11 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             Effect::Send { to, message } => inner.outlet.send(inner.id, to, message),
             Effect::WriteSuperblock(superblock) => self.write_superblock(superblock),
             Effect::WriteManifest(write) => self.write_manifest(write),
+            Effect::WriteSegments(plan) => self.write_segments(plan),
+            Effect::MergeSegments(plan) => self.merge_segments(plan),
+            Effect::ReadSegment { read, plan } => self.read_segment(read, plan),
+            Effect::RemoveSegments(segments) => self.remove_segments(segments),
+            Effect::Cut(report) => inner.outlet.cut(inner.id, &report),
             Effect::Failed(error) => inner.outlet.failed(inner.id, &error),
             Effect::Stopped { clean } => {
                 inner.stopped.set(true);
@@ -226,6 +261,12 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
         self.tell_when_quiet();
     }
 
+    /// A task is over that the shard need not hear of.
+    fn end_task(&self) {
+        self.inner.writing_count.set(self.inner.writing_count.get() - 1);
+        self.tell_when_quiet();
+    }
+
     /// A closed shard counts as closed when no write of it can land any more: then its files may be opened again.
     fn tell_when_quiet(&self) {
         if self.inner.writing_count.get() == 0
@@ -251,6 +292,42 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             let directory = &inner.files.directory;
             let result = slot::write(disk, directory, inner.geometry, write.slot, &write.manifest).await;
             driver.end_write(Event::ManifestWritten(result));
+        });
+    }
+
+    fn write_segments(&self, plan: Rc<WritePlan>) {
+        let driver = self.begin_write();
+        self.inner.runtime.spawn(async move {
+            let inner = &driver.inner;
+            let written = segment::write::write(&inner.runtime, inner.writing(), &plan).await;
+            driver.end_write(Event::SegmentsWritten(written));
+        });
+    }
+
+    fn merge_segments(&self, plan: Rc<MergePlan>) {
+        let driver = self.begin_write();
+        self.inner.runtime.spawn(async move {
+            let inner = &driver.inner;
+            let merged = segment::merge::merge(&inner.runtime, inner.writing(), &plan).await;
+            driver.end_write(Event::SegmentsMerged(merged));
+        });
+    }
+
+    fn read_segment(&self, read: u64, plan: ReadPlan) {
+        let driver = self.begin_write();
+        self.inner.runtime.spawn(async move {
+            let done = segment::read::read(driver.inner.runtime.disk(), &driver.inner.files.directory, &plan).await;
+            driver.end_write(Event::SegmentRead { read, done });
+        });
+    }
+
+    fn remove_segments(&self, segments: Vec<SegmentId>) {
+        let driver = self.begin_write();
+        self.inner.runtime.spawn(async move {
+            let inner = &driver.inner;
+            let errors = segment::remove::remove(inner.runtime.disk(), &inner.files.directory, &segments).await;
+            errors.iter().for_each(|error| inner.outlet.segment_stays(inner.id, error));
+            driver.end_task();
         });
     }
 

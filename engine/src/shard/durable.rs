@@ -117,6 +117,7 @@ impl Shard {
     pub(super) fn stop(&mut self, clean: bool) {
         if !self.stopped {
             self.stopped = true;
+            self.end_cold_waits();
             self.effects.push(Effect::Stopped { clean });
         }
     }

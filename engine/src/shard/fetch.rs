@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::request::{FetchFrom, Fetched, OffsetAt, PartitionStatus, Reply};
+use super::cold::Want;
+use super::request::{FetchFrom, OffsetAt, PartitionStatus, Reply};
 use super::{Refusal, Shard};
-use crate::limits::{FETCH_BYTES_MAX, FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
-use crate::model::{Monotonic, Now, Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
+use crate::limits::{FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
+use crate::model::{Monotonic, Now, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
 
 /// Fetches that wait for data, found by partition and by deadline.
@@ -108,31 +109,19 @@ impl Shard {
             let refusal = self.unknown_partition(partition);
             return self.refuse(id, refusal);
         };
-        match read(state, from, bytes_max) {
-            Err(refusal) => self.refuse(id, refusal),
-            Ok(fetched) if fetched.batches.is_empty() && wait_ns > 0 => {
-                if self.polls.len() >= POLLS_WAITING_MAX {
-                    return self.refuse(id, Refusal::Busy(self.id));
-                }
-                let deadline = now.monotonic.plus_ns(wait_ns.min(FETCH_WAIT_NS_MAX));
-                self.polls.add(partition, Poll { id, from, bytes_max, deadline });
+        if wait_ns > 0 && is_at_end(state, from) {
+            if self.polls.len() >= POLLS_WAITING_MAX {
+                return self.refuse(id, Refusal::Busy(self.id));
             }
-            Ok(fetched) => self.answer(id, Reply::Fetched(fetched)),
+            let deadline = now.monotonic.plus_ns(wait_ns.min(FETCH_WAIT_NS_MAX));
+            return self.polls.add(partition, Poll { id, from, bytes_max, deadline });
         }
+        self.answer_or_read(id, partition, Want::Fetch { from, bytes_max });
     }
 
     /// Says where a partition begins, ends or was at a time. Only durable offsets are shown.
     pub(super) fn list_offset(&mut self, id: RequestId, partition: PartitionId, at: OffsetAt) {
-        let Some(state) = self.visible_partition(partition) else {
-            let refusal = self.unknown_partition(partition);
-            return self.refuse(id, refusal);
-        };
-        let offset = match at {
-            OffsetAt::Start => state.start_offset().min(state.durable_offset()),
-            OffsetAt::End => state.durable_offset(),
-            OffsetAt::Time(time) => state.offset_at(time),
-        };
-        self.answer(id, Reply::Offset(offset));
+        self.answer_or_read(id, partition, Want::Offset { at });
     }
 
     /// Says how the topic's partitions on this shard are doing, as far as it is durable.
@@ -148,8 +137,7 @@ impl Shard {
     /// Nobody waits for this fetch any more: it is answered with what there is.
     pub(super) fn cancel_poll(&mut self, id: RequestId) {
         if let Some((partition, poll)) = self.polls.take_one(id) {
-            let reply = self.poll_reply(partition, &poll);
-            self.answer(id, reply);
+            self.end_poll(partition, &poll);
         }
     }
 
@@ -172,16 +160,14 @@ impl Shard {
             },
         };
         for poll in self.polls.take(partition, reached) {
-            let reply = self.poll_reply(partition, &poll);
-            self.answer(poll.id, reply);
+            self.end_poll(partition, &poll);
         }
     }
 
     /// Answers the fetches that waited long enough with what there is.
     pub(super) fn end_due_polls(&mut self, now: Now) {
         for (partition, poll) in self.polls.take_due(now.monotonic) {
-            let reply = self.poll_reply(partition, &poll);
-            self.answer(poll.id, reply);
+            self.end_poll(partition, &poll);
         }
     }
 
@@ -189,24 +175,18 @@ impl Shard {
     pub(super) fn end_all_polls(&mut self) {
         for partition in self.polls.partitions() {
             for poll in self.polls.take(partition, Realtime(u64::MAX)) {
-                let reply = self.poll_reply(partition, &poll);
-                self.answer(poll.id, reply);
+                self.end_poll(partition, &poll);
             }
         }
     }
 
-    fn poll_reply(&self, partition: PartitionId, poll: &Poll) -> Reply {
-        match self.visible_partition(partition) {
-            None => Reply::Refused(self.unknown_partition(partition)),
-            Some(state) => match read(state, poll.from, poll.bytes_max) {
-                Ok(fetched) => Reply::Fetched(fetched),
-                Err(refusal) => Reply::Refused(refusal),
-            },
-        }
+    /// Answers a fetch that waited with what there is.
+    fn end_poll(&mut self, partition: PartitionId, poll: &Poll) {
+        self.answer_or_read(poll.id, partition, Want::Fetch { from: poll.from, bytes_max: poll.bytes_max });
     }
 
     /// A partition whose opening is durable.
-    fn visible_partition(&self, partition: PartitionId) -> Option<&Partition> {
+    pub(super) fn visible_partition(&self, partition: PartitionId) -> Option<&Partition> {
         self.owned.durable().topic(partition.topic)?;
         self.partitions.get(&partition)
     }
@@ -226,23 +206,20 @@ impl Shard {
 fn status(state: &Partition) -> PartitionStatus {
     PartitionStatus {
         partition: state.id(),
-        start_offset: state.start_offset().min(state.durable_offset()),
+        start_offset: state.start_offset(),
         high_watermark: state.durable_offset(),
         held_bytes: state.held_bytes(),
+        stored_bytes: state.stored_bytes(),
+        cuts: *state.cuts(),
         producer_count: state.producers().len(),
         last_append_time: state.last_durable_append_time(),
     }
 }
 
-fn read(state: &Partition, from: FetchFrom, bytes_max: usize) -> Result<Fetched, Refusal> {
-    let (start, end) = (state.start_offset().min(state.durable_offset()), state.durable_offset());
-    let asked: Offset = match from {
-        FetchFrom::Offset(offset) => offset,
-        FetchFrom::Time(time) => state.offset_at(time),
-    };
-    if asked < start || asked > end {
-        return Err(Refusal::OffsetOutOfRange { asked, start, end });
+/// Whether there is nothing yet that a fetch from there can be answered with.
+fn is_at_end(state: &Partition, from: FetchFrom) -> bool {
+    match from {
+        FetchFrom::Offset(offset) => offset == state.durable_offset(),
+        FetchFrom::Time(time) => state.last_durable_append_time().is_none_or(|last| last < time),
     }
-    let batches = state.read(asked, bytes_max.min(FETCH_BYTES_MAX));
-    Ok(Fetched { batches, start_offset: start, high_watermark: end })
 }

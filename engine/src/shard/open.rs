@@ -9,7 +9,7 @@ use super::replay::{ReplayError, ShardState, replay};
 use super::{Shard, ShardStart};
 use crate::checkpoint::slot::{self, NoManifest};
 use crate::format::identity::{IDENTITY_BYTES, Identity};
-use crate::format::layout::{identity_path, shard_path};
+use crate::format::layout::{Geometry, identity_path, shard_path};
 use crate::format::stored::Stored;
 use crate::format::superblock::{FileUse, RingFile, Superblock};
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, Runtime};
@@ -17,7 +17,9 @@ use crate::journal::append::{Journal, JournalStart};
 use crate::journal::recovery::{CutUnit, Damage, Recovery, recover};
 use crate::journal::ring::Ring;
 use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
-use crate::model::{Epoch, FileIndex, Position, Sequence, ShardId};
+use crate::limits::{CACHED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT};
+use crate::model::{Epoch, FileIndex, Position, SegmentId, Sequence, ShardId};
+use crate::segment::{SegmentTable, remove};
 
 mod files;
 
@@ -26,11 +28,20 @@ mod files;
 pub struct OpenSettings {
     /// Journal blocks being written at the same time.
     pub blocks_in_flight: usize,
+    /// Memory for batches: at least as much as the journal's files together. None: [`CACHED_BYTES_DEFAULT`] more than
+    /// that.
+    pub memory_bytes: Option<u64>,
+    /// A segment file is synced whenever so many bytes of it are not.
+    pub segment_unsynced_bytes: usize,
 }
 
 impl Default for OpenSettings {
     fn default() -> Self {
-        Self { blocks_in_flight: 1 }
+        Self {
+            blocks_in_flight: 1,
+            memory_bytes: None,
+            segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
+        }
     }
 }
 
@@ -77,6 +88,18 @@ pub enum OpenError {
         /// What was found.
         error: ReplayError,
     },
+    /// Too little memory is allowed for what the journal can hold.
+    #[error(
+        "shard {shard}: {memory_bytes} bytes of memory for batches are less than the {ring_bytes} bytes of its journal: allow at least as many"
+    )]
+    Memory {
+        /// The shard.
+        shard: ShardId,
+        /// What is allowed.
+        memory_bytes: u64,
+        /// What the journal's files have together.
+        ring_bytes: u64,
+    },
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
@@ -120,6 +143,8 @@ pub struct Opened<D: Disk> {
     pub files: ShardFiles<D>,
     /// What was found.
     pub report: OpenReport,
+    /// A segment file is synced whenever so many bytes of it are not.
+    pub segment_unsynced_bytes: usize,
 }
 
 /// Reads which directory this is.
@@ -165,6 +190,7 @@ pub async fn open_shard<R: Runtime>(
     let copies = read_superblocks(disk, &shard_directory, identity.directory_id, shard).await;
     let chosen = copies.choose().map_err(|error| OpenError::Superblock { shard, error })?;
     let old = chosen.superblock;
+    let memory_bytes_max = settings.memory_for(shard, old.geometry)?;
     let manifest = slot::read(disk, &shard_directory, &old).await;
     let manifest = manifest.map_err(|error| OpenError::Manifest { shard, error })?;
     let recovery = recover(disk, &shard_directory, &old, manifest.manifest.sequence).await;
@@ -172,7 +198,11 @@ pub async fn open_shard<R: Runtime>(
         return Err(OpenError::Journal { shard, damage: recovery.damage });
     }
     let state = replay(shard, identity.shard_count, &manifest.manifest, &recovery.blocks);
-    let state = state.map_err(|error| OpenError::Replay { shard, error })?;
+    let mut state = state.map_err(|error| OpenError::Replay { shard, error })?;
+    let found = remove::list(disk, &shard_directory).await?;
+    found.last().iter().for_each(|last| state.segments.skip_past(**last));
+    let orphans = remove::orphans(&found, &state.segments);
+    let missing = missing_segments(&found, &state.segments);
     let files = files::open_files(disk, &shard_directory, &old).await?;
     files.superblocks.write_copy(&old, chosen.overwrite_first.other()).await?;
     files::write_again(&files, recovery.unconfirmed(&old)).await?;
@@ -189,7 +219,7 @@ pub async fn open_shard<R: Runtime>(
         last_sequence: recovery.last_sequence,
         block_count: recovery.blocks.len(),
         cuts: recovery.cuts.clone(),
-        notes: [chosen.notes, manifest.notes].concat(),
+        notes: [chosen.notes, manifest.notes, missing].concat(),
     };
     let base = raised(&old, &recovery, active);
     let start = JournalStart {
@@ -203,22 +233,44 @@ pub async fn open_shard<R: Runtime>(
     drop(recovery);
     let journal = Journal::new(start, Ring::restore(base.geometry, &base.files, active));
     let manifest_generation = manifest.manifest.generation;
-    let start = ShardStart { journal, superblock: base, state, manifest_generation };
+    let start = ShardStart { journal, superblock: base, state, manifest_generation, memory_bytes_max };
     let mut shard = Shard::new(start, runtime.now());
     if manifest.manifest.sequence < report.last_sequence {
         report.notes.extend(checkpoint_recovered(disk, &files, &mut shard, chosen.other_slot).await);
     }
     let superblock = shard.opening_superblock();
     files.superblocks.write(&superblock, chosen.overwrite_first).await?;
+    // Now neither superblock copy names them.
+    if !orphans.is_empty() {
+        let errors = remove::remove(disk, &shard_directory, &orphans).await;
+        report.notes.extend(errors.iter().map(|error| format!("a segment file that nobody needs stays: {error}")));
+    }
     shard.begin_epoch(runtime.now());
-    Ok(Opened { shard, files, report })
+    Ok(Opened { shard, files, report, segment_unsynced_bytes: settings.segment_unsynced_bytes })
+}
+
+impl OpenSettings {
+    /// Bytes of memory for the batches of a shard, which are at least what its journal can hold.
+    fn memory_for(&self, shard: ShardId, geometry: Geometry) -> Result<u64, OpenError> {
+        let ring_bytes = geometry.ring_bytes();
+        let memory_bytes = self.memory_bytes.unwrap_or(ring_bytes + CACHED_BYTES_DEFAULT);
+        if memory_bytes < ring_bytes {
+            return Err(OpenError::Memory { shard, memory_bytes, ring_bytes });
+        }
+        Ok(memory_bytes)
+    }
+}
+
+/// Segment files that the manifest names and that are not there: only reads of what they held fail.
+fn missing_segments(found: &[SegmentId], table: &SegmentTable) -> Vec<String> {
+    let missing = table.files().filter(|(segment, _)| found.binary_search(segment).is_err());
+    missing.map(|(segment, _)| format!("segment file {segment} is gone: what it held cannot be read")).collect()
 }
 
 /// The file to go on in after a crash when there is no other: every file holds batches that are needed. Otherwise a
 /// fresh file is taken, and what the crash left behind is never looked at again.
 pub(super) fn last_resort(recovery: &Recovery, state: &ShardState) -> Option<FileIndex> {
-    let is_needed =
-        |index: FileIndex| state.partitions.values().any(|partition| partition.ring_files().contains(&index));
+    let is_needed = |index: FileIndex| state.partitions.values().any(|partition| partition.needs_file(index));
     let usable = |(number, file): (u16, &RingFile)| file.confirmed_bytes == 0 || !is_needed(FileIndex(number));
     let has_usable = (0u16..).zip(&recovery.files).any(usable);
     recovery.tail_file.filter(|_| !has_usable)

@@ -87,6 +87,24 @@ pub enum Refusal {
         /// The high watermark.
         end: Offset,
     },
+    /// Stored bytes are damaged: nobody can read these offsets, those behind them are not concerned.
+    #[error("partition {partition}: offsets {from} to below {to} are damaged: an operator must look at the directory; a reader that can do without goes on at {to}")]
+    Damaged {
+        /// The partition.
+        partition: PartitionId,
+        /// The first damaged offset.
+        from: Offset,
+        /// The first behind the damage.
+        to: Offset,
+    },
+    /// A segment file could not be read.
+    #[error("partition {partition} could not be read: {why}: retry, and look at the disk if it does not help")]
+    ReadFailed {
+        /// The partition.
+        partition: PartitionId,
+        /// What the disk said.
+        why: String,
+    },
     /// The name of a topic breaks the rules.
     #[error("{0}")]
     TopicName(#[from] TopicNameError),
@@ -136,6 +154,8 @@ impl Refusal {
             Self::Batch(BatchError::Checksum { .. }) => 23,
             Self::Batch(_) => 20,
             Self::OffsetOutOfRange { .. } => 21,
+            Self::Damaged { .. } => 25,
+            Self::ReadFailed { .. } => 26,
             Self::Producer(ProducerError::UnknownProducer { .. }) => 30,
             Self::Producer(ProducerError::TableFull { .. }) => 31,
             Self::Producer(ProducerError::Fenced { .. }) => 32,
@@ -160,6 +180,7 @@ impl Refusal {
             | Self::ProducersFull(_)
             | Self::StillWorking
             | Self::CheckpointFailed(_)
+            | Self::ReadFailed { .. }
             | Self::Batch(BatchError::Checksum { .. })
             | Self::Producer(ProducerError::TableFull { .. }) => Action::Retry,
             Self::UnknownPartition(_) | Self::NotOwner { .. } | Self::UnknownTopic(_) | Self::NotCoordinator => {
@@ -178,7 +199,7 @@ impl Refusal {
                 | ProducerError::SequenceConflict { .. }
                 | ProducerError::DuplicateBeyondWindow { .. },
             ) => Action::FixRequest,
-            Self::ProducerIdsExhausted(_) => Action::Fatal,
+            Self::ProducerIdsExhausted(_) | Self::Damaged { .. } => Action::Fatal,
             Self::OutcomeUnknown(_) => Action::OutcomeUnknown,
         }
     }

@@ -13,6 +13,7 @@ use crate::journal::recovery::RecoveredBlock;
 use crate::model::{PartitionId, Realtime, Sequence, ShardId};
 use crate::partition::{Partition, Placed};
 use crate::producer::ProducerIdMint;
+use crate::segment::{Run, SegmentTable};
 
 /// What a shard knows after replay.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub struct ShardState {
     pub latest_append_time: Realtime,
     /// What the wall clock showed when it was last confirmed; 0 if it never was.
     pub clock_confirmed: Realtime,
+    /// Segment files, with the runs of these partitions counted.
+    pub segments: SegmentTable,
 }
 
 /// The manifest or a block contradicts the rest, although every checksum is right.
@@ -63,6 +66,7 @@ pub fn replay(
     }
     for (id, partition) in &mut state.partitions {
         partition.finish_replay().map_err(|damage| in_manifest(format!("partition {id}: {damage}")))?;
+        partition.runs().for_each(|run| state.segments.add_run(run.segment));
     }
     Ok(state)
 }
@@ -76,6 +80,7 @@ impl ShardState {
             mint: ProducerIdMint::new(shard).map_err(in_manifest)?,
             latest_append_time: Realtime(0),
             clock_confirmed: Realtime(0),
+            segments: SegmentTable::default(),
         };
         for section in &manifest.sections {
             if section.version != SECTION_VERSION || section.sequence != manifest.sequence {
@@ -84,6 +89,9 @@ impl ShardState {
         }
         if let (Some(section), true) = (manifest.section(Module::Catalogue), state.owner.is_some()) {
             state.owner = Some(OwnerState::decode(shard_count, &section.bytes).map_err(in_manifest)?);
+        }
+        if let Some(section) = manifest.section(Module::Segments) {
+            state.segments = SegmentTable::decode(&section.bytes).map_err(in_manifest)?;
         }
         if let Some(section) = manifest.section(Module::Partitions) {
             state.read_partitions(shard, &section.bytes)?;
@@ -118,7 +126,11 @@ impl ShardState {
         bytes.advance(topics_bytes);
         let count = bytes.try_get_u32_le().map_err(cut_off)?;
         for _ in 0..count {
-            let partition = Partition::decode(&mut bytes).map_err(cut_off)?;
+            let partition = Partition::decode(&mut bytes).map_err(in_manifest)?;
+            let is_there = |run: &Run| self.segments.get(run.segment).is_some_and(|file| run.end() <= file.end);
+            if !partition.runs().all(is_there) {
+                return Err(in_manifest(format!("partition {} has a run that is in no segment file", partition.id())));
+            }
             self.partitions.insert(partition.id(), partition);
         }
         let agree = bytes.is_empty() && self.owned.partitions().eq(self.partitions.keys().copied());
@@ -135,7 +147,7 @@ impl ShardState {
                 };
                 self.latest_append_time = self.latest_append_time.max(append_time);
                 state
-                    .replay(append_time, batch, placed, known)
+                    .replay(append_time, &batch, placed, known)
                     .map_err(|damage| format!("partition {partition}: {damage}"))
             }
             Entry::Control(_) if known => Ok(()),

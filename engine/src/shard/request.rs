@@ -1,5 +1,7 @@
 //! What a shard is asked, what it answers, and what it asks of its driver.
 
+use std::rc::Rc;
+
 use bytes::BytesMut;
 
 use super::refusal::Refusal;
@@ -8,9 +10,14 @@ use crate::format::manifest::EncodedManifest;
 use crate::format::superblock::Superblock;
 use crate::io::DiskError;
 use crate::model::{
-    Epoch, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, Sequence, ShardId, TopicId,
+    Epoch, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, SegmentId, Sequence, ShardId,
+    TopicId,
 };
-use crate::partition::HeldBatch;
+use crate::partition::{CutReason, CutTotals, HeldBatch};
+use crate::segment::WritePlan;
+use crate::segment::merge::{MergeError, MergePlan, Merged};
+use crate::segment::read::{ReadDone, ReadPlan};
+use crate::segment::write::FileWritten;
 
 /// Something a client, or another shard on its behalf, asks for.
 #[derive(Clone, Debug)]
@@ -93,6 +100,9 @@ pub enum OffsetAt {
     End,
     /// The first appended at this time or later.
     Time(Realtime),
+    /// That of the first record whose timestamp, in Unix milliseconds of its client's clock, is this or later. Of a
+    /// compressed batch the first record stands for all.
+    Timestamp(i64),
 }
 
 /// Durable batches, from the one that holds the asked offset.
@@ -117,6 +127,10 @@ pub struct PartitionStatus {
     pub high_watermark: Offset,
     /// Bytes of batches held in memory, those that are not durable yet included.
     pub held_bytes: usize,
+    /// Bytes in segment files.
+    pub stored_bytes: u64,
+    /// What retention cut so far; the start offset says how many records.
+    pub cuts: CutTotals,
     /// Producers known.
     pub producer_count: usize,
     /// When the last durable batch was appended; none if there is none.
@@ -203,6 +217,17 @@ pub enum Event {
     SuperblockWritten(Result<(), DiskError>),
     /// The manifest write that was asked for ended, in both copies.
     ManifestWritten(Result<(), DiskError>),
+    /// The write of segment files that was asked for ended, file by file.
+    SegmentsWritten(Vec<FileWritten>),
+    /// The merge of runs that was asked for ended.
+    SegmentsMerged(Result<Merged, MergeError>),
+    /// A read of a segment file ended.
+    SegmentRead {
+        /// Which read.
+        read: u64,
+        /// What came of it.
+        done: ReadDone,
+    },
     /// Time passed.
     Tick,
     /// Take nothing new, finish what is under way, close in order.
@@ -216,6 +241,21 @@ pub struct ManifestWrite {
     pub slot: u8,
     /// The bytes.
     pub manifest: EncodedManifest,
+}
+
+/// What retention cut, durably.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CutReport {
+    /// Of which partition.
+    pub partition: PartitionId,
+    /// The first offset that is gone.
+    pub from: Offset,
+    /// The first that is still there.
+    pub to: Offset,
+    /// Bytes that went.
+    pub bytes: u64,
+    /// Why.
+    pub reason: CutReason,
 }
 
 /// Something the driver must do.
@@ -239,6 +279,21 @@ pub enum Effect {
     WriteSuperblock(Superblock),
     /// Write both copies of a manifest; one such write is under way at a time.
     WriteManifest(ManifestWrite),
+    /// Write segment files; one such write, or one merge, is under way at a time.
+    WriteSegments(Rc<WritePlan>),
+    /// Put runs together.
+    MergeSegments(Rc<MergePlan>),
+    /// Read from a segment file.
+    ReadSegment {
+        /// Its number.
+        read: u64,
+        /// What to read.
+        plan: ReadPlan,
+    },
+    /// Remove segment files. Nothing depends on it.
+    RemoveSegments(Vec<SegmentId>),
+    /// Retention cut the front of a partition. Tell whoever keeps account.
+    Cut(CutReport),
     /// A write failed: the shard takes nothing new. Tell whoever watches its health.
     Failed(DiskError),
     /// The shard is closed; no further effect comes.
@@ -267,6 +322,16 @@ pub struct ShardStatus {
     pub waiting_count: usize,
     /// Bytes of batches held in memory.
     pub held_bytes: usize,
+    /// Segment files.
+    pub segment_count: usize,
+    /// Bytes in segment files.
+    pub stored_bytes: u64,
+    /// Reads of segment files so far.
+    pub cold_read_count: u64,
+    /// Requests that wait for a read of a segment file.
+    pub cold_waiting_count: usize,
+    /// Whether segment files find no space: captures go on until the journal is full.
+    pub disk_full: bool,
     /// Partitions open.
     pub partition_count: usize,
     /// Ring files nothing was placed in yet.

@@ -152,6 +152,8 @@ impl Shard {
             let state = self.partitions.remove(&id).expect("it was just listed");
             self.producer_count -= state.producers().len();
             self.held_bytes -= state.held_bytes();
+            state.runs().for_each(|run| self.segments.table.drop_run(run.segment));
+            self.cold.forget_partition(id);
             self.wake_polls(id);
         }
     }

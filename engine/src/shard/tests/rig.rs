@@ -98,10 +98,11 @@ impl Rig {
             mint: ProducerIdMint::new(id).unwrap(),
             latest_append_time: Realtime(0),
             clock_confirmed: Realtime(0),
+            segments: SegmentTable::default(),
         };
         let journal = Journal::new(start, Ring::restore(geometry, &superblock.files, None));
         let now = Now { monotonic: Monotonic(SECOND_NS), realtime: Realtime(1000 * SECOND_NS) };
-        Self::of(ShardStart { journal, superblock, state, manifest_generation: 1 }, now)
+        Self::of(ShardStart { journal, superblock, state, manifest_generation: 1, memory_bytes_max: MEMORY }, now)
     }
 
     /// The same shard as it is opened again after a crash at rest: every file with blocks is sealed.
@@ -129,6 +130,7 @@ impl Rig {
             mint: shard.mint.clone(),
             latest_append_time: self.now.realtime,
             clock_confirmed: Realtime(0),
+            segments: shard.segments.table.clone(),
         };
         let active = last_resort(&recovery, &state);
         let superblock = raised(&old, &recovery, active);
@@ -141,7 +143,7 @@ impl Rig {
         };
         let journal = Journal::new(start, Ring::restore(superblock.geometry, &superblock.files, active));
         let manifest_generation = superblock.manifest.generation;
-        Self::of(ShardStart { journal, superblock, state, manifest_generation }, self.now)
+        Self::of(ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max: MEMORY }, self.now)
     }
 
     fn of(start: ShardStart, now: Now) -> Self {

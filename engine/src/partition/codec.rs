@@ -1,0 +1,92 @@
+//! A partition as bytes, for the manifest. Little-endian: topic u64, index u32, next offset u64, last append time
+//! u64, start offset u64, bytes cut u64, time of the last cut u64, reason of the last cut u8, run count u32, then the
+//! runs. Its producers are written apart.
+
+use bytes::{Buf, BufMut, TryGetError};
+
+use super::retention::{CutReason, CutTotals};
+use super::Partition;
+use crate::model::{Offset, PartitionId, Realtime, TopicId};
+use crate::producer::{ProducerDecodeError, ProducerTable};
+use crate::segment::Run;
+
+/// Why bytes are not a partition. The bytes were checksummed before: it is damage, or another format.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartitionDecodeError {
+    /// The bytes end within it.
+    #[error("a partition is cut off")]
+    CutOff(#[from] TryGetError),
+    /// Offsets, runs or reasons that cannot be.
+    #[error("partition {0} contradicts itself")]
+    Impossible(PartitionId),
+}
+
+impl Partition {
+    /// Bytes that [`Partition::encode`] writes beside the runs.
+    pub const ENCODED_BYTES: usize = 57;
+
+    /// Writes offsets, times and runs, as they are with the cut that was decided.
+    pub fn encode(&self, out: &mut impl BufMut) {
+        let start_offset = self.start_offset.max(self.cut_ahead.map_or(Offset(0), |cut| cut.to));
+        let cuts = self.cut_ahead.map_or(self.cuts, |cut| self.cuts.with(&cut));
+        out.put_u64_le(self.id.topic.0);
+        out.put_u32_le(self.id.index);
+        out.put_u64_le(self.next_offset.0);
+        out.put_u64_le(self.last_append_time.0);
+        out.put_u64_le(start_offset.0);
+        out.put_u64_le(cuts.bytes);
+        out.put_u64_le(cuts.time.0);
+        out.put_u8(cuts.reason.map_or(0, |reason| reason as u8));
+        out.put_u32_le(u32::try_from(self.encoded_runs().count()).expect("bounded by the manifest"));
+        self.encoded_runs().for_each(|run| run.encode(out));
+    }
+
+    /// The runs that [`Partition::encode`] writes.
+    pub fn encoded_runs(&self) -> impl Iterator<Item = &Run> {
+        let start_offset = self.start_offset.max(self.cut_ahead.map_or(Offset(0), |cut| cut.to));
+        self.stored.iter().filter(move |run| run.next_offset > start_offset)
+    }
+
+    /// Reads what [`Partition::encode`] wrote; its producers are read apart.
+    pub fn decode(buf: &mut impl Buf) -> Result<Self, PartitionDecodeError> {
+        let topic = TopicId(buf.try_get_u64_le()?);
+        let id = PartitionId { topic, index: buf.try_get_u32_le()? };
+        let impossible = || PartitionDecodeError::Impossible(id);
+        let mut partition = Self::new(id);
+        partition.next_offset = Offset(buf.try_get_u64_le()?);
+        partition.last_append_time = Realtime(buf.try_get_u64_le()?);
+        partition.start_offset = Offset(buf.try_get_u64_le()?);
+        let (bytes, time) = (buf.try_get_u64_le()?, Realtime(buf.try_get_u64_le()?));
+        let reason = match buf.try_get_u8()? {
+            0 => None,
+            1 => Some(CutReason::Age),
+            2 => Some(CutReason::Size),
+            _ => return Err(impossible()),
+        };
+        partition.cuts = CutTotals { bytes, time, reason };
+        for _ in 0..buf.try_get_u32_le()? {
+            let run = Run::decode(buf)?;
+            let follows = match partition.stored.end_offset() {
+                Some(end) => run.base_offset == end,
+                None => run.base_offset <= partition.start_offset,
+            };
+            let fits = follows && run.base_offset < run.next_offset && run.next_offset > partition.start_offset;
+            if !fits || run.next_offset > partition.next_offset {
+                return Err(impossible());
+            }
+            partition.stored.push(run);
+        }
+        let end = partition.stored.end_offset().unwrap_or_default().max(partition.start_offset);
+        if end > partition.next_offset {
+            return Err(impossible());
+        }
+        partition.held.begin_at(end);
+        Ok(partition)
+    }
+
+    /// Reads the producers that [`ProducerTable::encode`] wrote.
+    pub fn decode_producers(&mut self, buf: &mut impl Buf) -> Result<(), ProducerDecodeError> {
+        self.producers = ProducerTable::decode(buf, self.producers.count_max())?;
+        Ok(())
+    }
+}

@@ -1,0 +1,103 @@
+//! A partition is rebuilt: what the manifest knows, then what the journal holds.
+
+use bytes::Bytes;
+
+use super::{Partition, Placed, Slot};
+use crate::format::batch;
+use crate::model::{Offset, Realtime};
+use crate::producer::Admission;
+
+/// What a partition's journal entries or manifest cannot say together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PartitionDamage {
+    /// A batch that does not begin where the partition ends.
+    #[error("a batch begins at offset {found}, the partition goes on at {expected}")]
+    Gap {
+        /// Where it must begin.
+        expected: Offset,
+        /// Where it begins.
+        found: Offset,
+    },
+    /// Offsets below `next_offset` that neither a segment nor a journal block holds.
+    #[error("the manifest knows the partition up to offset {next_offset}, it is held up to {held}")]
+    Lost {
+        /// Where the manifest says it goes on.
+        next_offset: Offset,
+        /// Where the batches at rest and in the journal end.
+        held: Offset,
+    },
+    /// An append time lower than the one before.
+    #[error("a batch at offset {0} is older than the one before it")]
+    TimeGoesBack(Offset),
+    /// A batch that its own checks refuse.
+    #[error("the batch at offset {offset} is not valid: {why}")]
+    Batch {
+        /// Where it is.
+        offset: Offset,
+        /// Why.
+        why: String,
+    },
+    /// A producer's batch that cannot have been admitted.
+    #[error("the batch at offset {0} cannot have been admitted from its producer")]
+    Producer(Offset),
+}
+
+impl Partition {
+    /// Takes back a batch from the journal. `known`: the manifest's state includes it already, and a segment may hold
+    /// it, or it may be cut.
+    pub fn replay(
+        &mut self,
+        append_time: Realtime,
+        bytes: &Bytes,
+        placed: Placed,
+        known: bool,
+    ) -> Result<(), PartitionDamage> {
+        let invalid = |offset, why: batch::BatchError| PartitionDamage::Batch { offset, why: why.to_string() };
+        let base_offset = batch::base_offset(bytes).map_err(|why| invalid(self.next_offset, why))?;
+        if known && base_offset < self.flushed_offset() {
+            return Ok(());
+        }
+        let info = batch::validate(bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
+        let slot = Slot { base_offset, append_time };
+        let held_end = self.held_end();
+        let expected = if known { held_end } else { self.next_offset };
+        if expected != base_offset {
+            return Err(PartitionDamage::Gap { expected, found: base_offset });
+        }
+        // A slice would keep the whole ring file that it was read with.
+        let own = Bytes::copy_from_slice(bytes);
+        if known {
+            if self.held.last_append_time().is_some_and(|last| append_time < last) {
+                return Err(PartitionDamage::TimeGoesBack(base_offset));
+            }
+            self.held.push(slot, own, placed, info.max_timestamp_ms);
+            return Ok(());
+        }
+        if held_end != self.next_offset {
+            return Err(PartitionDamage::Lost { next_offset: self.next_offset, held: held_end });
+        }
+        if append_time < self.last_append_time {
+            return Err(PartitionDamage::TimeGoesBack(base_offset));
+        }
+        if self.admit(&info) != Admission::New {
+            return Err(PartitionDamage::Producer(base_offset));
+        }
+        self.append(slot, &info, own, placed);
+        Ok(())
+    }
+
+    /// Ends replay: everything the state knows must be held or at rest, and all of it is durable.
+    pub fn finish_replay(&mut self) -> Result<(), PartitionDamage> {
+        let held = self.held_end();
+        if held != self.next_offset {
+            return Err(PartitionDamage::Lost { next_offset: self.next_offset, held });
+        }
+        self.durable_offset = self.next_offset;
+        Ok(())
+    }
+
+    /// Where what is at rest or in memory ends.
+    fn held_end(&self) -> Offset {
+        self.held.end_offset().unwrap_or(self.flushed_offset())
+    }
+}

@@ -1,0 +1,229 @@
+//! The job that reads batches back from a segment file: one large read, every checksum on the way checked.
+
+use std::path::Path;
+use std::rc::Rc;
+
+use super::Run;
+use super::index::{self, FileName, SegmentIndex};
+use super::table::SegmentFile;
+use super::write::to_bytes;
+use crate::format::batch::HeldBatch;
+use crate::format::extent::{self, DamagedBatch};
+use crate::format::layout::segment_path;
+use crate::format::segment_index::IndexEntry;
+use crate::format::stored::Stored;
+use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile};
+use crate::model::{Id128, Offset, PartitionId, Realtime, ShardId};
+
+/// Where in a run to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// With the extent that holds this offset.
+    Offset(Offset),
+    /// With the first extent that has a batch of this append time or later.
+    AppendTime(Realtime),
+    /// With the first extent that has a record of this timestamp or later, in Unix milliseconds.
+    Timestamp(i64),
+}
+
+/// What to read. The files stay where they are meanwhile.
+#[derive(Clone, Debug)]
+pub struct ReadPlan {
+    /// The data directory's id.
+    pub directory_id: Id128,
+    /// The shard.
+    pub shard: ShardId,
+    /// Whose batches.
+    pub partition: PartitionId,
+    /// The run they are in.
+    pub run: Run,
+    /// Its file.
+    pub file: SegmentFile,
+    /// Where to begin.
+    pub target: Target,
+    /// Bytes of extents to read at most, unless the first alone is larger.
+    pub bytes_max: usize,
+    /// What is known of the file's extents.
+    pub index: Option<Rc<SegmentIndex>>,
+}
+
+/// A stretch of a partition as it was read. What is missing between `base_offset` and `next_offset` is damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// Where it begins.
+    pub base_offset: Offset,
+    /// Where it ends.
+    pub next_offset: Offset,
+    /// The batches that are right, in order.
+    pub batches: Vec<HeldBatch>,
+    /// The rest, in order.
+    pub damaged: Vec<DamagedBatch>,
+}
+
+/// What came of a read.
+#[derive(Clone, Debug)]
+pub struct ReadDone {
+    /// The extents of the file, if they had to be looked for.
+    pub index: Option<Rc<SegmentIndex>>,
+    /// The batches; an error says nothing about them.
+    pub result: Result<Chunk, DiskError>,
+}
+
+impl Chunk {
+    /// Bytes of the batches.
+    pub fn bytes(&self) -> usize {
+        self.batches.iter().map(|batch| batch.bytes.len()).sum()
+    }
+
+    /// Where the damage that covers this offset begins and ends.
+    pub fn damage_at(&self, offset: Offset) -> Option<&DamagedBatch> {
+        self.damaged.iter().find(|damaged| damaged.base_offset <= offset && offset < damaged.next_offset)
+    }
+}
+
+/// Carries out a plan.
+pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan) -> ReadDone {
+    let path = segment_path(directory, plan.run.segment);
+    let file = match disk.open(&path, Access::Read).await {
+        Ok(file) => file,
+        Err(error) if error.kind == DiskErrorKind::NotFound => {
+            return ReadDone { index: None, result: Ok(plan.all_damaged("the segment file is gone")) };
+        }
+        Err(error) => return ReadDone { index: None, result: Err(error) },
+    };
+    let name = FileName { directory_id: plan.directory_id, shard: plan.shard, segment: plan.run.segment };
+    let known = plan.index.as_deref().filter(|index| index.end >= plan.run.end());
+    let loaded = match known {
+        Some(_) => None,
+        None => Some(Rc::new(index::load(&file, name, &plan.file, plan.index.as_deref()).await)),
+    };
+    let index = loaded.as_deref().or(known).expect("it was known or loaded");
+    let chunk = plan.read_chunk(&file, name, index).await;
+    file.close().await;
+    ReadDone { index: loaded, result: Ok(chunk) }
+}
+
+impl ReadPlan {
+    async fn read_chunk<F: DiskFile>(&self, file: &F, name: FileName, index: &SegmentIndex) -> Chunk {
+        let inside =
+            |entry: &&IndexEntry| self.run.position <= entry.position && entry.end() <= self.run.end();
+        let entries: Vec<IndexEntry> = index.entries.iter().filter(inside).copied().collect();
+        let first = self.first_entry(&entries);
+        let Some(begin) = entries.get(first) else {
+            return self.all_damaged("no extent of it can be told from the file");
+        };
+        let base_offset = self.begin_offset(&entries, first);
+        let chosen: Vec<IndexEntry> = self.chosen(&entries[first..]).collect();
+        let end = chosen.last().map_or(begin.end(), IndexEntry::end);
+        let next_offset =
+            entries.get(first + chosen.len()).map_or(self.run.next_offset, |entry| entry.base_offset);
+        let mut chunk = Chunk { base_offset, next_offset, batches: Vec::new(), damaged: Vec::new() };
+        let bytes = usize::try_from(end.0 - begin.position.0).expect("a read is at most a few MiB");
+        match file.read(begin.position, bytes).await {
+            Ok(buffer) => {
+                let all = to_bytes(&buffer);
+                for entry in &chosen {
+                    let at = usize::try_from(entry.position.0 - begin.position.0).expect("inside the read");
+                    let found = extent::decode(&all.slice(at..), &name.at(entry.position));
+                    self.take(entry, found, &mut chunk);
+                }
+            }
+            Err(_) => {
+                for entry in &chosen {
+                    let found = match file.read(entry.position, entry.extent_bytes as usize).await {
+                        Ok(buffer) => extent::decode(&to_bytes(&buffer), &name.at(entry.position)),
+                        Err(error) => Stored::Unreadable(error),
+                    };
+                    self.take(entry, found, &mut chunk);
+                }
+            }
+        }
+        chunk.name_gaps();
+        chunk
+    }
+
+    /// The extent to begin with. Extents that cannot be told leave gaps: then the one before the gap, so that the
+    /// damage is named.
+    fn first_entry(&self, entries: &[IndexEntry]) -> usize {
+        match self.target {
+            Target::Offset(offset) => {
+                entries.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1)
+            }
+            Target::AppendTime(time) => entries.partition_point(|entry| entry.last_append_time < time),
+            Target::Timestamp(timestamp_ms) => entries.partition_point(|entry| entry.max_timestamp_ms < timestamp_ms),
+        }
+    }
+
+    /// Where the chunk begins: a gap before the first extent of the run belongs to it.
+    fn begin_offset(&self, entries: &[IndexEntry], first: usize) -> Offset {
+        if first == 0 { self.run.base_offset } else { entries[first].base_offset }
+    }
+
+    /// The extents that one read brings: those that follow each other in the file, up to the bytes wanted.
+    fn chosen<'a>(&self, entries: &'a [IndexEntry]) -> impl Iterator<Item = IndexEntry> + 'a {
+        let bytes_max = self.bytes_max as u64;
+        let begin = entries[0].position;
+        let mut end = begin;
+        entries
+            .iter()
+            .take_while(move |entry| {
+                let follows = entry.position == end;
+                let fits = end == begin || entry.end().0 - begin.0 <= bytes_max;
+                end = entry.end();
+                follows && fits
+            })
+            .copied()
+    }
+
+    /// Takes what was found where the index names an extent.
+    fn take(&self, entry: &IndexEntry, found: Stored<extent::Extent>, chunk: &mut Chunk) {
+        let why = match found {
+            Stored::Present(extent) if extent.head.partition != self.partition => {
+                format!("an extent of partition {}", extent.head.partition)
+            }
+            Stored::Present(extent) if extent.head.base_offset != entry.base_offset => {
+                format!("an extent that begins at offset {}", extent.head.base_offset)
+            }
+            Stored::Present(extent) => {
+                chunk.batches.extend(extent.batches);
+                chunk.damaged.extend(extent.damaged);
+                return;
+            }
+            other => other.problem().unwrap_or_default(),
+        };
+        // Where the extent ended only its header could tell; the gap is closed from what stands around it.
+        let base_offset = entry.base_offset.max(chunk.base_offset);
+        chunk.damaged.push(DamagedBatch { base_offset, next_offset: base_offset, why });
+    }
+
+    fn all_damaged(&self, why: &str) -> Chunk {
+        let (base_offset, next_offset) = (self.run.base_offset, self.run.next_offset);
+        let damaged = vec![DamagedBatch { base_offset, next_offset, why: why.to_owned() }];
+        Chunk { base_offset, next_offset, batches: Vec::new(), damaged }
+    }
+}
+
+impl Chunk {
+    /// Everything between the batches that are there is damaged; says how far each damage reaches.
+    fn name_gaps(&mut self) {
+        let reasons = std::mem::take(&mut self.damaged);
+        let why_at = |from: Offset, to: Offset| {
+            let inside = reasons.iter().find(|damaged| from <= damaged.base_offset && damaged.base_offset < to);
+            inside.map_or_else(|| "no extent can be told here".to_owned(), |damaged| damaged.why.clone())
+        };
+        let mut expected = self.base_offset;
+        let mut gaps = Vec::new();
+        let starts = self.batches.iter().map(|batch| (batch.base_offset, batch.next_offset()));
+        for (start, next) in starts.chain([(self.next_offset, self.next_offset)]) {
+            if start > expected {
+                let why = why_at(expected, start);
+                gaps.push(DamagedBatch { base_offset: expected, next_offset: start, why });
+            }
+            expected = next;
+        }
+        self.damaged = gaps;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,396 @@
+//! Answers from segment files: requests that memory cannot answer wait for a read, one of each partition at a time and
+//! so many of a shard, and what a reader will ask for next is read ahead.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use super::request::{Effect, FetchFrom, Fetched, OffsetAt, Reply};
+use super::{Refusal, Shard};
+use crate::format::batch;
+use crate::io::DiskError;
+use crate::limits::{COLD_READ_BYTES, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX};
+use crate::model::{Offset, PartitionId, RequestId, SegmentId};
+use crate::partition::{HeldBatch, Lookup};
+use crate::segment::Run;
+use crate::segment::read::{Chunk, ReadDone, ReadPlan, Target};
+
+mod cache;
+
+use cache::{ChunkCache, IndexCache};
+
+/// What a waiting request wants.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Want {
+    Fetch { from: FetchFrom, bytes_max: usize },
+    Offset { at: OffsetAt },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiter {
+    id: RequestId,
+    want: Want,
+    /// A look-up goes on here: nothing before is what it looks for.
+    from: Offset,
+}
+
+#[derive(Debug)]
+struct Reading {
+    partition: PartitionId,
+    segment: SegmentId,
+    /// The first who waits for the partition asked for it; nobody did for what is read ahead.
+    is_asked: bool,
+}
+
+/// What can be said about a want now.
+enum Answer {
+    Ready(Reply),
+    Read(Run, Target),
+}
+
+/// Reads of segment files and who waits for them.
+#[derive(Debug)]
+pub(super) struct Cold {
+    reading: BTreeMap<u64, Reading>,
+    next_read: u64,
+    waiting: BTreeMap<PartitionId, VecDeque<Waiter>>,
+    waiting_count: usize,
+    /// Partitions with requests that wait and no read under way, in the order of their turns.
+    turns: VecDeque<PartitionId>,
+    chunks: ChunkCache,
+    indexes: IndexCache,
+    /// Where the last answer of a partition from segment files ended.
+    ends: BTreeMap<PartitionId, Offset>,
+    read_count: u64,
+}
+
+impl Cold {
+    pub(super) fn new() -> Self {
+        Self {
+            reading: BTreeMap::new(),
+            next_read: 0,
+            waiting: BTreeMap::new(),
+            waiting_count: 0,
+            turns: VecDeque::new(),
+            chunks: ChunkCache::chunks(),
+            indexes: IndexCache::indexes(),
+            ends: BTreeMap::new(),
+            read_count: 0,
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.reading.is_empty() && self.waiting_count == 0
+    }
+
+    /// Requests that wait.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.waiting_count
+    }
+
+    /// Reads made so far.
+    pub(super) fn read_count(&self) -> u64 {
+        self.read_count
+    }
+
+    /// These files are gone.
+    pub(super) fn forget_segments(&mut self, segments: &[SegmentId]) {
+        segments.iter().for_each(|segment| self.indexes.remove(segment));
+    }
+
+    /// This partition is gone.
+    pub(super) fn forget_partition(&mut self, partition: PartitionId) {
+        self.chunks.forget(partition);
+        self.ends.remove(&partition);
+    }
+
+    fn is_reading(&self, partition: PartitionId) -> bool {
+        self.reading.values().any(|reading| reading.partition == partition)
+    }
+
+    fn wait(&mut self, partition: PartitionId, waiter: Waiter) {
+        let queue = self.waiting.entry(partition).or_default();
+        queue.push_back(waiter);
+        self.waiting_count += 1;
+        if queue.len() == 1 {
+            self.turns.push_back(partition);
+        }
+    }
+
+    /// Takes everybody who waits.
+    fn take_all(&mut self) -> Vec<RequestId> {
+        self.waiting_count = 0;
+        self.turns.clear();
+        std::mem::take(&mut self.waiting).into_values().flatten().map(|waiter| waiter.id).collect()
+    }
+}
+
+impl Shard {
+    /// A request that memory may not be able to answer: now, or when a read has brought what is wanted.
+    pub(super) fn answer_or_read(&mut self, id: RequestId, partition: PartitionId, want: Want) {
+        let waiter = Waiter { id, want, from: Offset(0) };
+        match self.cold_answer(partition, &waiter) {
+            Answer::Ready(reply) => self.answer(id, reply),
+            Answer::Read(..) if self.stopping => self.refuse(id, Refusal::Stopping(self.id)),
+            Answer::Read(..) if self.cold.waiting_count >= COLD_WAITING_MAX => {
+                self.refuse(id, Refusal::Busy(self.id));
+            }
+            Answer::Read(..) => {
+                self.cold.wait(partition, waiter);
+                self.begin_reads();
+            }
+        }
+    }
+
+    /// A read ended.
+    pub(super) fn segment_read(&mut self, read: u64, done: ReadDone) {
+        let reading = self.cold.reading.remove(&read).expect("only reads under way end");
+        let Reading { partition, segment, is_asked } = reading;
+        self.segments.table.unpin(segment);
+        if let Some(index) = done.index {
+            let bytes = index.memory_bytes();
+            self.cold.indexes.insert(segment, index, bytes);
+        }
+        let chunk = done.result.map(Rc::new);
+        if let Ok(chunk) = &chunk {
+            let bytes = chunk.bytes();
+            self.cold.chunks.insert((partition, chunk.base_offset), Rc::clone(chunk), bytes);
+        }
+        self.serve_waiting(partition, is_asked.then_some(chunk.as_deref()));
+        self.remove_unneeded_segments();
+        self.begin_reads();
+    }
+
+    /// Answers whoever waits for this partition and can be answered now. `asked`: what came of the read that the first
+    /// of them asked for.
+    fn serve_waiting(&mut self, partition: PartitionId, asked: Option<Result<&Chunk, &DiskError>>) {
+        let mut queue = self.cold.waiting.remove(&partition).unwrap_or_default();
+        self.cold.waiting_count -= queue.len();
+        if let Some(result) = asked
+            && let Some(first) = queue.pop_front()
+        {
+            match result {
+                Err(error) => self.refuse(first.id, Refusal::ReadFailed { partition, why: error.to_string() }),
+                Ok(chunk) => match self.look_into(partition, first, chunk) {
+                    Ok(reply) => self.answer(first.id, reply),
+                    Err(waiter) => queue.push_front(waiter),
+                },
+            }
+        }
+        while let Some(waiter) = queue.pop_front() {
+            match self.cold_answer(partition, &waiter) {
+                Answer::Ready(reply) => self.answer(waiter.id, reply),
+                Answer::Read(..) => {
+                    queue.push_front(waiter);
+                    break;
+                }
+            }
+        }
+        queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
+    }
+
+    /// What the chunk that was read for a waiter says. `Err`: it must look further.
+    fn look_into(&mut self, partition: PartitionId, waiter: Waiter, chunk: &Chunk) -> Result<Reply, Waiter> {
+        let by_time = match waiter.want {
+            Want::Fetch { from: FetchFrom::Offset(_), .. } => None,
+            Want::Fetch { from: FetchFrom::Time(time), .. } | Want::Offset { at: OffsetAt::Time(time) } => {
+                Some(OffsetAt::Time(time))
+            }
+            Want::Offset { at } => Some(at),
+        };
+        let start = self.partitions.get(&partition).map_or(Offset(0), |state| state.start_offset());
+        let from = waiter.from.max(start);
+        let found = by_time.map(|at| first_in(chunk, at, from));
+        match (found, by_time, waiter.want) {
+            (Some(Err((from, to))), ..) => Ok(Reply::Refused(Refusal::Damaged { partition, from, to })),
+            (Some(Ok(None)), Some(OffsetAt::Timestamp(_)), _) => {
+                self.resolve(partition, Waiter { from: from.max(chunk.next_offset), ..waiter })
+            }
+            (Some(Ok(offset)), _, Want::Offset { .. }) => Ok(Reply::Offset(offset.unwrap_or(from))),
+            (Some(Ok(offset)), _, Want::Fetch { bytes_max, .. }) => {
+                let want = Want::Fetch { from: FetchFrom::Offset(offset.unwrap_or(from)), bytes_max };
+                self.resolve(partition, Waiter { want, ..waiter })
+            }
+            (None, ..) => self.resolve(partition, waiter),
+        }
+    }
+
+    fn resolve(&mut self, partition: PartitionId, waiter: Waiter) -> Result<Reply, Waiter> {
+        match self.cold_answer(partition, &waiter) {
+            Answer::Ready(reply) => Ok(reply),
+            Answer::Read(..) => Err(waiter),
+        }
+    }
+
+    /// The answer from memory and from what was read, or what has to be read.
+    fn cold_answer(&mut self, partition: PartitionId, waiter: &Waiter) -> Answer {
+        let Some(state) = self.visible_partition(partition) else {
+            return Answer::Ready(Reply::Refused(self.unknown_partition(partition)));
+        };
+        match waiter.want {
+            Want::Fetch { from: FetchFrom::Offset(offset), bytes_max } => {
+                self.fetch_answer(partition, offset, bytes_max)
+            }
+            Want::Fetch { from: FetchFrom::Time(time), bytes_max } => match state.offset_at(time) {
+                Lookup::Offset(offset) => self.fetch_answer(partition, offset, bytes_max),
+                Lookup::InRun(run) => Answer::Read(run, Target::AppendTime(time)),
+            },
+            Want::Offset { at } => {
+                let (lookup, target) = match at {
+                    OffsetAt::Start => (Lookup::Offset(state.start_offset()), Target::Offset(Offset(0))),
+                    OffsetAt::End => (Lookup::Offset(state.durable_offset()), Target::Offset(Offset(0))),
+                    OffsetAt::Time(time) => (state.offset_at(time), Target::AppendTime(time)),
+                    OffsetAt::Timestamp(ms) => (state.offset_of_timestamp(ms, waiter.from), Target::Timestamp(ms)),
+                };
+                match lookup {
+                    Lookup::Offset(offset) => Answer::Ready(Reply::Offset(offset)),
+                    // It was looked for in the front part of the run already.
+                    Lookup::InRun(run) if run.base_offset < waiter.from => {
+                        Answer::Read(run, Target::Offset(waiter.from))
+                    }
+                    Lookup::InRun(run) => Answer::Read(run, target),
+                }
+            }
+        }
+    }
+
+    fn fetch_answer(&mut self, partition: PartitionId, asked: Offset, bytes_max: usize) -> Answer {
+        let state = &self.partitions[&partition];
+        let (start_offset, high_watermark) = (state.start_offset(), state.durable_offset());
+        if asked < start_offset || asked > high_watermark {
+            let refusal = Refusal::OffsetOutOfRange { asked, start: start_offset, end: high_watermark };
+            return Answer::Ready(Reply::Refused(refusal));
+        }
+        let bytes_max = bytes_max.min(FETCH_BYTES_MAX);
+        let fetched = |batches| Answer::Ready(Reply::Fetched(Fetched { batches, start_offset, high_watermark }));
+        if let Some(batches) = state.read(asked, bytes_max) {
+            return fetched(batches);
+        }
+        if let Some(chunk) = self.cold.chunks.covering(partition, asked) {
+            return match from_chunk(&chunk, asked, bytes_max) {
+                Ok(batches) => {
+                    self.read_ahead(partition, asked, &batches, &chunk);
+                    fetched(batches)
+                }
+                Err((from, to)) => Answer::Ready(Reply::Refused(Refusal::Damaged { partition, from, to })),
+            };
+        }
+        match self.partitions[&partition].run_at(asked) {
+            Some(run) => Answer::Read(*run, Target::Offset(asked)),
+            None => unreachable!("partition {partition} is covered by memory and runs, and not at offset {asked}"),
+        }
+    }
+
+    /// Starts reads for whoever waits, in turn, as many as may be under way.
+    fn begin_reads(&mut self) {
+        while self.cold.reading.len() < COLD_READS_MAX
+            && let Some(partition) = self.cold.turns.pop_front()
+        {
+            let Some(first) = self.cold.waiting.get(&partition).and_then(|queue| queue.front().copied()) else {
+                continue;
+            };
+            if self.cold.is_reading(partition) {
+                // It gets its turn when that read ends.
+                continue;
+            }
+            match self.cold_answer(partition, &first) {
+                Answer::Read(run, target) => self.begin_read(partition, run, target, true),
+                Answer::Ready(reply) => {
+                    self.answer(first.id, reply);
+                    self.pop_waiting(partition);
+                }
+            }
+        }
+    }
+
+    /// The first waiter of a partition was answered.
+    fn pop_waiting(&mut self, partition: PartitionId) {
+        let mut queue = self.cold.waiting.remove(&partition).unwrap_or_default();
+        self.cold.waiting_count -= queue.len();
+        queue.pop_front();
+        queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
+    }
+
+    fn begin_read(&mut self, partition: PartitionId, run: Run, target: Target, is_asked: bool) {
+        let read = self.cold.next_read;
+        self.cold.next_read += 1;
+        self.cold.read_count += 1;
+        self.cold.reading.insert(read, Reading { partition, segment: run.segment, is_asked });
+        self.segments.table.pin(run.segment);
+        let stored = self.superblock.stored();
+        let plan = ReadPlan {
+            directory_id: stored.directory_id,
+            shard: self.id,
+            partition,
+            run,
+            file: *self.segments.table.get(run.segment).expect("a run has a file"),
+            target,
+            bytes_max: COLD_READ_BYTES,
+            index: self.cold.indexes.get(&run.segment),
+        };
+        self.effects.push(Effect::ReadSegment { read, plan });
+    }
+
+    /// Whoever reads on where the last answer ended will ask for what follows.
+    fn read_ahead(&mut self, partition: PartitionId, asked: Offset, batches: &[HeldBatch], chunk: &Chunk) {
+        let Some(last) = batches.last() else { return };
+        let goes_on = self.cold.ends.insert(partition, last.next_offset()) == Some(asked);
+        let next = chunk.next_offset;
+        let has_room = self.cold.reading.len() + 1 < COLD_READS_MAX && self.cold.turns.is_empty();
+        if !goes_on || !has_room || self.stopping || self.cold.is_reading(partition) {
+            return;
+        }
+        let state = &self.partitions[&partition];
+        if next >= state.memory_offset() || self.cold.chunks.covering(partition, next).is_some() {
+            return;
+        }
+        if let Some(run) = self.partitions[&partition].run_at(next).copied() {
+            self.begin_read(partition, run, Target::Offset(next), false);
+        }
+    }
+
+    /// The shard ends: nobody waits any longer.
+    pub(super) fn end_cold_waits(&mut self) {
+        for id in self.cold.take_all() {
+            self.refuse(id, Refusal::Stopping(self.id));
+        }
+    }
+}
+
+/// Batches of the chunk from the one that holds `asked`. `Err`: it is damaged, from where to where.
+fn from_chunk(chunk: &Chunk, asked: Offset, bytes_max: usize) -> Result<Vec<HeldBatch>, (Offset, Offset)> {
+    if let Some(damaged) = chunk.damage_at(asked) {
+        return Err((damaged.base_offset, damaged.next_offset));
+    }
+    let first = chunk.batches.partition_point(|batch| batch.last_offset < asked);
+    let mut expected = chunk.batches.get(first).map(|batch| batch.base_offset);
+    let follow = chunk.batches[first..].iter().take_while(|batch| {
+        let follows = expected == Some(batch.base_offset);
+        expected = Some(batch.next_offset());
+        follows
+    });
+    let mut bytes = 0;
+    let fits = |batch: &&HeldBatch| {
+        let fits = bytes == 0 || bytes + batch.bytes.len() <= bytes_max;
+        bytes += batch.bytes.len();
+        fits
+    };
+    Ok(follow.take_while(fits).cloned().collect())
+}
+
+/// The first offset in the chunk at or behind `from` that is what is looked for; `None`: it is not there. `Err`:
+/// damage stands before it.
+fn first_in(chunk: &Chunk, at: OffsetAt, from: Offset) -> Result<Option<Offset>, (Offset, Offset)> {
+    let offset_in = |batch: &HeldBatch| match at {
+        OffsetAt::Time(time) => (batch.append_time >= time).then_some(batch.base_offset.max(from)),
+        OffsetAt::Timestamp(ms) => batch::offset_of_timestamp(&batch.bytes, ms).filter(|offset| *offset >= from),
+        OffsetAt::Start | OffsetAt::End => Some(batch.base_offset),
+    };
+    let wanted = chunk.batches.iter().filter(|batch| batch.last_offset >= from);
+    let found = wanted.map(|batch| offset_in(batch)).find_map(|found| found);
+    let limit = found.unwrap_or(chunk.next_offset);
+    let before = chunk.damaged.iter().find(|damaged| damaged.next_offset > from && damaged.base_offset < limit);
+    match before {
+        Some(damaged) => Err((damaged.base_offset, damaged.next_offset)),
+        None => Ok(found),
+    }
+}

@@ -1,0 +1,350 @@
+//! Takes batches from memory to rest: what is in the oldest sealed ring file is written into segment files, so that a
+//! checkpoint can free the file. One such write, or one merge of small runs, is under way at a time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+
+use super::Shard;
+use super::request::Effect;
+use crate::format::batch::HeldBatch;
+use crate::format::layout::Geometry;
+use crate::io::{DiskError, DiskErrorKind};
+use crate::limits::{
+    MERGE_BYTES_MAX, MERGE_RUN_COUNT_MIN, SEGMENT_FAILURES_IN_A_ROW_MAX, SEGMENT_MANIFEST_SHARE, SEGMENT_REST_FACTOR,
+    SEGMENT_RETRY_NS,
+};
+use crate::model::{Monotonic, Now, Offset, PartitionId, Position, SegmentId, Sequence};
+use crate::segment::merge::{self, MergeError, MergePart, MergePlan, Merged};
+use crate::segment::plan::SegmentSizes;
+use crate::segment::write::FileWritten;
+use crate::segment::{FilePlan, Run, SegmentState, SegmentTable, WritePlan};
+
+/// What is being written.
+#[derive(Debug)]
+enum Work {
+    Idle,
+    Writing(Rc<WritePlan>),
+    Merging(Rc<MergePlan>),
+}
+
+/// The segment files of a shard and what is under way with them.
+#[derive(Debug)]
+pub(super) struct Segments {
+    pub(super) table: SegmentTable,
+    sizes: SegmentSizes,
+    /// Bytes that runs and files may take in a manifest.
+    manifest_bytes_max: u64,
+    work: Work,
+    failures_in_a_row: u32,
+    /// After a failure nothing is tried before this; 0 if nothing failed.
+    retry_at: Monotonic,
+    disk_full: bool,
+    /// Runs were written since it was last looked for some to put together.
+    may_merge: bool,
+    /// Damage was found when they were read: they stay as they are.
+    unmergeable: BTreeSet<PartitionId>,
+    /// What memory can let go of, the oldest first.
+    cached: VecDeque<(PartitionId, Offset)>,
+    memory_bytes_max: usize,
+}
+
+impl Segments {
+    pub(super) fn new(table: SegmentTable, geometry: Geometry, memory_bytes_max: u64) -> Self {
+        Self {
+            table,
+            sizes: SegmentSizes::of(geometry.file_bytes),
+            manifest_bytes_max: geometry.manifest_bytes / SEGMENT_MANIFEST_SHARE,
+            work: Work::Idle,
+            failures_in_a_row: 0,
+            retry_at: Monotonic(0),
+            disk_full: false,
+            may_merge: true,
+            unmergeable: BTreeSet::new(),
+            cached: VecDeque::new(),
+            memory_bytes_max: usize::try_from(memory_bytes_max).unwrap_or(usize::MAX),
+        }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.work, Work::Idle)
+    }
+
+    /// Whether the last write of a segment file found no space.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.disk_full
+    }
+
+    /// When something that failed is tried again, if it did.
+    pub(super) fn next_deadline(&self) -> Option<Monotonic> {
+        (self.is_idle() && self.retry_at > Monotonic(0)).then_some(self.retry_at)
+    }
+
+    /// Files that are being written.
+    fn busy(&self) -> BTreeSet<SegmentId> {
+        match &self.work {
+            Work::Idle => BTreeSet::new(),
+            Work::Writing(plan) => plan.files.iter().map(|file| file.segment).collect(),
+            Work::Merging(plan) => BTreeSet::from([plan.segment]),
+        }
+    }
+
+    fn has_room_for_runs(&self, run_count: usize, more: usize) -> bool {
+        let runs = (run_count + more) as u64 * Run::ENCODED_BYTES as u64;
+        let files = (self.table.len() + more) as u64 * SegmentTable::FILE_BYTES as u64;
+        runs + files <= self.manifest_bytes_max
+    }
+}
+
+impl Shard {
+    /// Begins to write what the journal needs room for, or to put small runs together, if neither is under way.
+    pub(super) fn begin_segment_work(&mut self, now: Now) {
+        let ready = self.segments.is_idle() && self.epoch_started && self.segments.retry_at <= now.monotonic;
+        if !ready || self.failed.is_some() {
+            return;
+        }
+        self.segments.retry_at = Monotonic(0);
+        let limit = if self.checkpointing.is_asked() {
+            Some(self.journal.marks().durable())
+        } else {
+            self.oldest_needed_file()
+        };
+        if let Some(limit) = limit
+            && let Some(plan) = self.plan_write(limit, now)
+        {
+            let plan = Rc::new(plan);
+            self.segments.work = Work::Writing(Rc::clone(&plan));
+            self.effects.push(Effect::WriteSegments(plan));
+            return;
+        }
+        if !self.stopping
+            && std::mem::take(&mut self.segments.may_merge)
+            && let Some(plan) = self.plan_merge()
+        {
+            let plan = Rc::new(plan);
+            self.segments.work = Work::Merging(Rc::clone(&plan));
+            self.effects.push(Effect::MergeSegments(plan));
+        }
+    }
+
+    /// The last block of the oldest ring file that takes no more blocks and holds what is nowhere else at rest.
+    fn oldest_needed_file(&self) -> Option<Sequence> {
+        let ring = self.journal.ring();
+        ring.sealed_files().filter(|file| self.is_needed(*file)).map(|file| ring.file(file).last_sequence).min()
+    }
+
+    /// What to write so that everything in blocks up to `limit` is at rest.
+    fn plan_write(&mut self, limit: Sequence, now: Now) -> Option<WritePlan> {
+        let batches: BTreeMap<PartitionId, Vec<HeldBatch>> = self
+            .partitions
+            .iter()
+            .filter(|(id, _)| self.owned.ahead().topic(id.topic).is_some())
+            .map(|(id, partition)| (*id, partition.unflushed(limit)))
+            .filter(|(_, batches)| !batches.is_empty())
+            .collect();
+        let run_count = self.partitions.values().map(|partition| partition.run_count()).sum();
+        if batches.is_empty() || !self.segments.has_room_for_runs(run_count, batches.len()) {
+            return None;
+        }
+        let mut files = Vec::new();
+        let mut small = Vec::new();
+        for (id, batches) in batches {
+            let bytes: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
+            if bytes >= self.segments.sizes.own_bytes_min {
+                files.push(self.plan_own_file(id, batches, now));
+            } else {
+                small.push((id, batches));
+            }
+        }
+        if !small.is_empty() {
+            let mut file = FilePlan::new(self.segments.table.allocate(), true, Position(0));
+            file.seal = true;
+            for (id, batches) in small {
+                file.add(id, batches, self.segments.sizes, i64::MIN);
+            }
+            files.push(file);
+        }
+        let rest_factor = if self.journal.ring().unused_count() == 0 { 0 } else { SEGMENT_REST_FACTOR };
+        Some(WritePlan { files, rest_factor })
+    }
+
+    /// A file of the partition's own: the one that is growing, or a new one.
+    fn plan_own_file(&mut self, id: PartitionId, batches: Vec<HeldBatch>, now: Now) -> FilePlan {
+        let partition = &self.partitions[&id];
+        let table = &self.segments.table;
+        let is_growing = |run: &&Run| table.get(run.segment).is_some_and(|file| file.state == SegmentState::Growing);
+        let growing = partition.runs().rev().find(is_growing).map(|run| run.segment);
+        let last = partition.runs().next_back().copied();
+        let mut file = match growing {
+            Some(segment) => FilePlan::new(segment, false, self.segments.table.get(segment).expect("seen").end),
+            None => FilePlan::new(self.segments.table.allocate(), true, Position(0)),
+        };
+        let continues = last.filter(|last| last.segment == file.segment && last.end() == file.end);
+        file.add(id, batches, self.segments.sizes, continues.map_or(i64::MIN, |last| last.max_timestamp_ms));
+        let first_time = growing.and_then(|segment| {
+            let mut runs = self.partitions[&id].runs();
+            runs.find(|run| run.segment == segment).map(|run| run.first_append_time)
+        });
+        let first_time = first_time.unwrap_or(file.parts[0].run.first_append_time);
+        file.seal = file.end.0 >= self.segment_bytes_of(id.topic) || self.is_old_segment(id.topic, first_time, now);
+        file
+    }
+
+    /// A write of segment files ended.
+    pub(super) fn segments_written(&mut self, written: &[FileWritten], now: Now) {
+        let Work::Writing(plan) = std::mem::replace(&mut self.segments.work, Work::Idle) else {
+            panic!("a write of segment files ended that was not under way");
+        };
+        assert_eq!(plan.files.len(), written.len(), "every file is reported");
+        let mut errors = Vec::new();
+        for (file, written) in plan.files.iter().zip(written) {
+            match &written.result {
+                Ok(index_bytes) => self.file_written(file, *index_bytes),
+                Err(error) => {
+                    if error.kind != DiskErrorKind::NoSpace {
+                        self.segments.table.close(file.segment);
+                    }
+                    errors.push(error.clone());
+                }
+            }
+        }
+        self.segments.may_merge = true;
+        self.segment_work_ended(errors, now);
+        self.evict_memory();
+        self.remove_unneeded_segments();
+        if self.failed.is_none() {
+            self.begin_checkpoint();
+        }
+    }
+
+    fn file_written(&mut self, file: &FilePlan, index_bytes: u32) {
+        self.segments.table.written(file.segment, file.end, index_bytes);
+        if file.seal {
+            self.segments.table.close(file.segment);
+        }
+        for part in &file.parts {
+            // The topic may be closed by now.
+            let Some(partition) = self.partitions.get_mut(&part.partition) else { continue };
+            if partition.run_written(part.run) {
+                self.segments.table.add_run(file.segment);
+            }
+            self.segments.cached.push_back((part.partition, part.run.next_offset));
+        }
+        while let Some((id, offset)) = self.segments.cached.front()
+            && self.partitions.get(id).is_none_or(|partition| partition.memory_offset() >= *offset)
+        {
+            self.segments.cached.pop_front();
+        }
+    }
+
+    /// What becomes of the errors of a write: no space is waited for, anything else may happen once.
+    fn segment_work_ended(&mut self, errors: Vec<DiskError>, now: Now) {
+        self.segments.disk_full = errors.iter().any(|error| error.kind == DiskErrorKind::NoSpace);
+        if !errors.is_empty() {
+            self.segments.retry_at = now.monotonic.plus_ns(SEGMENT_RETRY_NS);
+        }
+        match errors.into_iter().find(|error| error.kind != DiskErrorKind::NoSpace) {
+            None if !self.segments.disk_full => self.segments.failures_in_a_row = 0,
+            None => {}
+            Some(error) => {
+                self.segments.failures_in_a_row += 1;
+                if self.segments.failures_in_a_row >= SEGMENT_FAILURES_IN_A_ROW_MAX {
+                    self.fail(error);
+                }
+            }
+        }
+    }
+
+    /// Small runs to put together, of one or more partitions. Their files stay until it is done.
+    fn plan_merge(&mut self) -> Option<MergePlan> {
+        let mut parts = Vec::new();
+        let mut bytes = 0;
+        for (id, partition) in &self.partitions {
+            let is_open = self.owned.ahead().topic(id.topic).is_some();
+            if !is_open || partition.run_count() < MERGE_RUN_COUNT_MIN || self.segments.unmergeable.contains(id) {
+                continue;
+            }
+            // Bytes are still added to a growing file: it is no candidate.
+            let is_growing = |run: &Run| {
+                self.segments.table.get(run.segment).is_some_and(|file| file.state == SegmentState::Growing)
+            };
+            let runs: Vec<Run> = partition.runs().copied().collect();
+            let sizes: Vec<u64> = runs.iter().map(|run| if is_growing(run) { u64::MAX } else { run.bytes }).collect();
+            let Some(range) = merge::choose(&sizes) else { continue };
+            let runs = &runs[range];
+            bytes += runs.iter().map(|run| run.bytes).sum::<u64>();
+            if bytes > MERGE_BYTES_MAX {
+                break;
+            }
+            let file = |run: &Run| *self.segments.table.get(run.segment).expect("a run has a file");
+            let runs = runs.iter().map(|run| (*run, file(run))).collect();
+            parts.push(MergePart { partition: *id, runs, start_offset: partition.start_offset() });
+        }
+        if parts.is_empty() {
+            return None;
+        }
+        for (run, _) in parts.iter().flat_map(|part| &part.runs) {
+            self.segments.table.pin(run.segment);
+        }
+        let segment = self.segments.table.allocate();
+        Some(MergePlan { segment, parts, sizes: self.segments.sizes, rest_factor: SEGMENT_REST_FACTOR })
+    }
+
+    /// A merge ended.
+    pub(super) fn segments_merged(&mut self, result: Result<Merged, MergeError>, now: Now) {
+        let Work::Merging(plan) = std::mem::replace(&mut self.segments.work, Work::Idle) else {
+            panic!("a merge ended that was not under way");
+        };
+        for (run, _) in plan.parts.iter().flat_map(|part| &part.runs) {
+            self.segments.table.unpin(run.segment);
+        }
+        match result {
+            Ok(merged) => {
+                self.take_merged(&plan, &merged);
+                self.segments.may_merge = true;
+                self.segment_work_ended(Vec::new(), now);
+            }
+            Err(MergeError::Read(partition)) => {
+                self.segments.unmergeable.insert(partition);
+                self.segments.may_merge = true;
+            }
+            Err(MergeError::Write(error)) => self.segment_work_ended(vec![error], now),
+        }
+        self.remove_unneeded_segments();
+    }
+
+    fn take_merged(&mut self, plan: &MergePlan, merged: &Merged) {
+        self.segments.table.written(plan.segment, merged.end, merged.index_bytes);
+        for (part, new) in plan.parts.iter().zip(&merged.runs) {
+            let old: Vec<Run> = part.runs.iter().map(|(run, _)| *run).collect();
+            let replaced = self.partitions.get_mut(&part.partition).is_some_and(|state| state.runs_merged(&old, *new));
+            if replaced {
+                self.segments.table.add_run(plan.segment);
+                old.iter().for_each(|run| self.segments.table.drop_run(run.segment));
+            }
+        }
+    }
+
+    /// Removes the files that nobody needs and no superblock copy names.
+    pub(super) fn remove_unneeded_segments(&mut self) {
+        let busy = self.segments.busy();
+        let unneeded = self.segments.table.take_unneeded(&busy);
+        if !unneeded.is_empty() {
+            self.cold.forget_segments(&unneeded);
+            self.effects.push(Effect::RemoveSegments(unneeded));
+        }
+    }
+
+    /// Lets go of memory that is a cache of what is at rest, as far as there is more than allowed.
+    pub(super) fn evict_memory(&mut self) {
+        while self.held_bytes > self.segments.memory_bytes_max
+            && let Some((id, offset)) = self.segments.cached.front().copied()
+        {
+            let excess = self.held_bytes - self.segments.memory_bytes_max;
+            let evicted = self.partitions.get_mut(&id).map_or(0, |partition| partition.evict(offset, excess));
+            self.held_bytes -= evicted;
+            if evicted < excess {
+                self.segments.cached.pop_front();
+            }
+        }
+    }
+}
