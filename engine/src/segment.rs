@@ -9,6 +9,8 @@ pub mod merge;
 pub mod plan;
 pub mod read;
 pub mod remove;
+#[cfg(test)]
+mod rig;
 pub mod run;
 pub mod table;
 pub mod write;

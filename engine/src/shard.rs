@@ -11,7 +11,9 @@ use crate::format::control::{Control, Entry};
 use crate::format::layout::Geometry;
 use crate::format::superblock::Superblock;
 use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
-use crate::limits::{JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX};
+use crate::limits::{
+    JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX, RETENTION_INTERVAL_NS,
+};
 use crate::model::{Id128, Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
 use crate::partition::Partition;
 use crate::producer::ProducerIdMint;
@@ -137,7 +139,7 @@ impl Shard {
             segments: Segments::new(state.segments, geometry, memory_bytes_max),
             cold: Cold::new(),
             has_cuts: false,
-            retention_at: now.monotonic,
+            retention_at: now.monotonic.plus_ns(RETENTION_INTERVAL_NS),
             effects: Vec::new(),
             epoch_started: false,
             idle_since: None,

@@ -116,14 +116,8 @@ const _: () = assert!(TABLE_FROM + SECTION_COUNT_MAX * size_of::<SectionLayout>(
 
 impl Module {
     /// All modules, in the order of their sections.
-    pub const ALL: [Self; 6] = [
-        Self::Catalogue,
-        Self::Partitions,
-        Self::Producers,
-        Self::ProducerIds,
-        Self::Clock,
-        Self::Segments,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Catalogue, Self::Partitions, Self::Producers, Self::ProducerIds, Self::Clock, Self::Segments];
 
     fn of(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|module| *module as u16 == number)

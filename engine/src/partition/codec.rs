@@ -4,8 +4,8 @@
 
 use bytes::{Buf, BufMut, TryGetError};
 
-use super::retention::{CutReason, CutTotals};
 use super::Partition;
+use super::retention::{CutReason, CutTotals};
 use crate::model::{Offset, PartitionId, Realtime, TopicId};
 use crate::producer::{ProducerDecodeError, ProducerTable};
 use crate::segment::Run;

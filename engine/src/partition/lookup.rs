@@ -31,9 +31,8 @@ impl Partition {
     /// watermark if there is none. Of a compressed batch the first record stands for all.
     pub fn offset_of_timestamp(&self, timestamp_ms: i64, from: Offset) -> Lookup {
         let memory = self.memory_offset();
-        let may_hold = |run: &&Run| {
-            run.max_timestamp_ms >= timestamp_ms && run.next_offset > from && run.base_offset < memory
-        };
+        let may_hold =
+            |run: &&Run| run.max_timestamp_ms >= timestamp_ms && run.next_offset > from && run.base_offset < memory;
         if let Some(run) = self.stored.iter().find(may_hold) {
             return Lookup::InRun(*run);
         }

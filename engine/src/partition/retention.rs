@@ -86,11 +86,8 @@ impl Partition {
     }
 
     fn pieces(&self) -> impl Iterator<Item = Piece> {
-        let run = |run: &Run| Piece {
-            next_offset: run.next_offset,
-            bytes: run.bytes,
-            append_time: run.last_append_time,
-        };
+        let run =
+            |run: &Run| Piece { next_offset: run.next_offset, bytes: run.bytes, append_time: run.last_append_time };
         let durable = self.durable_offset;
         let held = self.held.unflushed_range().map(|held| &held.batch);
         let held = held.take_while(move |batch| batch.last_offset < durable).map(|batch| Piece {

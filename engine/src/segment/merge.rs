@@ -1,13 +1,13 @@
 //! Puts small runs together: choosing them, and the job that reads them and writes one file in their place.
 
 use super::plan::{FilePlan, SegmentSizes, WritePlan};
-use super::read::{ReadPlan, Target, read};
+use super::read::RunReader;
 use super::run::Run;
 use super::table::SegmentFile;
 use super::write::{FileWritten, Writing, write};
 use crate::format::batch::HeldBatch;
 use crate::io::{DiskError, Runtime};
-use crate::limits::{COLD_READ_BYTES, MERGE_BYTES_MAX, MERGE_RUN_BYTES_MAX, MERGE_RUN_COUNT_MIN};
+use crate::limits::{MERGE_BYTES_MAX, MERGE_RUN_BYTES_MAX, MERGE_RUN_COUNT_MIN};
 use crate::model::{Offset, PartitionId, Position, SegmentId};
 
 /// The runs of one partition that become one.
@@ -97,27 +97,12 @@ async fn read_part<R: Runtime>(
 ) -> Result<Vec<HeldBatch>, MergeError> {
     let mut batches = Vec::new();
     for (run, file) in &part.runs {
-        let mut offset = run.base_offset;
-        let mut index = None;
-        while offset < run.next_offset {
-            let plan = ReadPlan {
-                directory_id: writing.directory_id,
-                shard: writing.shard,
-                partition: part.partition,
-                run: *run,
-                file: *file,
-                target: Target::Offset(offset),
-                bytes_max: COLD_READ_BYTES,
-                index: index.take(),
-            };
-            let done = read(runtime.disk(), writing.directory, &plan).await;
-            let chunk = done.result.map_err(|_| MergeError::Read(part.partition))?;
-            if !chunk.damaged.is_empty() {
-                return Err(MergeError::Read(part.partition));
+        let mut reader = RunReader::new(writing.directory_id, writing.shard, part.partition, *run, *file);
+        while let Some(chunk) = reader.next(runtime.disk(), writing.directory).await {
+            match chunk {
+                Ok(chunk) if chunk.damaged.is_empty() => batches.extend(chunk.batches),
+                Ok(_) | Err(_) => return Err(MergeError::Read(part.partition)),
             }
-            index = done.index.or(plan.index);
-            offset = chunk.next_offset;
-            batches.extend(chunk.batches);
         }
     }
     batches.retain(|batch| batch.last_offset >= part.start_offset);

@@ -13,6 +13,7 @@ use crate::format::layout::segment_path;
 use crate::format::segment_index::IndexEntry;
 use crate::format::stored::Stored;
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile};
+use crate::limits::COLD_READ_BYTES;
 use crate::model::{Id128, Offset, PartitionId, Realtime, ShardId};
 
 /// Where in a run to begin.
@@ -81,6 +82,40 @@ impl Chunk {
     }
 }
 
+/// Reads a run from end to end, a stretch at a time.
+#[derive(Debug)]
+pub struct RunReader {
+    plan: ReadPlan,
+    offset: Offset,
+}
+
+impl RunReader {
+    /// Reads `run` of a partition, which is in `file`.
+    pub fn new(directory_id: Id128, shard: ShardId, partition: PartitionId, run: Run, file: SegmentFile) -> Self {
+        let target = Target::Offset(run.base_offset);
+        let plan =
+            ReadPlan { directory_id, shard, partition, run, file, target, bytes_max: COLD_READ_BYTES, index: None };
+        Self { plan, offset: run.base_offset }
+    }
+
+    /// The next stretch; none at the end of the run.
+    pub async fn next<D: Disk>(&mut self, disk: &D, directory: &Path) -> Option<Result<Chunk, DiskError>> {
+        if self.offset >= self.plan.run.next_offset {
+            return None;
+        }
+        self.plan.target = Target::Offset(self.offset);
+        let done = read(disk, directory, &self.plan).await;
+        if done.index.is_some() {
+            self.plan.index = done.index;
+        }
+        match &done.result {
+            Ok(chunk) => self.offset = chunk.next_offset,
+            Err(_) => self.offset = self.plan.run.next_offset,
+        }
+        Some(done.result)
+    }
+}
+
 /// Carries out a plan.
 pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan) -> ReadDone {
     let path = segment_path(directory, plan.run.segment);
@@ -105,8 +140,7 @@ pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan) -> ReadD
 
 impl ReadPlan {
     async fn read_chunk<F: DiskFile>(&self, file: &F, name: FileName, index: &SegmentIndex) -> Chunk {
-        let inside =
-            |entry: &&IndexEntry| self.run.position <= entry.position && entry.end() <= self.run.end();
+        let inside = |entry: &&IndexEntry| self.run.position <= entry.position && entry.end() <= self.run.end();
         let entries: Vec<IndexEntry> = index.entries.iter().filter(inside).copied().collect();
         let first = self.first_entry(&entries);
         let Some(begin) = entries.get(first) else {
@@ -115,8 +149,7 @@ impl ReadPlan {
         let base_offset = self.begin_offset(&entries, first);
         let chosen: Vec<IndexEntry> = self.chosen(&entries[first..]).collect();
         let end = chosen.last().map_or(begin.end(), IndexEntry::end);
-        let next_offset =
-            entries.get(first + chosen.len()).map_or(self.run.next_offset, |entry| entry.base_offset);
+        let next_offset = entries.get(first + chosen.len()).map_or(self.run.next_offset, |entry| entry.base_offset);
         let mut chunk = Chunk { base_offset, next_offset, batches: Vec::new(), damaged: Vec::new() };
         let bytes = usize::try_from(end.0 - begin.position.0).expect("a read is at most a few MiB");
         match file.read(begin.position, bytes).await {
@@ -146,9 +179,7 @@ impl ReadPlan {
     /// damage is named.
     fn first_entry(&self, entries: &[IndexEntry]) -> usize {
         match self.target {
-            Target::Offset(offset) => {
-                entries.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1)
-            }
+            Target::Offset(offset) => entries.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1),
             Target::AppendTime(time) => entries.partition_point(|entry| entry.last_append_time < time),
             Target::Timestamp(timestamp_ms) => entries.partition_point(|entry| entry.max_timestamp_ms < timestamp_ms),
         }

@@ -152,8 +152,7 @@ impl Shard {
         }
         let chunk = done.result.map(Rc::new);
         if let Ok(chunk) = &chunk {
-            let bytes = chunk.bytes();
-            self.cold.chunks.insert((partition, chunk.base_offset), Rc::clone(chunk), bytes);
+            self.cold.chunks.keep(partition, Rc::clone(chunk));
         }
         self.serve_waiting(partition, is_asked.then_some(chunk.as_deref()));
         self.remove_unneeded_segments();

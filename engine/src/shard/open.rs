@@ -37,11 +37,7 @@ pub struct OpenSettings {
 
 impl Default for OpenSettings {
     fn default() -> Self {
-        Self {
-            blocks_in_flight: 1,
-            memory_bytes: None,
-            segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
-        }
+        Self { blocks_in_flight: 1, memory_bytes: None, segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT }
     }
 }
 

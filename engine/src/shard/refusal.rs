@@ -88,7 +88,9 @@ pub enum Refusal {
         end: Offset,
     },
     /// Stored bytes are damaged: nobody can read these offsets, those behind them are not concerned.
-    #[error("partition {partition}: offsets {from} to below {to} are damaged: an operator must look at the directory; a reader that can do without goes on at {to}")]
+    #[error(
+        "partition {partition}: offsets {from} to below {to} are damaged: an operator must look at the directory; a reader that can do without goes on at {to}"
+    )]
     Damaged {
         /// The partition.
         partition: PartitionId,

@@ -10,8 +10,7 @@ use crate::format::manifest::EncodedManifest;
 use crate::format::superblock::Superblock;
 use crate::io::DiskError;
 use crate::model::{
-    Epoch, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, SegmentId, Sequence, ShardId,
-    TopicId,
+    Epoch, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, SegmentId, Sequence, ShardId, TopicId,
 };
 use crate::partition::{CutReason, CutTotals, HeldBatch};
 use crate::segment::WritePlan;

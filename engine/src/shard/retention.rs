@@ -39,7 +39,13 @@ impl Shard {
             let (runs, bytes) = partition.settle_cut(&cut);
             self.held_bytes -= bytes;
             runs.iter().for_each(|run| self.segments.table.drop_run(run.segment));
-            self.effects.push(Effect::Cut(CutReport { partition: id, from, to: cut.to, bytes: cut.bytes, reason: cut.reason }));
+            self.effects.push(Effect::Cut(CutReport {
+                partition: id,
+                from,
+                to: cut.to,
+                bytes: cut.bytes,
+                reason: cut.reason,
+            }));
         }
         self.has_cuts = self.partitions.values().any(|partition| partition.cut_ahead().is_some());
     }

@@ -79,6 +79,12 @@ impl Segments {
         (self.is_idle() && self.retry_at > Monotonic(0)).then_some(self.retry_at)
     }
 
+    /// Allows so much memory.
+    #[cfg(test)]
+    pub(super) fn limit_memory(&mut self, bytes: u64) {
+        self.memory_bytes_max = usize::try_from(bytes).expect("it fits in memory");
+    }
+
     /// Files that are being written.
     fn busy(&self) -> BTreeSet<SegmentId> {
         match &self.work {

@@ -7,4 +7,5 @@ mod reads;
 mod refusals;
 mod replies;
 mod rig;
+mod segments;
 mod topics;

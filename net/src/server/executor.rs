@@ -89,7 +89,7 @@ fn bind<N: Network>(network: &N, settings: &ServerSettings, shards: &[ShardId]) 
 
 /// Opens a shard and starts it.
 async fn open<N: Network>(core: &Rc<Core<N>>, identity: &Identity, shard: ShardId) -> Result<OpenReport, OpenError> {
-    let settings = OpenSettings { blocks_in_flight: core.settings.blocks_in_flight };
+    let settings = OpenSettings { blocks_in_flight: core.settings.blocks_in_flight, ..OpenSettings::default() };
     let opened = open_shard(&core.network, &core.settings.directory, identity, shard, settings).await;
     match opened {
         Ok(opened) => {

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use florin_engine::checkpoint::slot;
+use florin_engine::format::identity::Identity;
 use florin_engine::format::layout::{Geometry, shard_path};
 use florin_engine::io::blocking::{BlockingDisk, block_on};
 use florin_engine::io::fitness::{self, DirectIo, Options, Unfit};
@@ -10,7 +11,10 @@ use florin_engine::io::glommio::{ExecutorSettings, ShardExecutor, StartError};
 use florin_engine::journal::create::{FormatSettings, format};
 use florin_engine::journal::recovery::recover;
 use florin_engine::journal::write::read_superblocks;
-use florin_engine::model::{Id128, Offset, Realtime, ShardId};
+use florin_engine::model::{Id128, Realtime, ShardId};
+use florin_engine::partition::{HeldBatch, Partition};
+use florin_engine::segment::SegmentTable;
+use florin_engine::segment::read::RunReader;
 use florin_engine::shard::open::read_identity;
 use florin_engine::shard::replay::replay;
 
@@ -95,8 +99,9 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
             return Err(at(format!("{} findings, the first: {damage}", recovery.damage.len())));
         }
         let state = replay(shard, identity.shard_count, &manifest, &recovery.blocks);
-        for (id, partition) in &state.map_err(|error| at(error.to_string()))?.partitions {
-            for batch in partition.read(Offset(0), usize::MAX) {
+        let state = state.map_err(|error| at(error.to_string()))?;
+        for (id, partition) in &state.partitions {
+            for batch in batches_of(&path, &identity, shard, partition, &state.segments).map_err(at)? {
                 contents.batches.push(Placed {
                     partition: *id,
                     base_offset: batch.base_offset.0,
@@ -113,4 +118,28 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
     }
     contents.batches.sort_unstable_by_key(|batch| (batch.partition, batch.base_offset));
     Ok(contents)
+}
+
+/// Every batch of a partition: at rest, then in the journal. Damage is an error.
+fn batches_of(
+    path: &Path,
+    identity: &Identity,
+    shard: ShardId,
+    partition: &Partition,
+    segments: &SegmentTable,
+) -> Result<Vec<HeldBatch>, String> {
+    let mut batches = Vec::new();
+    for run in partition.runs() {
+        let file = *segments.get(run.segment).ok_or("a run without a file")?;
+        let mut reader = RunReader::new(identity.directory_id, shard, partition.id(), *run, file);
+        while let Some(chunk) = block_on(reader.next(&BlockingDisk, path)) {
+            let chunk = chunk.map_err(|error| error.to_string())?;
+            if let Some(damaged) = chunk.damaged.first() {
+                return Err(format!("partition {}: offset {}: {}", partition.id(), damaged.base_offset, damaged.why));
+            }
+            batches.extend(chunk.batches);
+        }
+    }
+    batches.extend(partition.read(partition.flushed_offset(), usize::MAX).unwrap_or_default());
+    Ok(batches)
 }

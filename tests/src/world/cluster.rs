@@ -114,7 +114,7 @@ impl Cluster {
         executor: &SimExecutor,
         device: &SimDevice,
         shard_count: u16,
-        blocks_in_flight: usize,
+        settings: OpenSettings,
         messages: ChaCha8Rng,
         message_loss_ppm: u32,
     ) -> Self {
@@ -130,7 +130,6 @@ impl Cluster {
         for number in 0..shard_count {
             let runtime = SimRuntime::new(executor.handle(), disk.clone(), number);
             let shared = Rc::clone(&shared);
-            let settings = OpenSettings { blocks_in_flight };
             runtime.spawn(open(runtime.clone(), shared, ShardId(number), settings));
         }
         Self { shared, process }

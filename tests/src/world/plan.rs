@@ -98,6 +98,10 @@ pub struct Plan {
     pub disk: DiskConfig,
     /// Journal blocks in flight.
     pub blocks_in_flight: usize,
+    /// Memory for what is at rest already.
+    pub cached_bytes: u64,
+    /// Bytes of a segment file that are written before it is synced.
+    pub segment_unsynced_bytes: usize,
     /// Operations to do.
     pub operation_count: u32,
     /// How often each operation is drawn.
@@ -130,6 +134,8 @@ impl Plan {
             geometry,
             disk: disk(random),
             blocks_in_flight: random.random_range(1..=4),
+            cached_bytes: 4096 * [0, 4, 64][random.random_range(0..3)],
+            segment_unsynced_bytes: 4096 * [1, 4, 64][random.random_range(0..3)],
             operation_count: random.random_range(500..=700),
             weights,
             events_between_max: [4, 12, 40][random.random_range(0..3)],

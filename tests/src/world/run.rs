@@ -6,7 +6,8 @@ use std::path::Path;
 use florin_engine::io::Runtime;
 use florin_engine::journal::create::{FormatSettings, format};
 use florin_engine::model::{Id128, PartitionId, Realtime, RequestId, ShardId, TopicId};
-use florin_engine::shard::Request;
+use florin_engine::shard::open::OpenSettings;
+use florin_engine::shard::{Fetched, Request};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -133,6 +134,8 @@ pub(super) struct World {
     pub(super) failed_before: BTreeMap<ShardId, RequestId>,
     /// Skew of the wall clock.
     pub(super) skew_ns: i64,
+    /// The last answer to a read that checks everything.
+    pub(super) read_back: Option<Fetched>,
 }
 
 /// Plays the world of a plan.
@@ -177,6 +180,7 @@ impl World {
             watched: Vec::new(),
             failed_before: BTreeMap::new(),
             skew_ns: 0,
+            read_back: None,
             plan,
         }
     }
@@ -302,7 +306,12 @@ impl World {
 
 pub(super) fn start(executor: &SimExecutor, device: &SimDevice, plan: &Plan, incarnation: u64) -> Cluster {
     let messages = crate::sim::streams::runtime_stream(plan.seed, incarnation, u16::MAX);
-    Cluster::start(executor, device, plan.shard_count, plan.blocks_in_flight, messages, plan.message_loss_ppm)
+    let settings = OpenSettings {
+        blocks_in_flight: plan.blocks_in_flight,
+        memory_bytes: Some(plan.geometry.ring_bytes() + plan.cached_bytes),
+        segment_unsynced_bytes: plan.segment_unsynced_bytes,
+    };
+    Cluster::start(executor, device, plan.shard_count, settings, messages, plan.message_loss_ppm)
 }
 
 fn format_directory(executor: &SimExecutor, device: &SimDevice, plan: &Plan) {

@@ -28,22 +28,41 @@ impl World {
             let owner = self.owner(partition).expect("the topic is known");
             let end = Request::ListOffset { partition, at: OffsetAt::End };
             self.submit(owner, Asked::ListEnd { partition }, end);
-            let from = FetchFrom::Offset(Offset(0));
-            let all = Request::Fetch { partition, from, bytes_max: usize::MAX, wait_ns: 0 };
-            self.submit(owner, Asked::Fetch { partition, from: 0, bytes_max: usize::MAX, verify: true }, all);
-            self.answer_all()?;
+            self.read_whole(partition, owner)?;
         }
         Ok(())
     }
 
-    /// Takes what a fetch returned. `verify`: it must be everything.
-    pub(super) fn fetched(&mut self, partition: PartitionId, from: u64, verify: bool, fetched: &Fetched) -> Checked {
+    /// Reads a partition from its first offset to its end, answer by answer.
+    fn read_whole(&mut self, partition: PartitionId, owner: ShardId) -> Checked {
+        let mut whole = Fetched { batches: Vec::new(), start_offset: Offset(0), high_watermark: Offset(0) };
+        let mut next = Offset(0);
+        loop {
+            let request =
+                Request::Fetch { partition, from: FetchFrom::Offset(next), bytes_max: usize::MAX, wait_ns: 0 };
+            let asked = Asked::Fetch { partition, from: next.0, bytes_max: usize::MAX, verify: true };
+            self.submit(owner, asked, request);
+            self.answer_all()?;
+            let Some(part) = self.read_back.take() else { return Ok(()) };
+            let is_end = part.batches.is_empty();
+            whole.batches.extend(part.batches);
+            (whole.start_offset, whole.high_watermark) = (part.start_offset, part.high_watermark);
+            next = whole.batches.last().map_or(next, |last| last.next_offset());
+            if is_end || next >= whole.high_watermark {
+                break;
+            }
+        }
+        self.summary.verified_count += whole.batches.len() as u64;
+        self.whole_partition(partition, next.0, &whole)
+    }
+
+    /// Takes what a fetch returned.
+    pub(super) fn fetched(&mut self, partition: PartitionId, from: u64, fetched: &Fetched) -> Checked {
         if self.model.topics.get(&partition.topic).is_some_and(|topic| topic.deleted) {
             return violation("topics", format!("{partition} is read after its topic was deleted"));
         }
         let mut expected: Option<u64> = None;
         let mut last_time = None;
-        let mut serials = BTreeSet::new();
         for held in &fetched.batches {
             let first = expected.is_none();
             let begins_right = if first { held.base_offset.0 <= from && from <= held.last_offset.0 } else { true };
@@ -62,16 +81,11 @@ impl World {
                     format!("{partition}: offset {} shown beyond the end", held.last_offset),
                 );
             }
-            let serial = self.model.shown(partition, held)?;
-            if !serials.insert(serial) {
-                return violation("exactly once", format!("{partition}: batch {serial} is stored twice"));
-            }
+            self.model.shown(partition, held)?;
             expected = Some(held.last_offset.0 + 1);
             last_time = Some(held.append_time);
         }
-        self.summary.verified_count += if verify { fetched.batches.len() as u64 } else { 0 };
-        self.model.ends_at(partition, fetched.high_watermark)?;
-        if verify { self.whole_partition(partition, expected.unwrap_or(0), fetched, &serials) } else { Ok(()) }
+        self.model.ends_at(partition, fetched.high_watermark)
     }
 
     /// A fetch brings at least one batch if there is one, and not more bytes than were asked for unless it is one.
@@ -173,11 +187,17 @@ impl World {
                 format!("{partition}: an earlier batch than {} is of {time}", first.base_offset),
             );
         }
-        self.fetched(partition, first.base_offset.0, false, fetched)
+        self.fetched(partition, first.base_offset.0, fetched)
     }
 
     /// Everything that anybody knows of the partition must have been read.
-    fn whole_partition(&self, partition: PartitionId, end: u64, fetched: &Fetched, serials: &BTreeSet<u64>) -> Checked {
+    fn whole_partition(&self, partition: PartitionId, end: u64, fetched: &Fetched) -> Checked {
+        let mut serials = BTreeSet::new();
+        for serial in fetched.batches.iter().filter_map(|held| serial_of(&held.bytes)) {
+            if !serials.insert(serial) {
+                return violation("exactly once", format!("{partition}: batch {serial} is stored twice"));
+            }
+        }
         if fetched.start_offset != Offset(0) || end != fetched.high_watermark.0 {
             let what = format!(
                 "{partition} holds offsets {} to {end}, its end is {}",

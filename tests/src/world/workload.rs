@@ -282,7 +282,11 @@ impl World {
             (Asked::Capture { serial, producer, expect }, reply) => self.captured(serial, producer, expect, reply),
             (Asked::Fetch { partition, from, bytes_max, verify }, Reply::Fetched(fetched)) => {
                 Self::fits(partition, from, bytes_max, &fetched)?;
-                self.fetched(partition, from, verify, &fetched)
+                self.fetched(partition, from, &fetched)?;
+                if verify {
+                    self.read_back = Some(fetched);
+                }
+                Ok(())
             }
             (Asked::FetchByTime { partition, time }, Reply::Fetched(fetched)) => {
                 self.fetched_by_time(partition, time, &fetched)

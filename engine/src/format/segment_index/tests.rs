@@ -1,1 +1,101 @@
-//! Tests.
+use proptest::prelude::*;
+
+use super::*;
+use crate::io::UNIT_BYTES;
+use crate::model::{Id128, SegmentId, ShardId};
+
+/// Header and entries of the index below; the rest of the unit is zero.
+const GOLDEN: &str = "\
+    464c524e494e4458d5ee2ac201000500101112131415161718191a1b1c1d1e1f07000000000000000030000000000000\
+    02000000001000000000000000000000000000000000000028000000000000008c00000000000000fbffffffffffffff\
+    001000000000000000100000000000002f000000000000009300000000000000fbffffffffffffff0020000000000000";
+
+fn place() -> ExtentPlace {
+    ExtentPlace {
+        directory_id: Id128(std::array::from_fn(|at| 0x10 + u8::try_from(at).unwrap())),
+        shard: ShardId(5),
+        segment: SegmentId(7),
+        position: Position(12288),
+    }
+}
+
+fn entries() -> Vec<IndexEntry> {
+    let entry = |position, base_offset, extent_bytes| IndexEntry {
+        position: Position(position),
+        base_offset: Offset(base_offset),
+        last_append_time: Realtime(100 + base_offset),
+        max_timestamp_ms: -5,
+        extent_bytes,
+    };
+    vec![entry(0, 40, 4096), entry(4096, 47, 8192)]
+}
+
+fn encoded() -> Vec<u8> {
+    let mut out = vec![0; index_bytes(2)];
+    encode(&place(), &entries(), &mut out);
+    out
+}
+
+fn decoded(bytes: &[u8]) -> Stored<Vec<IndexEntry>> {
+    decode(&Bytes::copy_from_slice(bytes), &place())
+}
+
+fn seal(bytes: &mut [u8]) {
+    let checksum = Seed::of(place().directory_id).checksum(&bytes[CHECKED_FROM..]);
+    bytes[8..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+}
+
+#[test]
+fn an_index_has_these_bytes_and_no_others() {
+    let bytes = encoded();
+    let used = INDEX_HEADER_BYTES + 2 * INDEX_ENTRY_BYTES;
+    let hex: String = bytes[..used].iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!((bytes.len(), hex.as_str()), (UNIT_BYTES, GOLDEN));
+    assert!(bytes[used..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn what_was_written_is_read_again() {
+    assert_eq!(decoded(&encoded()), Stored::Present(entries()));
+}
+
+#[test]
+fn an_index_of_another_place_is_not_taken_for_this_one() {
+    let bytes = Bytes::from(encoded());
+    for other in [
+        ExtentPlace { directory_id: Id128([1; 16]), ..place() },
+        ExtentPlace { shard: ShardId(6), ..place() },
+        ExtentPlace { segment: SegmentId(8), ..place() },
+        ExtentPlace { position: Position(16384), ..place() },
+    ] {
+        assert!(matches!(decode(&bytes, &other), Stored::Damaged(_)), "{other:?}");
+    }
+}
+
+#[test]
+fn extents_that_overlap_or_reach_into_the_index_are_damage_although_the_checksum_is_right() {
+    for (at, value) in [(64 + 32, 8192u32), (104 + 32, 12288), (48, 3)] {
+        let mut bytes = encoded();
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+        seal(&mut bytes);
+        assert!(matches!(decoded(&bytes), Stored::Damaged(_)), "byte {at}");
+    }
+}
+
+#[test]
+fn nothing_written_differs_from_another_version() {
+    assert_eq!(decoded(&[0; UNIT_BYTES]), Stored::Absent);
+    let mut bytes = encoded();
+    bytes[12..14].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
+    seal(&mut bytes);
+    assert_eq!(decoded(&bytes), Stored::OtherVersion(FORMAT_VERSION + 1));
+}
+
+proptest! {
+    #[test]
+    fn any_flipped_bit_is_noticed(bit in 0..UNIT_BYTES * 8) {
+        let mut bytes = encoded();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        prop_assert!(!matches!(decoded(&bytes), Stored::Present(_)));
+    }
+}

@@ -43,6 +43,15 @@ impl ChunkCache {
         if covers { self.get(&key) } else { None }
     }
 
+    /// Keeps a stretch in place of whatever begins within it, so that it is found by every offset that it holds.
+    pub(super) fn keep(&mut self, partition: PartitionId, chunk: Rc<Chunk>) {
+        let inside = (partition, chunk.base_offset)..(partition, chunk.next_offset);
+        let keys: Vec<_> = self.entries.range(inside).map(|(key, _)| *key).collect();
+        keys.iter().for_each(|key| self.remove(key));
+        let bytes = chunk.bytes();
+        self.insert((partition, chunk.base_offset), chunk, bytes);
+    }
+
     /// Forgets what is of this partition.
     pub(super) fn forget(&mut self, partition: PartitionId) {
         let range = (partition, Offset(0))..=(partition, Offset(u64::MAX));

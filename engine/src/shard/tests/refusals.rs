@@ -53,6 +53,8 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::Batch(BatchError::Transactional), 22),
         (Refusal::Batch(BatchError::Checksum { claimed: 0, computed: 1 }), 23),
         (Refusal::OffsetOutOfRange { asked: Offset(2), start: Offset(0), end: Offset(1) }, 21),
+        (Refusal::Damaged { partition, from: Offset(2), to: Offset(4) }, 25),
+        (Refusal::ReadFailed { partition, why: "the disk failed".to_owned() }, 26),
         (Refusal::ProducersFull(shard), 36),
         (Refusal::ProducerIdsExhausted(shard), 37),
         (Refusal::CheckpointFailed("why".to_owned()), 40),
@@ -73,7 +75,7 @@ fn every_refusal_has_the_code_it_always_had_and_no_code_is_used_twice() {
 #[test]
 fn no_refusal_is_missing_from_the_list() {
     let kinds: BTreeSet<_> = all().iter().map(|(refusal, _)| kind(refusal)).collect();
-    assert_eq!(kinds, (0..22).collect());
+    assert_eq!(kinds, (0..24).collect());
 }
 
 /// A number for each variant: a new one does not compile before it is here.
@@ -101,6 +103,8 @@ fn kind(refusal: &Refusal) -> u32 {
         Refusal::StillWorking => 19,
         Refusal::CheckpointFailed(_) => 20,
         Refusal::NotOpen(_) => 21,
+        Refusal::Damaged { .. } => 22,
+        Refusal::ReadFailed { .. } => 23,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A shard with every write and message in the test's hands.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 
 use bytes::BytesMut;
 
@@ -16,15 +17,24 @@ use crate::journal::recovery::Recovery;
 use crate::journal::ring::Ring;
 use crate::model::{
     Epoch, FileIndex, Id128, Monotonic, Now, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId,
-    Sequence, ShardId, TopicId,
+    SegmentId, Sequence, ShardId, TopicId,
 };
 use crate::producer::ProducerIdMint;
+use crate::segment::merge::MergePlan;
+use crate::segment::read::ReadPlan;
+use crate::segment::write::FileWritten;
+use crate::segment::{SegmentTable, WritePlan};
 use crate::shard::open::{last_resort, raised};
 use crate::shard::replay::ShardState;
-use crate::shard::{Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Request, Shard, ShardStart};
+use crate::shard::{
+    CutReport, Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Request, Shard, ShardStart,
+};
 
 pub(super) const SECOND_NS: u64 = 1_000_000_000;
 pub(super) const SMALL: Geometry = Geometry { file_count: 4, file_bytes: 64 * 1024, manifest_bytes: 32 * 1024 };
+
+/// Memory enough for whatever a small ring holds.
+const MEMORY: u64 = 1 << 30;
 
 pub(super) struct Rig {
     pub(super) shard: Shard,
@@ -36,6 +46,17 @@ pub(super) struct Rig {
     pub(super) manifests: VecDeque<ManifestWrite>,
     /// Blocks being written.
     pub(super) blocks: VecDeque<Sequence>,
+    /// Segment files being written.
+    pub(super) writes: VecDeque<Rc<WritePlan>>,
+    /// Runs being put together.
+    pub(super) merges: VecDeque<Rc<MergePlan>>,
+    /// Reads of segment files.
+    pub(super) reads: VecDeque<(u64, ReadPlan)>,
+    /// Segment files that were removed.
+    pub(super) removed: Vec<SegmentId>,
+    pub(super) cuts: Vec<CutReport>,
+    /// Segment files find no space.
+    pub(super) disk_full: bool,
     pub(super) failed: Vec<DiskError>,
     pub(super) stopped: Option<bool>,
     request_count: u64,
@@ -143,7 +164,8 @@ impl Rig {
         };
         let journal = Journal::new(start, Ring::restore(superblock.geometry, &superblock.files, active));
         let manifest_generation = superblock.manifest.generation;
-        Self::of(ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max: MEMORY }, self.now)
+        let start = ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max: MEMORY };
+        Self { disk_full: self.disk_full, ..Self::of(start, self.now) }
     }
 
     fn of(start: ShardStart, now: Now) -> Self {
@@ -157,6 +179,12 @@ impl Rig {
             superblocks: VecDeque::new(),
             manifests: VecDeque::new(),
             blocks: VecDeque::new(),
+            writes: VecDeque::new(),
+            merges: VecDeque::new(),
+            reads: VecDeque::new(),
+            removed: Vec::new(),
+            cuts: Vec::new(),
+            disk_full: false,
             failed: Vec::new(),
             stopped: None,
             request_count: 0,
@@ -228,10 +256,16 @@ impl Rig {
             Effect::Send { to, message } => self.messages.push_back((to, message)),
             Effect::WriteSuperblock(superblock) => self.superblocks.push_back(superblock),
             Effect::WriteManifest(write) => self.manifests.push_back(write),
+            Effect::WriteSegments(plan) => self.writes.push_back(plan),
+            Effect::MergeSegments(plan) => self.merges.push_back(plan),
+            Effect::ReadSegment { read, plan } => self.reads.push_back((read, plan)),
+            Effect::RemoveSegments(segments) => self.removed.extend(segments),
+            Effect::Cut(report) => self.cuts.push(report),
             Effect::Failed(error) => self.failed.push(error),
             Effect::Stopped { clean } => self.stopped = Some(clean),
         }
         assert!(self.superblocks.len() <= 1 && self.manifests.len() <= 1, "one write of each is under way at a time");
+        assert!(self.writes.len() + self.merges.len() <= 1, "one write or merge of segment files at a time");
     }
 
     pub(super) fn ask(&mut self, request: Request) -> RequestId {
@@ -293,8 +327,20 @@ impl Rig {
         manifest
     }
 
+    /// Ends the write of segment files that is under way: every file as `result` says.
+    pub(super) fn end_write(&mut self, result: &Result<(), DiskError>) -> Rc<WritePlan> {
+        let plan = self.writes.pop_front().expect("segment files are being written");
+        let written = plan.files.iter().map(|file| {
+            let index_bytes = if file.seal { 4096 } else { 0 };
+            FileWritten { segment: file.segment, result: result.clone().map(|()| index_bytes) }
+        });
+        let written = written.collect();
+        self.event(Event::SegmentsWritten(written));
+        plan
+    }
+
     /// Delivers the next message to this shard; those to others are dropped.
-    fn deliver(&mut self) {
+    pub(super) fn deliver(&mut self) {
         let (to, message) = self.messages.pop_front().expect("a message is under way");
         if to == self.id {
             self.event(Event::Message { from: self.id, message });
@@ -310,6 +356,9 @@ impl Rig {
                 self.finish_superblock();
             } else if !self.manifests.is_empty() {
                 self.end_manifest(Ok(()));
+            } else if !self.writes.is_empty() {
+                let full = Err(disk_error(DiskErrorKind::NoSpace));
+                self.end_write(if self.disk_full { &full } else { &Ok(()) });
             } else if !self.messages.is_empty() {
                 self.deliver();
             } else {

@@ -149,8 +149,9 @@ fn a_capture_in_flight_is_answered_although_its_topic_is_being_deleted() {
     assert_eq!(rig.reply(delete), Some(&Reply::TopicDeleted(partition.topic)));
 }
 
-/// Fills the journal with captures until it is full.
+/// Fills the journal with captures until it is full, on a disk that has no room for segment files.
 fn fill(rig: &mut Rig, partition: PartitionId) {
+    rig.disk_full = true;
     for _ in 0..100_000 {
         let id = rig.capture(partition, batch(&[7; 3000]));
         rig.settle();

@@ -1,0 +1,314 @@
+//! From memory to rest and back: what is written when, what goes when, and who waits.
+
+use std::rc::Rc;
+
+use super::rig::{Rig, SECOND_NS, SMALL, batch, disk_error, refused};
+use crate::format::superblock::FileUse;
+use crate::io::DiskErrorKind;
+use crate::limits::{COLD_READS_MAX, COLD_WAITING_MAX};
+use crate::model::{Offset, PartitionId, RequestId, SegmentId, ShardId};
+use crate::partition::HeldBatch;
+use crate::segment::WritePlan;
+use crate::segment::read::{Chunk, ReadDone, Target};
+use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Request};
+
+/// Captures until a segment file is being written, without ending any write of one.
+fn capture_until_written(rig: &mut Rig, partition: PartitionId) -> Vec<RequestId> {
+    let mut captures = Vec::new();
+    while rig.writes.is_empty() {
+        captures.push(rig.capture(partition, batch(&[7; 3000])));
+        while rig.writes.is_empty() && !(rig.blocks.is_empty() && rig.superblocks.is_empty()) {
+            if rig.blocks.is_empty() { drop(rig.finish_superblock()) } else { rig.finish_block() }
+        }
+        assert!(captures.len() < 1000, "nothing is ever written");
+    }
+    captures
+}
+
+fn bounds(plan: &Rc<WritePlan>) -> (u64, u64) {
+    let run = plan.files[0].parts[0].run;
+    (run.base_offset.0, run.next_offset.0)
+}
+
+fn free_count(rig: &Rig) -> usize {
+    rig.shard.superblock.stored().files.iter().filter(|file| file.state == FileUse::Free).count()
+}
+
+#[test]
+fn a_full_ring_file_is_taken_to_rest_and_free_when_a_superblock_says_so() {
+    let (mut rig, partition) = Rig::with_partition();
+    let captures = capture_until_written(&mut rig, partition);
+    rig.settle_blocks();
+    let acked = captures.iter().filter(|id| matches!(rig.reply(**id), Some(Reply::Captured { .. }))).count();
+    assert_eq!(acked, captures.len(), "captures wait for no segment");
+    let (used, free) = (rig.shard.status().held_bytes, free_count(&rig));
+    let plan = rig.end_write(&Ok(()));
+    assert_eq!(bounds(&plan).0, 0);
+    assert!(bounds(&plan).1 < captures.len() as u64, "only what is in the sealed file");
+    assert_eq!(rig.shard.status().held_bytes, used, "memory is a cache of it");
+    assert_eq!(free_count(&rig), free);
+    rig.settle();
+    assert!(free_count(&rig) > free - 1, "the file is free and another one in use");
+    assert_eq!(rig.shown(partition, 0).0.len(), captures.len());
+}
+
+#[test]
+fn the_ring_goes_round_for_ever_while_segments_are_written() {
+    let (mut rig, partition) = Rig::with_partition();
+    for number in 0..500 {
+        let id = rig.capture(partition, batch(&[7; 3000]));
+        rig.settle();
+        assert!(matches!(rig.reply(id), Some(Reply::Captured { .. })), "capture {number}");
+    }
+    assert!(rig.shard.status().stored_bytes > 1_000_000);
+}
+
+#[test]
+fn a_segment_file_that_failed_is_left_alone_and_the_data_goes_to_another() {
+    let (mut rig, partition) = Rig::with_partition();
+    capture_until_written(&mut rig, partition);
+    let failed = rig.end_write(&Err(disk_error(DiskErrorKind::Failed)));
+    rig.settle();
+    assert_eq!((rig.failed.len(), rig.writes.len()), (0, 0), "not tried again at once");
+    assert_eq!(rig.removed, [failed.files[0].segment], "nothing names it");
+    rig.tick_after(SECOND_NS);
+    let again = rig.end_write(&Ok(()));
+    assert_eq!(bounds(&again), bounds(&failed), "nothing was lost");
+    assert_ne!(again.files[0].segment, failed.files[0].segment);
+    assert_eq!(rig.failed, []);
+}
+
+#[test]
+fn the_second_failed_segment_in_a_row_stops_the_shard() {
+    let (mut rig, partition) = Rig::with_partition();
+    let captures = capture_until_written(&mut rig, partition);
+    rig.settle_blocks();
+    rig.end_write(&Err(disk_error(DiskErrorKind::Failed)));
+    rig.tick_after(SECOND_NS);
+    rig.end_write(&Err(disk_error(DiskErrorKind::Failed)));
+    assert_eq!(rig.failed.len(), 1);
+    let capture = Request::Capture { partition, batch: batch(b"x") };
+    assert_eq!(rig.answer(capture), refused(Refusal::ShardUnavailable(ShardId(0))));
+    assert_eq!(rig.shown(partition, 0).0.len(), captures.len(), "durable data is still served");
+}
+
+#[test]
+fn a_full_disk_never_stops_the_shard_and_is_noticed_and_left_by_itself() {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.disk_full = true;
+    let mut full = None;
+    for number in 0..1000 {
+        let id = rig.capture(partition, batch(&[7; 3000]));
+        rig.settle();
+        rig.tick_after(SECOND_NS);
+        rig.settle();
+        if rig.reply(id) == Some(&refused(Refusal::JournalFull(ShardId(0)))) {
+            full = Some(number);
+            break;
+        }
+    }
+    let full = full.expect("the ring is full when nothing can be taken to rest");
+    assert_eq!((rig.failed.len(), rig.shard.status().disk_full), (0, true));
+    assert_eq!(rig.shown(partition, 0).0.len(), full, "reads go on");
+    rig.disk_full = false;
+    for _ in 0..10 {
+        rig.tick_after(SECOND_NS);
+        rig.settle();
+    }
+    assert!(!rig.shard.status().disk_full);
+    let id = rig.capture(partition, batch(b"x"));
+    rig.settle();
+    assert!(matches!(rig.reply(id), Some(Reply::Captured { .. })), "there is room again");
+}
+
+#[test]
+fn files_of_a_deleted_topic_go_only_when_no_superblock_names_them() {
+    let (mut rig, partition) = Rig::with_partition();
+    capture_until_written(&mut rig, partition);
+    let segment = rig.end_write(&Ok(())).files[0].segment;
+    rig.settle();
+    let delete = rig.ask(Request::DeleteTopic { topic: partition.topic });
+    while rig.reply(delete).is_none() {
+        assert_eq!(rig.removed, []);
+        if !rig.blocks.is_empty() {
+            rig.finish_block();
+        } else if !rig.superblocks.is_empty() {
+            rig.finish_superblock();
+        } else {
+            rig.deliver();
+        }
+    }
+    assert_eq!(rig.manifests.len(), 1, "a checkpoint that does not name the file");
+    rig.end_manifest(Ok(()));
+    assert_eq!(rig.removed, [], "the superblock copies still name the manifest before");
+    rig.finish_superblock();
+    assert_eq!(rig.removed, [segment]);
+}
+
+/// A shard without memory for more than its ring, and a topic of which the front is only in segments.
+fn with_cold_front() -> (Rig, PartitionId) {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.shard.segments.limit_memory(SMALL.ring_bytes());
+    while rig.shard.partitions[&partition].memory_offset() < Offset(40) {
+        rig.capture(partition, batch(&[7; 3000]));
+        rig.settle();
+    }
+    (rig, partition)
+}
+
+/// A chunk as a segment would give it.
+fn chunk(base: u64, next: u64) -> Chunk {
+    let held = |offset: u64| {
+        let mut bytes = batch(&[7; 3000]);
+        crate::format::batch::place(&mut bytes, Offset(offset));
+        HeldBatch {
+            base_offset: Offset(offset),
+            last_offset: Offset(offset),
+            append_time: crate::model::Realtime(0),
+            bytes: bytes.freeze(),
+        }
+    };
+    Chunk {
+        base_offset: Offset(base),
+        next_offset: Offset(next),
+        batches: (base..next).map(held).collect(),
+        damaged: Vec::new(),
+    }
+}
+
+/// Ends the oldest read with the ten batches around what was asked for.
+fn end_read(rig: &mut Rig) -> u64 {
+    let (read, plan) = rig.reads.pop_front().expect("a segment file is being read");
+    let Target::Offset(offset) = plan.target else { panic!("{:?}", plan.target) };
+    let base = offset.0 / 10 * 10;
+    rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result: Ok(chunk(base, base + 10)) } });
+    offset.0
+}
+
+fn shown_by(reply: Option<&Reply>) -> Vec<u64> {
+    match reply {
+        Some(Reply::Fetched(fetched)) => fetched.batches.iter().map(|batch| batch.base_offset.0).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_memory_let_go_is_read_from_its_segment_and_kept_for_who_asks_next() {
+    let (mut rig, partition) = with_cold_front();
+    let id = rig.fetch(partition, 3, 0);
+    assert_eq!((rig.reply(id), rig.shard.status().cold_waiting_count), (None, 1));
+    end_read(&mut rig);
+    assert_eq!(shown_by(rig.reply(id)), (3..10).collect::<Vec<_>>());
+    let again = rig.fetch(partition, 5, 0);
+    assert_eq!((shown_by(rig.reply(again)), rig.reads.len()), ((5..10).collect(), 0));
+}
+
+#[test]
+fn who_reads_on_has_the_next_stretch_read_ahead() {
+    let (mut rig, partition) = with_cold_front();
+    let first = rig.fetch(partition, 0, 0);
+    end_read(&mut rig);
+    assert_eq!((shown_by(rig.reply(first)).len(), rig.reads.len()), (10, 0), "nobody reads on yet");
+    let second = rig.fetch(partition, 10, 0);
+    assert_eq!(end_read(&mut rig), 10);
+    assert_eq!(shown_by(rig.reply(second)), (10..20).collect::<Vec<_>>());
+    assert_eq!(end_read(&mut rig), 20, "it is read before it is asked for");
+    let third = rig.fetch(partition, 20, 0);
+    assert_eq!(shown_by(rig.reply(third)), (20..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn many_who_ask_for_the_same_cause_one_read_and_other_partitions_have_their_turn() {
+    let (mut rig, partition) = with_cold_front();
+    let ids: Vec<_> = (0..20).map(|number| rig.fetch(partition, number % 10, 0)).collect();
+    assert_eq!(rig.reads.len(), 1);
+    end_read(&mut rig);
+    assert!(ids.iter().all(|id| matches!(rig.reply(*id), Some(Reply::Fetched(_)))));
+    const { assert!(COLD_READS_MAX > 1) };
+}
+
+#[test]
+fn requests_that_wait_for_reads_are_bounded_and_captures_are_not_concerned() {
+    let (mut rig, partition) = with_cold_front();
+    for _ in 0..COLD_WAITING_MAX {
+        rig.fetch(partition, 0, 0);
+    }
+    let id = rig.fetch(partition, 0, 0);
+    assert_eq!(rig.reply(id), Some(&refused(Refusal::Busy(ShardId(0)))));
+    let id = rig.capture(partition, batch(b"x"));
+    rig.settle();
+    assert!(matches!(rig.reply(id), Some(Reply::Captured { .. })));
+}
+
+#[test]
+fn a_read_that_fails_is_told_to_who_asked_and_the_next_one_is_tried() {
+    let (mut rig, partition) = with_cold_front();
+    let (first, second) = (rig.fetch(partition, 0, 0), rig.fetch(partition, 0, 0));
+    let (read, _) = rig.reads.pop_front().expect("a segment file is being read");
+    let failed = ReadDone { index: None, result: Err(disk_error(DiskErrorKind::Failed)) };
+    rig.event(Event::SegmentRead { read, done: failed });
+    assert!(matches!(rig.reply(first), Some(Reply::Refused(Refusal::ReadFailed { .. }))));
+    assert_eq!((rig.reply(second), rig.failed.len()), (None, 0));
+    end_read(&mut rig);
+    assert_eq!(shown_by(rig.reply(second)), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn damage_is_named_and_only_its_offsets_are_refused() {
+    let (mut rig, partition) = with_cold_front();
+    let (inside, before, behind) = (rig.fetch(partition, 4, 0), rig.fetch(partition, 0, 0), rig.fetch(partition, 7, 0));
+    let (read, _) = rig.reads.pop_front().expect("a segment file is being read");
+    let mut chunk = chunk(0, 10);
+    chunk.batches.drain(3..6);
+    chunk.damaged = vec![crate::format::extent::DamagedBatch {
+        base_offset: Offset(3),
+        next_offset: Offset(6),
+        why: "a bit flipped".to_owned(),
+    }];
+    rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result: Ok(chunk) } });
+    let damaged = Refusal::Damaged { partition, from: Offset(3), to: Offset(6) };
+    assert_eq!(rig.reply(inside), Some(&refused(damaged)));
+    assert_eq!(shown_by(rig.reply(before)), [0, 1, 2], "nothing is skipped");
+    assert_eq!(shown_by(rig.reply(behind)), [7, 8, 9]);
+}
+
+#[test]
+fn a_file_that_is_being_read_stays_until_the_read_ends() {
+    let (mut rig, partition) = with_cold_front();
+    let fetch = rig.fetch(partition, 0, 0);
+    let segment: SegmentId = rig.reads[0].1.run.segment;
+    rig.ask(Request::DeleteTopic { topic: partition.topic });
+    rig.settle();
+    assert!(!rig.removed.contains(&segment));
+    end_read(&mut rig);
+    assert!(rig.removed.contains(&segment));
+    assert!(matches!(rig.reply(fetch), Some(Reply::Refused(Refusal::UnknownPartition(_)))));
+}
+
+#[test]
+fn who_waits_for_a_read_is_answered_when_the_shard_closes() {
+    let (mut rig, partition) = with_cold_front();
+    let id = rig.fetch(partition, 0, 0);
+    rig.event(Event::Shutdown);
+    assert_eq!(rig.reply(id), Some(&refused(Refusal::Stopping(ShardId(0)))));
+    rig.settle();
+    assert_eq!(rig.stopped, None, "a read is under way");
+    end_read(&mut rig);
+    rig.settle();
+    assert_eq!(rig.stopped, Some(true));
+}
+
+#[test]
+fn times_in_segments_are_looked_up_by_a_read() {
+    let (mut rig, partition) = with_cold_front();
+    let list = rig.ask(Request::ListOffset { partition, at: OffsetAt::Timestamp(-1) });
+    let from = FetchFrom::Time(crate::model::Realtime(0));
+    let fetch = rig.ask(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 0 });
+    for target in [Target::Timestamp(-1), Target::AppendTime(crate::model::Realtime(0))] {
+        let (read, plan) = rig.reads.pop_front().expect("a segment file is being read");
+        assert_eq!(plan.target, target);
+        rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result: Ok(chunk(0, 10)) } });
+    }
+    assert_eq!(rig.reply(list), Some(&Reply::Offset(Offset(0))));
+    assert_eq!(shown_by(rig.reply(fetch)), [0]);
+}
