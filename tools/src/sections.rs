@@ -7,9 +7,10 @@ use florin_engine::limits::PARTITION_PRODUCER_COUNT_MAX;
 use florin_engine::model::{PartitionId, Realtime, ShardId};
 use florin_engine::partition::Partition;
 use florin_engine::producer::{ProducerIdMint, ProducerTable};
+use florin_engine::segment::{Run, SegmentState, SegmentTable};
 use serde::Serialize;
 
-use crate::time::rfc3339_unless_never;
+use crate::time::{rfc3339, rfc3339_unless_never};
 
 /// The only version of each section's encoding.
 const SECTION_VERSION: u16 = 1;
@@ -28,6 +29,8 @@ pub enum Contents {
     ProducerIds(ProducerIds),
     /// When the wall clock was last confirmed.
     Clock(Clock),
+    /// The shard's segment files.
+    Segments(Segments),
 }
 
 /// Shard 0's table.
@@ -75,10 +78,59 @@ pub struct PartitionEnd {
     pub topic: u64,
     /// The partition's index in it.
     pub partition: u32,
+    /// The first offset that retention left.
+    pub start_offset: u64,
     /// Where it goes on.
     pub next_offset: u64,
     /// When its last batch was appended; nothing if it never had one.
     pub last_append_time: Option<String>,
+    /// Bytes that retention cut.
+    pub cut_bytes: u64,
+    /// When retention last cut; nothing if it never did.
+    pub cut_time: Option<String>,
+    /// What is at rest, in the order of offsets.
+    pub runs: Vec<RunView>,
+}
+
+/// A stretch of a partition in a segment file.
+#[derive(Debug, Serialize)]
+pub struct RunView {
+    /// The file.
+    pub segment: u64,
+    /// Its first byte in it.
+    pub position: u64,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Offset of its first record.
+    pub base_offset: u64,
+    /// Offset of the first record behind it.
+    pub next_offset: u64,
+    /// When its first batch was appended.
+    pub first_append_time: String,
+    /// When its last batch was appended.
+    pub last_append_time: String,
+}
+
+/// The segment files of a shard.
+#[derive(Debug, Serialize)]
+pub struct Segments {
+    /// The id that the next file gets.
+    pub segment_next: u64,
+    /// The files, by id.
+    pub files: Vec<SegmentView>,
+}
+
+/// A segment file.
+#[derive(Debug, Serialize)]
+pub struct SegmentView {
+    /// Its id.
+    pub segment: u64,
+    /// `growing`, `sealed` or `closed`.
+    pub state: &'static str,
+    /// The first byte behind its extents.
+    pub end: u64,
+    /// Bytes of the index behind them, 0 without one.
+    pub index_bytes: u32,
 }
 
 /// Producers by partition.
@@ -135,6 +187,7 @@ pub fn decode(manifest: &Manifest, shard_count: u16) -> Vec<Result<Contents, Str
             },
             Module::ProducerIds => producer_ids(section, manifest.shard),
             Module::Clock => clock(section),
+            Module::Segments => segments(section),
         }
     });
     decoded.collect()
@@ -169,7 +222,7 @@ fn partitions(section: &Section, shard: ShardId) -> Result<(Vec<PartitionId>, Co
     let mut ids = Vec::new();
     let mut ends = Vec::new();
     for _ in 0..count {
-        let partition = Partition::decode(&mut bytes).map_err(cut_off)?;
+        let partition = Partition::decode(&mut bytes).map_err(|error| error.to_string())?;
         let id = partition.id();
         // An append time never goes back, so the earliest possible next one is the last one.
         let last_append_time = partition.next_slot(Realtime(0)).append_time;
@@ -177,8 +230,12 @@ fn partitions(section: &Section, shard: ShardId) -> Result<(Vec<PartitionId>, Co
         ends.push(PartitionEnd {
             topic: id.topic.0,
             partition: id.index,
+            start_offset: partition.start_offset().0,
             next_offset: partition.next_offset().0,
             last_append_time: rfc3339_unless_never(last_append_time),
+            cut_bytes: partition.cuts().bytes,
+            cut_time: rfc3339_unless_never(partition.cuts().time),
+            runs: partition.runs().map(RunView::of).collect(),
         });
     }
     if !bytes.is_empty() {
@@ -217,6 +274,35 @@ fn clock(section: &Section) -> Result<Contents, String> {
     Ok(Contents::Clock(Clock { confirmed: rfc3339_unless_never(Realtime(confirmed)) }))
 }
 
+fn segments(section: &Section) -> Result<Contents, String> {
+    let table = SegmentTable::decode(&section.bytes).map_err(|error| error.to_string())?;
+    let files = table.all().map(|(segment, file)| SegmentView {
+        segment: segment.0,
+        state: match file.state {
+            SegmentState::Growing => "growing",
+            SegmentState::Sealed => "sealed",
+            SegmentState::Closed => "closed",
+        },
+        end: file.end.0,
+        index_bytes: file.index_bytes,
+    });
+    Ok(Contents::Segments(Segments { segment_next: table.next_id().0, files: files.collect() }))
+}
+
+impl RunView {
+    fn of(run: &Run) -> Self {
+        Self {
+            segment: run.segment.0,
+            position: run.position.0,
+            bytes: run.bytes,
+            base_offset: run.base_offset.0,
+            next_offset: run.next_offset.0,
+            first_append_time: rfc3339(run.first_append_time),
+            last_append_time: rfc3339(run.last_append_time),
+        }
+    }
+}
+
 /// The module's name, the same in text and JSON.
 pub fn module_word(module: Module) -> &'static str {
     match module {
@@ -225,6 +311,7 @@ pub fn module_word(module: Module) -> &'static str {
         Module::Producers => "producers",
         Module::ProducerIds => "producer_ids",
         Module::Clock => "clock",
+        Module::Segments => "segments",
     }
 }
 

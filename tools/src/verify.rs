@@ -4,6 +4,7 @@ mod contents;
 mod finding;
 mod journal;
 mod report;
+mod segments;
 mod shard;
 #[cfg(test)]
 mod tests;

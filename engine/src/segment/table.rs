@@ -107,6 +107,11 @@ impl SegmentTable {
         self.files.get(&segment).map(|entry| &entry.file)
     }
 
+    /// Every file, in order.
+    pub fn all(&self) -> impl Iterator<Item = (SegmentId, &SegmentFile)> {
+        self.files.iter().map(|(id, entry)| (*id, &entry.file))
+    }
+
     /// Every file that holds a run, in order.
     pub fn files(&self) -> impl Iterator<Item = (SegmentId, &SegmentFile)> {
         self.files.iter().filter(|(_, entry)| entry.run_count > 0).map(|(id, entry)| (*id, &entry.file))

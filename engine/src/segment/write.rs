@@ -94,8 +94,9 @@ async fn write_extents<R: Runtime, F: DiskFile>(
             unsynced_bytes = 0;
         }
         let took_ns = runtime.now().monotonic.0.saturating_sub(begun.0);
-        if rest_factor > 0 {
-            runtime.sleep(took_ns.saturating_mul(u64::from(rest_factor))).await;
+        let rest_ns = took_ns.saturating_mul(u64::from(rest_factor));
+        if rest_ns > 0 {
+            runtime.sleep(rest_ns).await;
         }
     }
     let index_bytes = if plan.seal { write_index(file, writing, plan, entries).await? } else { 0 };

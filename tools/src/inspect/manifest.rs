@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::superblock::word;
 use super::{View, line, read_superblocks};
 use crate::directory::{Directory, state_word};
-use crate::sections::{self, Contents, Topic, module_word};
+use crate::sections::{self, Contents, PartitionEnd, Topic, module_word};
 use crate::table::{Align, Table};
 
 /// The manifests of a shard.
@@ -159,16 +159,7 @@ fn render_contents(contents: &Contents, out: &mut String) {
         }
         Contents::Partitions(partitions) => {
             render_topics(&partitions.topics, out);
-            let columns = [("PARTITION", Align::Left), ("NEXT OFFSET", Align::Right), ("LAST APPEND", Align::Left)];
-            let mut table = Table::new(&columns);
-            for end in &partitions.partitions {
-                table.row(vec![
-                    format!("{}/{}", end.topic, end.partition),
-                    end.next_offset.to_string(),
-                    end.last_append_time.clone().unwrap_or_else(|| "never".to_owned()),
-                ]);
-            }
-            table.render(out, 8);
+            render_partitions(&partitions.partitions, out);
         }
         Contents::Producers(producers) => {
             for count in producers.partitions.iter().filter(|count| count.producer_count > 0) {
@@ -181,6 +172,64 @@ fn render_contents(contents: &Contents, out: &mut String) {
             let confirmed = clock.confirmed.as_deref().unwrap_or("never");
             line(out, &format!("        wall clock confirmed: {confirmed}"));
         }
+        Contents::Segments(segments) => {
+            line(out, &format!("        the next segment file gets id {}", segments.segment_next));
+            let columns = [
+                ("SEGMENT", Align::Right),
+                ("STATE", Align::Left),
+                ("EXTENT BYTES", Align::Right),
+                ("INDEX BYTES", Align::Right),
+            ];
+            let mut table = Table::new(&columns);
+            for file in &segments.files {
+                let state = file.state.to_owned();
+                table.row(vec![file.segment.to_string(), state, file.end.to_string(), file.index_bytes.to_string()]);
+            }
+            table.render(out, 8);
+        }
+    }
+}
+
+/// Where each partition begins and ends, and the runs that it has at rest.
+fn render_partitions(partitions: &[PartitionEnd], out: &mut String) {
+    let columns = [
+        ("PARTITION", Align::Left),
+        ("START OFFSET", Align::Right),
+        ("NEXT OFFSET", Align::Right),
+        ("LAST APPEND", Align::Left),
+        ("CUT BYTES", Align::Right),
+    ];
+    let mut table = Table::new(&columns);
+    for end in partitions {
+        table.row(vec![
+            format!("{}/{}", end.topic, end.partition),
+            end.start_offset.to_string(),
+            end.next_offset.to_string(),
+            end.last_append_time.clone().unwrap_or_else(|| "never".to_owned()),
+            end.cut_bytes.to_string(),
+        ]);
+    }
+    table.render(out, 8);
+    for end in partitions.iter().filter(|end| !end.runs.is_empty()) {
+        line(out, &format!("        partition {}/{} at rest:", end.topic, end.partition));
+        let columns = [
+            ("SEGMENT", Align::Right),
+            ("AT BYTE", Align::Right),
+            ("BYTES", Align::Right),
+            ("OFFSETS", Align::Left),
+            ("APPENDED", Align::Left),
+        ];
+        let mut table = Table::new(&columns);
+        for run in &end.runs {
+            table.row(vec![
+                run.segment.to_string(),
+                run.position.to_string(),
+                run.bytes.to_string(),
+                format!("{} to below {}", run.base_offset, run.next_offset),
+                format!("{} to {}", run.first_append_time, run.last_append_time),
+            ]);
+        }
+        table.render(out, 10);
     }
 }
 

@@ -7,22 +7,23 @@ use florin_engine::format::manifest::Manifest;
 use florin_engine::format::superblock::Superblock;
 use florin_engine::io::UNIT_BYTES;
 use florin_engine::journal::recovery::RecoveredBlock;
-use florin_engine::shard::replay::replay;
+use florin_engine::shard::replay::{ShardState, replay};
 
 use super::finding::{Finding, Severity};
 use super::journal::{CheckedJournal, file_name};
 use super::shard::ShardReport;
 use crate::directory::Directory;
 
-/// Decodes every accepted block; replays them behind the manifest if nothing is wrong with either.
+/// Decodes every accepted block; replays them behind the manifest if nothing is wrong with either, and returns the
+/// state that this gives.
 pub fn check(
     directory: &Directory,
     superblock: &Superblock,
     manifest: Option<&Manifest>,
     journal: &CheckedJournal,
     report: &mut ShardReport,
-) {
-    let Some(recovery) = &journal.recovery else { return };
+) -> Option<ShardState> {
+    let recovery = journal.recovery.as_ref()?;
     let mut all_decoded = true;
     for block in &recovery.blocks {
         report.checked.block_count += 1;
@@ -32,12 +33,13 @@ pub fn check(
     }
     match manifest {
         Some(manifest) if journal.is_whole && all_decoded => {
-            check_replay(directory, superblock, manifest, &recovery.blocks, report);
+            check_replay(directory, superblock, manifest, &recovery.blocks, report)
         }
         _ => {
             let what = "manifest and journal were not held against each other, because one of them is not whole";
             let shard_path = directory.shard_path(superblock.name.shard);
             report.find(Finding::new(Severity::Note, what).in_file(&directory.relative(&shard_path)));
+            None
         }
     }
 }
@@ -85,12 +87,12 @@ fn check_replay(
     manifest: &Manifest,
     blocks: &[RecoveredBlock],
     report: &mut ShardReport,
-) {
+) -> Option<ShardState> {
     let shard = superblock.name.shard;
     let error = match replay(shard, directory.shard_count, manifest, blocks) {
         Ok(state) => {
             report.checked.partition_count = state.partitions.len() as u64;
-            return;
+            return Some(state);
         }
         Err(error) => error,
     };
@@ -104,4 +106,5 @@ fn check_replay(
         }
         None => finding.in_file(&directory.relative(&directory.shard_path(shard))),
     });
+    None
 }

@@ -110,9 +110,12 @@ impl Checked {
         let partitions = counted(self.partition_count, "partition", "partitions");
         let [journal, block, batch] =
             [self.journal_bytes, self.block_bytes, self.batch_bytes].map(|bytes| Size(bytes).rounded());
+        let segments = counted(self.segment_count, "segment file", "segment files");
+        let stored = counted(self.stored_batch_count, "batch", "batches");
+        let stored_bytes = Size(self.stored_batch_bytes).rounded();
         format!(
             "{superblocks}, {manifests} ({sections}), {files} ({journal}), {blocks} ({block}), {entries}, {batches} \
-             ({batch}), {records}, {partitions}"
+             ({batch}), {records}, {partitions}, {segments} with {stored} ({stored_bytes})"
         )
     }
 }

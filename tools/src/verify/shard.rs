@@ -12,7 +12,7 @@ use florin_engine::model::{Id128, ShardId};
 use serde::Serialize;
 
 use super::finding::{Finding, Severity, coalesce, severity_of, severity_of_copy};
-use super::{contents, journal};
+use super::{contents, journal, segments};
 use crate::directory::{Directory, file_bytes};
 use crate::sections;
 
@@ -43,6 +43,12 @@ pub struct Checked {
     pub batch_bytes: u64,
     /// Partitions whose offsets were followed from the manifest through the journal.
     pub partition_count: u64,
+    /// Segment files that were read from end to end.
+    pub segment_count: u64,
+    /// Record batches at rest in these.
+    pub stored_batch_count: u64,
+    /// Bytes of these batches.
+    pub stored_batch_bytes: u64,
 }
 
 /// A part of a file that was read but not judged, because nothing in it is needed.
@@ -83,7 +89,10 @@ pub async fn check<D: Disk>(disk: &D, directory: &Directory, id: Id128, shard: S
     if let Some(superblock) = check_superblocks(disk, directory, id, shard, &mut report).await {
         let manifest = check_manifests(disk, directory, &superblock, &mut report).await;
         let journal = journal::check(disk, directory, &superblock.in_force, manifest.as_ref(), &mut report).await;
-        contents::check(directory, &superblock.in_force, manifest.as_ref(), &journal, &mut report);
+        let state = contents::check(directory, &superblock.in_force, manifest.as_ref(), &journal, &mut report);
+        if let Some(state) = state {
+            segments::check(disk, directory, &superblock.in_force, &state, &mut report).await;
+        }
     }
     report.findings = coalesce(report.findings);
     report

@@ -12,3 +12,4 @@ mod server;
 mod verify_damage;
 mod verify_files;
 mod verify_refusals;
+mod verify_segments;

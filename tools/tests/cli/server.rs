@@ -159,6 +159,18 @@ impl Scratch {
         scratch
     }
 
+    /// Closed in order, with all three batches in a segment file.
+    pub fn at_rest() -> Self {
+        let scratch = Self::formatted();
+        let server = Server::start(&scratch);
+        server.create_topic();
+        (0..3).for_each(|_| server.capture());
+        let reply = server.ask(Request::Checkpoint);
+        assert!(matches!(reply, Reply::Checkpointed { .. }), "{reply:?}");
+        server.stop();
+        scratch
+    }
+
     /// Crashed, started again and crashed again: the first journal file is sealed.
     pub fn sealed() -> Self {
         let scratch = Self::crashed();
