@@ -9,8 +9,6 @@ pub mod merge;
 pub mod plan;
 pub mod read;
 pub mod remove;
-#[cfg(test)]
-mod rig;
 pub mod run;
 pub mod table;
 pub mod write;
@@ -18,3 +16,6 @@ pub mod write;
 pub use plan::{FilePlan, Part, WritePlan};
 pub use run::Run;
 pub use table::{SegmentState, SegmentTable};
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,7 @@ const fn row(code: u16, name: &'static str, action: Action, meaning: &'static st
 
 /// Every code but success, in the order of their numbers.
 #[rustfmt::skip]
-pub const CODES: [CodeRow; 39] = [
+pub const CODES: [CodeRow; 41] = [
     row(1, "starting", Action::Retry, "the shard is recovering"),
     row(2, "stopping", Action::Retry, "the shard is shutting down"),
     row(3, "shard_unavailable", Action::Retry, "the shard takes nothing new until an operator has looked at its disk"),
@@ -94,6 +94,8 @@ pub const CODES: [CodeRow; 39] = [
     row(21, "offset_out_of_range", Action::FixRequest, "the offset does not exist"),
     row(22, "unsupported", Action::FixRequest, "the batch needs transactions, which are not offered"),
     row(23, "batch_checksum", Action::Retry, "the batch was damaged on the way"),
+    row(25, "damaged", Action::Fatal, "what is stored at these offsets is damaged, an operator must look at the directory"),
+    row(26, "read_failed", Action::Retry, "a segment file could not be opened"),
     row(30, "unknown_producer", Action::FixRequest, "the producer is not known and the batch is not its first"),
     row(31, "producer_table_full", Action::Retry, "the partition knows as many producers as it may"),
     row(32, "fenced", Action::Fenced, "a later epoch of the same producer was here"),

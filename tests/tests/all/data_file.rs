@@ -13,11 +13,13 @@ use florin_engine::format::control::{Control, ENTRY_ALIGN_BYTES, ENTRY_HEADER_BY
 use florin_engine::format::layout::{self, Copy, FORMAT_VERSION};
 use florin_engine::format::manifest::Module;
 use florin_engine::format::superblock::{FileUse, SUPERBLOCK_BYTES};
-use florin_engine::format::{batch, block, identity};
+use florin_engine::format::{batch, block, extent, identity, segment_index};
 use florin_engine::io::UNIT_BYTES;
 use florin_engine::model::{
-    Epoch, FileIndex, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId,
+    Epoch, FileIndex, PartitionId, ProducerEpoch, ProducerId, Realtime, SegmentId, Sequence, ShardId, TopicId,
 };
+use florin_engine::partition::{CutReason, Partition};
+use florin_engine::segment::{Run, SegmentState, SegmentTable};
 
 use crate::tree::{Table, quoted, read, tables};
 
@@ -57,6 +59,10 @@ fn every_size_in_the_page_is_that_of_the_code() {
         ("ENTRY_HEADER_BYTES", ENTRY_HEADER_BYTES),
         ("ENTRY_ALIGN_BYTES", ENTRY_ALIGN_BYTES),
         ("HEADER_BYTES", batch::HEADER_BYTES),
+        ("EXTENT_HEADER_BYTES", extent::EXTENT_HEADER_BYTES),
+        ("EXTENT_ENTRY_BYTES", extent::EXTENT_ENTRY_BYTES),
+        ("INDEX_HEADER_BYTES", segment_index::INDEX_HEADER_BYTES),
+        ("INDEX_ENTRY_BYTES", segment_index::INDEX_ENTRY_BYTES),
     ];
     assert_eq!(said, are);
 }
@@ -77,6 +83,7 @@ fn every_file_name_in_the_page_is_that_of_the_code() {
         layout::manifest_path(&shard_directory, 2),
         layout::journal_path(&shard_directory, FileIndex(0)),
         layout::journal_path(&shard_directory, FileIndex(1)),
+        layout::segment_path(&shard_directory, SegmentId(1)),
     ];
     for path in paths {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -131,7 +138,22 @@ fn every_encoding_in_the_page_has_the_numbers_that_the_code_writes() {
         assert_eq!(said, encoding.number_bytes, "numbers that {} in {} writes", encoding.function, encoding.path);
         described += 1;
     }
-    assert_eq!(described, 8, "encodings of sections and topics in {PAGE}");
+    assert_eq!(described, 10, "encodings of sections, topics and runs in {PAGE}");
+}
+
+/// The bytes of the last group of rows of an encoding's table, up to what varies.
+fn group_bytes(tables: &[Table], caption: &str) -> usize {
+    let table = tables.iter().find(|table| table.caption.contains(caption)).expect("the table of an encoding");
+    let begin = table.rows.iter().rposition(|row| row[0] == "0").expect("a group");
+    table.rows[begin..].iter().filter_map(|row| row[1].parse::<usize>().ok()).sum()
+}
+
+#[test]
+fn what_bounds_the_room_in_a_manifest_counts_the_bytes_that_the_page_gives() {
+    let tables = page_tables();
+    assert_eq!(group_bytes(&tables, "`encode` in `engine/src/partition/codec.rs`"), Partition::ENCODED_BYTES);
+    assert_eq!(group_bytes(&tables, "`encode` in `engine/src/segment/run.rs`"), Run::ENCODED_BYTES);
+    assert_eq!(group_bytes(&tables, "`encode` in `engine/src/segment/table.rs`"), SegmentTable::FILE_BYTES);
 }
 
 #[test]
@@ -148,6 +170,13 @@ fn every_module_and_state_in_the_page_has_the_number_of_the_code() {
     let states = numbers_and_names(Table::find(&tables, &["state", "`TopicState`"]));
     let are = [TopicState::Creating, TopicState::Live, TopicState::Deleting];
     assert_eq!(states, are.map(|state| (state as u64, format!("{state:?}"))));
+
+    let states = numbers_and_names(Table::find(&tables, &["state", "`SegmentState`"]));
+    let are = [SegmentState::Growing, SegmentState::Sealed, SegmentState::Closed];
+    assert_eq!(states, are.map(|state| (state as u64, format!("{state:?}"))));
+
+    let reasons = numbers_and_names(Table::find(&tables, &["reason", "`CutReason`"]));
+    assert_eq!(reasons, [CutReason::Age, CutReason::Size].map(|reason| (reason as u64, format!("{reason:?}"))));
 }
 
 /// One entry of every kind, with no field zero that the kind uses.

@@ -2,7 +2,7 @@ use super::*;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::segment::SegmentState;
 use crate::segment::read::RunReader;
-use crate::segment::rig::{DIRECTORY_ID, PARTITION, SHARD, SIZES, StillRuntime, batches, new_file, writing, written};
+use crate::segment::tests::{DIRECTORY_ID, PARTITION, SHARD, SIZES, StillRuntime, batches, new_file, writing, written};
 
 fn plan(runs: Vec<(Run, SegmentFile)>, start_offset: u64) -> MergePlan {
     let part = MergePart { partition: PARTITION, runs, start_offset: Offset(start_offset) };

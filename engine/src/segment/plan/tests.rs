@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::Offset;
-use crate::segment::rig::{PARTITION, SIZES, batches, new_file};
+use crate::segment::tests::{PARTITION, SIZES, batches, new_file};
 
 #[test]
 fn extents_follow_each_other_and_hold_every_batch_once() {

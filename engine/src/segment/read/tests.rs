@@ -6,7 +6,9 @@ use crate::format::layout::segment_path;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::model::{Position, SegmentId, TopicId};
 use crate::segment::FilePlan;
-use crate::segment::rig::{DIRECTORY_ID, PARTITION, SHARD, SIZES, bases, batches, chunk, new_file, read_from, written};
+use crate::segment::tests::{
+    DIRECTORY_ID, PARTITION, SHARD, SIZES, bases, batches, chunk, new_file, read_from, written,
+};
 
 const SEGMENT: u64 = 6;
 
@@ -46,7 +48,7 @@ fn every_batch_is_read_back_by_its_offset_with_and_without_an_index() {
 #[test]
 fn a_read_brings_no_more_bytes_than_asked_for_but_at_least_an_extent() {
     let (directory, run, file) = file(true);
-    let mut plan = crate::segment::rig::read_plan(run, file, Target::Offset(Offset(10)));
+    let mut plan = crate::segment::tests::read_plan(run, file, Target::Offset(Offset(10)));
     let count = |plan: &ReadPlan| block_on(read(&BlockingDisk, directory.path(), plan)).result.unwrap().batches.len();
     plan.bytes_max = 1;
     let one = count(&plan);
@@ -127,7 +129,7 @@ fn what_is_known_of_a_growing_file_is_completed_and_not_read_again() {
     let run = run.joined(&later);
     // The front is damaged now: only what is known of it tells where its extents are.
     overwrite(directory.path(), 0, &[0xff; 100]);
-    let mut plan = crate::segment::rig::read_plan(run, grown, Target::Offset(Offset(35)));
+    let mut plan = crate::segment::tests::read_plan(run, grown, Target::Offset(Offset(35)));
     plan.index = Some(first);
     let done = block_on(read(&BlockingDisk, directory.path(), &plan));
     let index = done.index.unwrap();
@@ -148,7 +150,7 @@ fn bytes_behind_the_end_of_the_extents_mean_nothing() {
 #[test]
 fn an_extent_of_another_partition_is_damage_and_never_served() {
     let (directory, run, file) = file(true);
-    let mut plan = crate::segment::rig::read_plan(run, file, Target::Offset(Offset(10)));
+    let mut plan = crate::segment::tests::read_plan(run, file, Target::Offset(Offset(10)));
     plan.partition = PartitionId { topic: TopicId(99), index: 0 };
     let chunk = block_on(read(&BlockingDisk, directory.path(), &plan)).result.unwrap();
     assert_eq!((chunk.batches.len(), chunk.damaged.len()), (0, 1));

@@ -1,5 +1,5 @@
 use florin_engine::format::batch::BatchError;
-use florin_engine::model::{Offset, ShardId};
+use florin_engine::model::{Offset, PartitionId, ShardId, TopicId};
 use florin_engine::shard::Refusal;
 
 use super::{CODES, Code, action_number, action_of_number, code_row};
@@ -13,6 +13,7 @@ fn codes_are_listed_once_in_the_order_of_their_numbers() {
 #[test]
 fn a_refusal_of_the_engine_has_its_number_and_action_in_the_table() {
     let shard = ShardId(0);
+    let partition = PartitionId { topic: TopicId(7), index: 1 };
     let refusals = [
         Refusal::Starting(shard),
         Refusal::Stopping(shard),
@@ -27,6 +28,8 @@ fn a_refusal_of_the_engine_has_its_number_and_action_in_the_table() {
         Refusal::Batch(BatchError::Transactional),
         Refusal::Batch(BatchError::Checksum { claimed: 1, computed: 2 }),
         Refusal::OffsetOutOfRange { asked: Offset(9), start: Offset(0), end: Offset(3) },
+        Refusal::Damaged { partition, from: Offset(3), to: Offset(6) },
+        Refusal::ReadFailed { partition, why: String::new() },
         Refusal::ProducersFull(shard),
         Refusal::ProducerIdsExhausted(shard),
         Refusal::CheckpointFailed(String::new()),

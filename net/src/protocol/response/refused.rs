@@ -16,6 +16,7 @@ impl From<&Refusal> for ErrorResponse {
             Refusal::NameTaken(topic) => [topic.0, 0],
             Refusal::PartitionCount { asked, max } => [u64::from(*asked), u64::from(*max)],
             Refusal::OffsetOutOfRange { start, end, .. } => [start.0, end.0],
+            Refusal::Damaged { from, to, .. } => [from.0, to.0],
             Refusal::Producer(error) => producer_details(error),
             _ => [0; 2],
         };

@@ -128,7 +128,7 @@ fn number_bytes(call: &str) -> Option<usize> {
         "u8" => Some(1),
         "u16_le" => Some(2),
         "u32_le" => Some(4),
-        "u64_le" => Some(8),
+        "u64_le" | "i64_le" => Some(8),
         "slice" => None,
         other => panic!("put_{other} writes something that no page describes"),
     }

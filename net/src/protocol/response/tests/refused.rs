@@ -58,6 +58,8 @@ fn of_the_engine() -> Vec<(Refusal, u16, [u64; 2])> {
         (out_of_range, 21, [10, 42]),
         (Refusal::Batch(BatchError::Transactional), 22, [0, 0]),
         (Refusal::Batch(BatchError::Checksum { claimed: 1, computed: 2 }), 23, [0, 0]),
+        (Refusal::Damaged { partition, from: Offset(12), to: Offset(15) }, 25, [12, 15]),
+        (Refusal::ReadFailed { partition, why: "out of files".to_owned() }, 26, [0, 0]),
         (Refusal::ProducersFull(shard), 36, [0, 0]),
         (Refusal::ProducerIdsExhausted(shard), 37, [0, 0]),
         (Refusal::CheckpointFailed("no space".to_owned()), 40, [0, 0]),

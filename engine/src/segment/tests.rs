@@ -1,4 +1,4 @@
-//! Segment files in a directory of a test's own.
+//! What the tests of segments share: segment files in a directory of a test's own.
 
 use std::path::Path;
 
