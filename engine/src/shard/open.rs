@@ -17,6 +17,7 @@ use crate::journal::append::{Journal, JournalStart};
 use crate::journal::recovery::{CutUnit, Damage, Recovery, recover};
 use crate::journal::ring::Ring;
 use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
+use crate::limits::BLOCKS_IN_FLIGHT_DEFAULT;
 use crate::model::{Epoch, FileIndex, Position, Sequence, ShardId};
 
 mod files;
@@ -30,7 +31,7 @@ pub struct OpenSettings {
 
 impl Default for OpenSettings {
     fn default() -> Self {
-        Self { blocks_in_flight: 1 }
+        Self { blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT }
     }
 }
 
