@@ -56,7 +56,8 @@ pub fn parse(text: &str, path: &Path) -> Result<AllGiven, SettingsError> {
         let read = setting.kind.read_toml(value.get_ref());
         let value = read.map_err(|refusal| SettingsError::Value {
             place: place(),
-            given: shown(text_at(text, value.span())),
+            // The place of a table in a file is its header.
+            given: if value.get_ref().is_table() { "{...}".to_owned() } else { shown(text_at(text, value.span())) },
             refusal,
         })?;
         all.insert(setting.key, Given { value, source: Source::File { path: path.to_owned(), line } });

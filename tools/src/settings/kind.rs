@@ -195,7 +195,7 @@ impl Kind {
             (_, other) => Err(self.refuse(match other {
                 DeValue::String(_) => "text",
                 DeValue::Integer(_) => "a number",
-                DeValue::Float(_) => "a number with a fraction",
+                DeValue::Float(_) => "no whole number",
                 DeValue::Boolean(_) => "true or false",
                 DeValue::Datetime(_) => "a date or a time",
                 DeValue::Array(_) => "a list",

@@ -88,14 +88,14 @@ fn a_wrong_value_is_refused_although_another_source_counts() {
 fn toml_of_another_type_is_named_and_the_right_one_shown() {
     for (line, words) in [
         ("connections = \"12\"", "is text, not a number: write a whole number of connections, 1 to 1000000"),
-        ("connections = 1.5", "is a number with a fraction: write"),
+        ("connections = 1.5", "is no whole number: write"),
         ("connections = 1979-05-27", "is a date or a time: write"),
         ("connections = [1, 2]", "is a list: write"),
         ("log = 3", "is a number: write off, error"),
         ("allow_cow = \"true\"", "is text, not true or false: write true or false"),
         ("connection_bytes = true", "is true or false: write bytes (67108864)"),
         ("cores = \"all\"", "is text, not a number: write a whole number of cores, 1 to 256, or auto"),
-        ("[directory]", "is a table: write a path"),
+        ("[directory]", "directory = {...} is a table: write a path"),
         ("listen.port = 1", "is a table: write an IP address"),
     ] {
         let error = gather(Sources { file: line, ..Sources::default() }).unwrap_err().to_string();
