@@ -81,7 +81,7 @@ pub fn log_filter(text: &str) -> Result<EnvFilter> {
     let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
     let named = |part: &str| part.contains(['=', '[']) || is_level(part);
     // Within brackets commas do not separate.
-    if !text.contains('[') && !text.split(',').all(|part| named(part)) {
+    if !text.contains('[') && !text.split(',').all(named) {
         bail!("{text:?} has a word that is no level");
     }
     EnvFilter::builder().parse(text).with_context(|| format!("{text:?} is no filter"))

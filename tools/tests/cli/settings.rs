@@ -1,4 +1,5 @@
 //! Settings of a real server: from where they are taken, what is refused, and what is printed.
+#![allow(clippy::disallowed_methods, reason = "tests write settings files")]
 
 use std::fs;
 
