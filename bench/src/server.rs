@@ -134,6 +134,12 @@ fn command(program: &Path, settings: &ServerSettings) -> Command {
     command.args(["--stop-with-stdin", "--shards", "1"]);
     command.args(["--journal-files", &settings.journal_files.to_string()]);
     command.args(["--journal-file-bytes", &settings.journal_file_bytes]);
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        // Settings for other servers do not count here, beside what the log shows.
+        if name.starts_with("FLORIN_") && name != LOG_VARIABLE {
+            command.env_remove(name);
+        }
+    }
     if std::env::var_os(LOG_VARIABLE).is_none() {
         // Its good news would stand between our own lines.
         command.env(LOG_VARIABLE, "warn");

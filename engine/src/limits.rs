@@ -17,6 +17,8 @@ pub const BATCH_RECORD_COUNT_MAX: u32 = 100_000;
 pub const BLOCK_BYTES_MAX: usize = 4 * MIB;
 /// Journal blocks being written at the same time.
 pub const BLOCKS_IN_FLIGHT_MAX: usize = 4;
+/// Journal blocks being written at the same time when nothing else is asked for.
+pub const BLOCKS_IN_FLIGHT_DEFAULT: usize = 1;
 
 /// Ring files of one journal: at least two, so that one can be written while another is being freed.
 pub const RING_FILE_COUNT_MIN: u16 = 2;

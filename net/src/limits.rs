@@ -26,31 +26,52 @@ pub const ERROR_MESSAGE_BYTES_MAX: usize = 1024;
 
 /// Connections of one shard's port at the same time, when nothing else is asked for.
 pub const CONNECTION_COUNT_DEFAULT: usize = 1024;
+/// The same, at most.
+pub const CONNECTION_COUNT_MAX: usize = 1_000_000;
 /// Bytes of requests not answered and of responses not sent that one connection may have before no more is read from
 /// it, when nothing else is asked for.
 pub const CONNECTION_BYTES_DEFAULT: usize = 8 * MIB;
 /// The same, at least: a request and a response must fit.
 pub const CONNECTION_BYTES_MIN: usize = 2 * MIB;
+/// The same, at most.
+pub const CONNECTION_BYTES_MAX: usize = 1024 * MIB;
 /// Requests of one connection that are not answered yet, before no more is read from it.
 pub const CONNECTION_REQUESTS_MAX: usize = 1024;
 /// Bytes of requests not answered and of responses not sent, over all connections of an executor: above half of it a
-/// connection that has more than its equal share is not read from.
+/// connection that has more than its equal share is not read from. When nothing else is asked for.
 pub const EXECUTOR_BYTES_DEFAULT: usize = 256 * MIB;
+/// The same, at least: half of it, which is free for all, is what one connection needs.
+pub const EXECUTOR_BYTES_MIN: usize = 2 * CONNECTION_BYTES_MIN;
+/// The same, at most.
+pub const EXECUTOR_BYTES_MAX: usize = 64 * 1024 * MIB;
 /// Requests not answered over all connections of an executor, with the same rule of shares.
 pub const EXECUTOR_REQUESTS_MAX: usize = REQUESTS_WAITING_MAX / 2;
 /// Fetches that wait for data over all connections of an executor, with the same rule of shares.
 pub const EXECUTOR_POLLS_MAX: usize = POLLS_WAITING_MAX;
 
+/// The host that clients are told to connect to, in bytes: what a name in the DNS can have.
+pub const ADVERTISE_BYTES_MAX: usize = 253;
+
+/// Each of the following four waits, at least.
+pub const PATIENCE_NS_MIN: u64 = 1_000_000_000;
 /// A connection without a frame, and without anything to answer, is closed after this long.
 pub const IDLE_NS_DEFAULT: u64 = 600_000_000_000;
+/// The same, at most: a week, which clients are told in milliseconds of 32 bits.
+pub const IDLE_NS_MAX: u64 = 7 * 24 * 3_600 * 1_000_000_000;
 /// A frame must be there in full this long after its first byte, and a new connection must have negotiated.
 pub const FRAME_NS_DEFAULT: u64 = 10_000_000_000;
+/// The same, at most.
+pub const FRAME_NS_MAX: u64 = 3_600 * 1_000_000_000;
 /// A client that takes nothing of what is sent to it for this long is closed.
 pub const SEND_NS_DEFAULT: u64 = 30_000_000_000;
-/// How often connections are looked at for these.
-pub const SWEEP_NS: u64 = 250_000_000;
+/// The same, at most.
+pub const SEND_NS_MAX: u64 = 3_600 * 1_000_000_000;
 /// How long a drain waits for what is under way before the process ends all the same.
 pub const DRAIN_NS_DEFAULT: u64 = 30_000_000_000;
+/// The same, at most.
+pub const DRAIN_NS_MAX: u64 = 24 * 3_600 * 1_000_000_000;
+/// How often connections are looked at for what took too long.
+pub const SWEEP_NS: u64 = 250_000_000;
 
 /// Requests that one executor may have under way on another one; a power of two per core is left of it.
 pub const FORWARDS_PER_EXECUTOR_MAX: usize = 4096;
@@ -63,4 +84,8 @@ pub const FORWARDED_FETCH_BYTES_MAX: usize = 64 * KIB;
 pub const MESSAGES_PER_PAIR_MAX: usize = 1024;
 
 const _: () = assert!(CONNECTION_BYTES_MIN >= REQUEST_BYTES_MAX && CONNECTION_BYTES_DEFAULT >= CONNECTION_BYTES_MIN);
-const _: () = assert!(IDLE_NS_DEFAULT / 1_000_000 <= u32::MAX as u64);
+const _: () = assert!(CONNECTION_BYTES_DEFAULT <= CONNECTION_BYTES_MAX && CONNECTION_BYTES_MAX <= EXECUTOR_BYTES_MAX);
+const _: () = assert!(EXECUTOR_BYTES_DEFAULT >= EXECUTOR_BYTES_MIN && EXECUTOR_BYTES_DEFAULT <= EXECUTOR_BYTES_MAX);
+const _: () = assert!(EXECUTOR_BYTES_DEFAULT >= CONNECTION_BYTES_DEFAULT);
+const _: () = assert!(IDLE_NS_MAX / 1_000_000 <= u32::MAX as u64 && SWEEP_NS < PATIENCE_NS_MIN);
+const _: () = assert!(ADVERTISE_BYTES_MAX <= TEXT_BYTES_MAX);

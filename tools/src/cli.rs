@@ -4,12 +4,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
-use florin_engine::limits::{
-    MANIFEST_BYTES_DEFAULT, RING_FILE_BYTES_DEFAULT, RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX, RING_FILE_COUNT_MIN,
-    SHARD_COUNT_MAX,
-};
 
-use crate::size::Size;
+use crate::settings::flags::FormatFlags;
 use network::{ClockCommand, ShardCommand, TopicCommand};
 use records::{CONSUME_HELP, ConsumeArguments, DemoArguments, PRODUCE_HELP, ProduceArguments};
 
@@ -17,7 +13,7 @@ pub mod network;
 pub mod records;
 mod serve;
 
-pub use serve::{HttpAddress, ListenAddress, ServeArguments};
+pub use serve::ServeArguments;
 
 /// Florin, a durable log for payments: the server, and the tools for it, its topics, records and data directories.
 ///
@@ -135,30 +131,7 @@ pub struct FormatArguments {
     pub directory: PathBuf,
     /// What it shall be.
     #[command(flatten)]
-    pub options: FormatOptions,
-}
-
-/// What a directory is formatted with, and how its files are used.
-#[derive(Clone, Debug, Args)]
-pub struct FormatOptions {
-    /// Shards, fixed for ever, each with a journal of its own [default: one per usable core]
-    #[arg(long, value_name = "N", value_parser = shard_count)]
-    pub shards: Option<u16>,
-    /// Files in the ring of each shard's journal.
-    #[arg(long, value_name = "N", default_value_t = RING_FILE_COUNT_DEFAULT, value_parser = file_count)]
-    pub journal_files: u16,
-    /// Size of each of these files: together they bound what a shard holds and what a restart reads.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(RING_FILE_BYTES_DEFAULT))]
-    pub journal_file_bytes: Size,
-    /// Size of one copy of a manifest, the state of a shard at a checkpoint: each shard has six.
-    #[arg(long, value_name = "SIZE", default_value_t = Size(MANIFEST_BYTES_DEFAULT))]
-    pub manifest_bytes: Size,
-    /// Accept a file system that copies on write (btrfs, ZFS, overlayfs).
-    #[arg(long)]
-    pub allow_cow: bool,
-    /// Accept a file system without O_DIRECT: whatever opens the directory must do without it as well.
-    #[arg(long)]
-    pub no_direct: bool,
+    pub settings: FormatFlags,
 }
 
 /// What `inspect` shows.
@@ -225,12 +198,4 @@ pub struct VerifyArguments {
 
 fn number<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("write a whole number of at most {} bits, such as 0", 8 * size_of::<T>()))
-}
-
-fn shard_count(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("write a number from 1 to {SHARD_COUNT_MAX}"))
-}
-
-fn file_count(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("write a number from {RING_FILE_COUNT_MIN} to {RING_FILE_COUNT_MAX}"))
 }

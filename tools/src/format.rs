@@ -9,30 +9,19 @@ use florin_engine::checkpoint::slot;
 use florin_engine::format::identity::IDENTITY_FILE_BYTES;
 use florin_engine::format::layout::Geometry;
 use florin_engine::format::superblock::SUPERBLOCK_BYTES;
-use florin_engine::io::fitness::{DirectIo, Warning};
+use florin_engine::io::fitness::Warning;
 use florin_engine::journal::create::{FormatError, FormatSettings};
 use florin_engine::limits::MANIFEST_SLOT_COUNT;
-use florin_engine::shard::directory::{DirectoryError, Settings, make};
+use florin_engine::shard::directory::{DirectoryError, make};
 
 use crate::cli::FormatArguments;
+use crate::output;
 use crate::size::Size;
 use crate::time::rfc3339;
-use crate::{host, output};
 
 /// Makes the directory and prints what was made.
 pub fn run(arguments: &FormatArguments) -> Result<ExitCode> {
-    let options = &arguments.options;
-    let settings = Settings {
-        shard_count: options.shards.map_or_else(host::usable_core_count, Ok)?,
-        geometry: Geometry {
-            file_count: options.journal_files,
-            file_bytes: options.journal_file_bytes.0,
-            manifest_bytes: options.manifest_bytes.0,
-        },
-        allow_cow: options.allow_cow,
-        direct_io: if options.no_direct { DirectIo::Off } else { DirectIo::Required },
-        expect_id: None,
-    };
+    let settings = arguments.settings.in_force().for_directory()?;
     let made = make(&arguments.directory, &settings).map_err(with_advice)?;
     output::print(&describe(&arguments.directory, &made.settings, &made.warnings))?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! `florin`: the server, what makes, shows and checks data directories, and what moves records to and from a server.
 //!
-//! [`cli`] says what can be asked. [`serve`] runs the server. [`mod@format`], [`inspect`] and [`verify`] answer from a
+//! [`cli`] says what can be asked. [`serve`] runs the server with its [`settings`]. [`mod@format`], [`inspect`] and [`verify`] answer from a
 //! directory, through the engine's own readers, so that what is shown is what recovery would see. [`topic`],
 //! [`shards`], [`produce`] and [`consume`] ask a server through the client library, as any program would; [`demo`]
 //! starts one of its own.
@@ -24,6 +24,7 @@ mod produce;
 mod progress;
 mod sections;
 mod serve;
+mod settings;
 mod shards;
 mod size;
 mod table;

@@ -17,7 +17,7 @@ use crate::journal::append::{Journal, JournalStart};
 use crate::journal::recovery::{CutUnit, Damage, Recovery, recover};
 use crate::journal::ring::Ring;
 use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
-use crate::limits::{CACHED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT};
+use crate::limits::{BLOCKS_IN_FLIGHT_DEFAULT, CACHED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT};
 use crate::model::{Epoch, FileIndex, Position, SegmentId, Sequence, ShardId};
 use crate::segment::{SegmentTable, remove};
 
@@ -37,7 +37,11 @@ pub struct OpenSettings {
 
 impl Default for OpenSettings {
     fn default() -> Self {
-        Self { blocks_in_flight: 1, memory_bytes: None, segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT }
+        Self {
+            blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT,
+            memory_bytes: None,
+            segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
+        }
     }
 }
 

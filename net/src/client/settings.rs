@@ -12,7 +12,7 @@ pub struct ClientSettings {
     pub servers: Vec<String>,
     /// What the client calls itself in the server's logs.
     pub name: String,
-    /// How long connecting may take, over all addresses.
+    /// How long connecting may take, over all addresses; it ends at once when all of them have refused.
     pub connect_timeout: Duration,
     /// How long one request may take, repetitions included.
     pub request_timeout: Duration,

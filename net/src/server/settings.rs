@@ -4,12 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use florin_engine::io::fitness::DirectIo;
+use florin_engine::limits::{BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX};
 use thiserror::Error;
 
 use crate::connection::Patience;
 use crate::limits::{
     CONNECTION_BYTES_DEFAULT, CONNECTION_BYTES_MIN, CONNECTION_COUNT_DEFAULT, DRAIN_NS_DEFAULT, EXECUTOR_BYTES_DEFAULT,
-    FRAME_NS_DEFAULT, IDLE_NS_DEFAULT, SEND_NS_DEFAULT,
+    EXECUTOR_BYTES_MIN, FRAME_NS_DEFAULT, IDLE_NS_DEFAULT, SEND_NS_DEFAULT,
 };
 
 /// The port of shard 0 when nothing else is asked for; shard n listens n ports above.
@@ -63,6 +64,18 @@ pub enum SettingsError {
         /// What was asked for.
         bytes: usize,
     },
+    /// An executor could not let a connection have what one needs.
+    #[error("{bytes} bytes per executor are less than {EXECUTOR_BYTES_MIN}, half of which one connection needs")]
+    ExecutorBytes {
+        /// What was asked for.
+        bytes: usize,
+    },
+    /// More blocks in flight than a journal has room for.
+    #[error("{count} blocks in flight are more than {BLOCKS_IN_FLIGHT_MAX}")]
+    BlocksInFlight {
+        /// What was asked for.
+        count: usize,
+    },
     /// Something that must be there at least once.
     #[error("{name} is 0: choose at least 1")]
     Zero {
@@ -82,7 +95,7 @@ impl ServerSettings {
             http: None,
             direct_io: DirectIo::Required,
             executor_count_max: None,
-            blocks_in_flight: 1,
+            blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT,
             connection_count_max: CONNECTION_COUNT_DEFAULT,
             connection_bytes_max: CONNECTION_BYTES_DEFAULT,
             executor_bytes_max: EXECUTOR_BYTES_DEFAULT,
@@ -105,6 +118,12 @@ impl ServerSettings {
         }
         if self.connection_bytes_max < CONNECTION_BYTES_MIN {
             return Err(SettingsError::ConnectionBytes { bytes: self.connection_bytes_max });
+        }
+        if self.executor_bytes_max < EXECUTOR_BYTES_MIN {
+            return Err(SettingsError::ExecutorBytes { bytes: self.executor_bytes_max });
+        }
+        if self.blocks_in_flight > BLOCKS_IN_FLIGHT_MAX {
+            return Err(SettingsError::BlocksInFlight { count: self.blocks_in_flight });
         }
         for (name, value) in [
             ("the number of connections", self.connection_count_max),

@@ -145,6 +145,12 @@ impl Start {
         command.args(["--journal-file-bytes", &self.journal_file_bytes.to_string()]);
         command.args(["--manifest-bytes", &self.manifest_bytes.to_string()]);
         command.args(&self.arguments);
+        // What is set for the tests, or for another server, is not for this one.
+        for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+            if name.starts_with("FLORIN_") {
+                command.env_remove(name);
+            }
+        }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -14,9 +14,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::place::Place;
+use crate::settings::is_variable_of_ours;
 
 /// Room for all payments, and small enough for any disk: both are fixed when the directory is made.
 const SIZES: [&str; 4] = ["--journal-file-bytes", "16MiB", "--manifest-bytes", "4MiB"];
+/// What the server's log shows.
+const LOG_VARIABLE: &str = "FLORIN_LOG";
 /// Lines of the server's log that are shown when it did not do what it should.
 const LOG_LINES_SHOWN: usize = 20;
 
@@ -51,6 +54,11 @@ impl Server {
         let mut command = Command::new(program);
         command.arg("serve").arg(place.directory()).args(["--listen", "127.0.0.1:0", "--http", "off"]);
         command.arg("--stop-with-stdin").args(SIZES).args(place.allow_cow.then_some("--allow-cow"));
+        // The demo's server is the demo's: settings for another one do not count, beside what the log shows.
+        let is_for_others = |name: &str| is_variable_of_ours(name) && name != LOG_VARIABLE;
+        for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_for_others(name)) {
+            command.env_remove(name);
+        }
         // Ctrl-C is for the demo, which then ends its server: a group of its own keeps the terminal from doing both.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
         let mut process = command.spawn().context("no server can be started")?;

@@ -55,11 +55,13 @@ fn an_unfinished_format_is_refused_and_not_verified() {
 #[test]
 fn impossible_settings_are_refused_before_anything_is_made() {
     let scratch = Scratch::new();
-    scratch.run("format", &["--shards=0"]).assert(1, &["0 shards: choose from 1 to 256"]);
-    scratch.run("format", &["--shards=1", "--journal-files=1"]).assert(1, &["1 journal files: choose from 2 to 128"]);
-    scratch.run("format", &["--journal-file-bytes=1KiB"]).assert(1, &["journal files of 1024 bytes"]);
-    scratch.run("format", &["--manifest-bytes=33000"]).assert(1, &["manifest copies of 33000 bytes"]);
-    scratch.run("format", &["--manifest-bytes=16MB"]).assert(2, &["is not a size", "64MiB"]);
+    scratch.run("format", &["--shards=0"]).assert(2, &["--shards", "less than 1 shard", "1 to 256"]);
+    scratch
+        .run("format", &["--shards=1", "--journal-files=1"])
+        .assert(2, &["--journal-files", "less than 2 files", "2 to 128"]);
+    scratch.run("format", &["--journal-file-bytes=1KiB"]).assert(2, &["less than 32KiB", "32KiB to 1GiB"]);
+    scratch.run("format", &["--manifest-bytes=33000"]).assert(2, &["no multiple of 4KiB", "32KiB to 256MiB"]);
+    scratch.run("format", &["--manifest-bytes=16MB"]).assert(2, &["no size", "64MiB"]);
     assert!(!scratch.directory().exists());
 }
 

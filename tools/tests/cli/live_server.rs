@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use crate::scratch::{Answer, Scratch};
+use crate::scratch::{Answer, Scratch, program};
 
 /// A server that ends when its standard input closes, so that no test leaves one behind.
 pub struct LiveServer {
@@ -18,14 +18,21 @@ pub struct LiveServer {
 impl LiveServer {
     /// A server of two shards on a new directory, or nothing where io_uring is not permitted.
     pub fn start() -> Option<Self> {
+        Self::start_with(|scratch, command| {
+            command.arg(scratch.directory()).args(["--listen", "127.0.0.1:0", "--http", "off"]);
+            command.args(["--shards", "2", "--journal-file-bytes", "4MiB", "--manifest-bytes", "1MiB"]);
+            command.args(["--allow-cow", "--no-direct"]);
+        })
+    }
+
+    /// A server that is told its settings in some other way; the directory must be that of the scratch.
+    pub fn start_with(tell: impl FnOnce(&Scratch, &mut Command)) -> Option<Self> {
         let scratch = Scratch::new();
         let log = scratch.directory().with_file_name("server.log");
         let log_file = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
-        command.arg("serve").arg(scratch.directory());
-        command.args(["--listen", "127.0.0.1:0", "--http", "off", "--stop-with-stdin"]);
-        command.args(["--shards", "2", "--journal-file-bytes", "4MiB", "--manifest-bytes", "1MiB"]);
-        command.args(["--allow-cow", "--no-direct"]);
+        let mut command = program();
+        command.args(["serve", "--stop-with-stdin"]);
+        tell(&scratch, &mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
         let mut process = command.spawn().expect("the program runs");
         let mut line = String::new();
@@ -65,9 +72,19 @@ impl LiveServer {
 
     /// A command on it.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
+        let mut command = program();
         command.args(arguments).env("FLORIN_SERVER", &self.address);
         command
+    }
+
+    /// Where it says that it is, on the line with which it is ready.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What it logged until now.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.scratch.directory().with_file_name("server.log")).expect("its log")
     }
 
     /// Stops it in order; its directory verifies clean.

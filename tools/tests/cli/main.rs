@@ -9,6 +9,7 @@ mod live_server;
 mod network;
 mod scratch;
 mod server;
+mod settings;
 mod verify_damage;
 mod verify_files;
 mod verify_refusals;

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::scratch::{Scratch, florin};
+use crate::scratch::{Scratch, florin, program};
 
 /// An address at which nothing listens.
 fn closed_port() -> String {
@@ -29,9 +29,9 @@ fn without_a_server_every_command_says_so_and_what_to_do() {
         &["produce", "payments", lines],
         &["consume", "payments"],
     ];
-    // All at once: a client tries for some seconds before it gives up.
+    // All at once: each is a process of its own.
     let start = |command: &&[&str]| {
-        let mut program = Command::new(env!("CARGO_BIN_EXE_florin"));
+        let mut program = program();
         program.args(*command).args(["--server", &address]).stdout(Stdio::piped()).stderr(Stdio::piped());
         program.spawn().expect("the program runs")
     };
@@ -49,7 +49,7 @@ fn without_a_server_every_command_says_so_and_what_to_do() {
 #[test]
 fn the_server_is_found_in_the_environment() {
     let address = closed_port();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
+    let mut command = program();
     let output = command.args(["topic", "list"]).env("FLORIN_SERVER", &address).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains(&address));
@@ -79,7 +79,7 @@ fn wrong_arguments_are_refused_before_a_server_is_asked() {
 
 #[test]
 fn a_topic_is_not_deleted_without_being_asked_for() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
+    let mut command = program();
     command.args(["topic", "delete", "payments", "--server", &closed_port()]).stdin(Stdio::null());
     let output = command.output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));

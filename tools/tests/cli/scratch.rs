@@ -31,9 +31,25 @@ impl Answer {
     }
 }
 
+/// The program, without what is set for another server or for tests.
+pub fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_florin"));
+    for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
+        if name.starts_with("FLORIN_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
 /// Runs the program.
 pub fn florin(arguments: &[&str]) -> Answer {
-    let output = Command::new(env!("CARGO_BIN_EXE_florin")).args(arguments).output().expect("the program runs");
+    answer(program().args(arguments))
+}
+
+/// Runs a command to its end.
+pub fn answer(command: &mut Command) -> Answer {
+    let output = command.output().expect("the program runs");
     Answer {
         code: output.status.code().expect("the program ends by itself"),
         out: String::from_utf8(output.stdout).expect("text"),

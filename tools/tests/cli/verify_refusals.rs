@@ -72,8 +72,9 @@ fn a_shard_that_is_not_there_is_refused() {
 #[test]
 fn wrong_arguments_are_explained() {
     florin(&["verify"]).assert(2, &["<DIRECTORY>"]);
-    florin(&["format", "data", "--shards", "abc"]).assert(2, &["'abc'", "--shards", "a number from 1 to 256"]);
-    florin(&["format", "data", "--journal-files", "x"]).assert(2, &["a number from 2 to 128"]);
+    florin(&["format", "data", "--shards", "abc"])
+        .assert(2, &["'abc'", "--shards", "a whole number of shards, 1 to 256"]);
+    florin(&["format", "data", "--journal-files", "x"]).assert(2, &["a whole number of files, 2 to 128"]);
     florin(&["inspect", "journal", "data", "--from", "x"]).assert(2, &["a whole number of at most 64 bits"]);
     florin(&["verify", "data", "--shard", "70000"]).assert(2, &["a whole number of at most 16 bits"]);
     florin(&["repair"]).assert(2, &["unrecognized subcommand"]);

@@ -90,7 +90,8 @@ impl Client {
     /// Connects: tries the servers in turn, negotiates, and asks where the shards are.
     ///
     /// # Errors
-    /// If no server answers within the connect timeout, or none speaks the protocol.
+    /// If no server answers within the connect timeout, all addresses refuse the connection, or none speaks the
+    /// protocol.
     pub fn connect(settings: ClientSettings) -> Result<Self, ClientError> {
         let servers = settings.servers.join(", ");
         if settings.servers.is_empty() {

@@ -4,6 +4,7 @@ mod connecting;
 mod dispatch;
 mod link;
 mod outlets;
+mod refusals;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -26,6 +27,7 @@ use crate::protocol::{Negotiated, Response};
 pub(super) use link::LinkKey;
 use link::{Link, LinkState, StreamEnd};
 use outlets::Outlets;
+use refusals::Refusals;
 
 /// The token of the bell; sockets have higher ones.
 pub(super) const BELL_TOKEN: Token = Token(0);
@@ -65,7 +67,9 @@ pub(super) struct Hub {
     links: BTreeMap<LinkKey, Link>,
     keys: BTreeMap<Token, LinkKey>,
     next_token: usize,
-    next_server: usize,
+    /// Attempts at any of the servers that the caller named.
+    bootstrap_count: usize,
+    refusals: Refusals,
     /// The host that an endpoint without a host is on.
     host: String,
     directory_id: Option<Id128>,
@@ -81,11 +85,12 @@ pub(super) struct Hub {
 impl Hub {
     pub(super) fn new(start: HubStart) -> Self {
         Self {
+            refusals: Refusals::new(start.servers.len()),
             start,
             links: BTreeMap::new(),
             keys: BTreeMap::new(),
             next_token: BELL_TOKEN.0 + 1,
-            next_server: 0,
+            bootstrap_count: 0,
             host: String::new(),
             directory_id: None,
             metadata: Metadata::default(),

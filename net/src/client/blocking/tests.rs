@@ -2,11 +2,12 @@
 
 mod server;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use florin_engine::model::{Offset, PartitionId};
 
+use super::clock::Clock;
 use crate::client::{
     Client, ClientError, ClientSettings, ConsumerSettings, ProducerSettings, Record, SendError, Start,
 };
@@ -78,20 +79,61 @@ fn a_broken_connection_loses_and_doubles_nothing() {
 #[test]
 fn a_dead_address_does_not_keep_the_client_from_another_one() {
     let server = Server::start(Behaviour::default());
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
-    let servers = vec![dead, mute.local_addr().unwrap().to_string(), server.address()];
+    let servers = vec![dead().to_string(), mute.local_addr().unwrap().to_string(), server.address()];
     let connect_timeout = Duration::from_secs(3);
     let client = Client::connect(ClientSettings { servers, connect_timeout, ..settings(&server) }).unwrap();
     assert_eq!(client.topics().unwrap().len(), 1);
 }
 
+/// An address at which nobody listens.
+fn dead() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
 #[test]
 fn without_any_server_connecting_ends_in_time() {
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let servers = vec![dead().to_string(), mute.local_addr().unwrap().to_string()];
     let connect_timeout = Duration::from_millis(300);
-    let result = Client::connect(ClientSettings { connect_timeout, ..ClientSettings::new(dead) });
+    let result = Client::connect(ClientSettings { servers, connect_timeout, ..ClientSettings::new("") });
     assert!(matches!(result.err(), Some(ClientError::Connect { .. })));
+}
+
+#[test]
+fn connecting_ends_at_once_when_every_address_refused() {
+    let [one, other, named] = [dead(), dead(), dead()];
+    // The name may stand for two addresses.
+    let lists =
+        [vec![one.to_string()], vec![one.to_string(), other.to_string(), format!("localhost:{}", named.port())]];
+    let connect_timeout = Duration::from_secs(600);
+    for servers in lists {
+        let clock = Clock::start();
+        let result =
+            Client::connect(ClientSettings { servers: servers.clone(), connect_timeout, ..ClientSettings::new("") });
+        let Some(ClientError::Connect { reason, .. }) = result.err() else { panic!("it did not connect") };
+        assert!(reason.contains("refused the connection"), "{reason}");
+        assert!(
+            servers.len() == 1 || [one, other, named].iter().all(|dead| reason.contains(&dead.to_string())),
+            "{reason}"
+        );
+        assert!(clock.now_ns() < 10_000_000_000, "{reason}");
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "a server that is away for a while")]
+fn a_server_that_comes_back_is_waited_for_although_it_refuses_meanwhile() {
+    let server = Server::start(Behaviour::default());
+    let (port, settings) = (server.port(), settings(&server));
+    let client = Client::connect(settings).unwrap();
+    drop(server);
+    let asking = client.clone();
+    let asked = std::thread::Builder::new().spawn(move || asking.topics()).unwrap();
+    // Long enough to be refused more than once.
+    std::thread::sleep(Duration::from_millis(200));
+    let _again = Server::start_at(port, Behaviour::default());
+    assert_eq!(asked.join().unwrap().unwrap().len(), 1);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Making connections, and what happens when they end.
 #![allow(clippy::disallowed_methods, reason = "the blocking adapter is where sockets and threads enter the client")]
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use mio::Token;
@@ -17,6 +18,15 @@ const PROTOCOL_FAULT_COUNT_MAX: usize = 3;
 const CONNECT_NS_MIN: u64 = 100_000_000;
 
 impl Link {
+    /// Notes that an attempt failed; the next one comes after a while, or at once if another address is left.
+    fn fail_to_connect(&mut self, reason: String, has_next: bool, now_ns: u64) {
+        self.state = LinkState::Down;
+        self.last_failure = reason;
+        if !has_next {
+            self.back_off.fail(now_ns);
+        }
+    }
+
     /// Sends calls that wait, as far as there is room.
     pub(super) fn send_waiting(&mut self) {
         while !self.waiting.is_empty() {
@@ -61,8 +71,8 @@ impl Hub {
                 None => Err(format!("shard {shard} does not listen, or it is not known where")),
             },
             LinkKey::Bootstrap => {
-                let server = &self.start.servers[self.next_server % self.start.servers.len()];
-                self.next_server += 1;
+                self.bootstrap_count += 1;
+                let server = &self.start.servers[self.bootstrap_server()];
                 let parts = server.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
                 let (host, port) = parts.ok_or_else(|| format!("{server} is no address: give host:port"))?;
                 Ok((host.trim_start_matches('[').trim_end_matches(']').to_owned(), port))
@@ -70,12 +80,19 @@ impl Hub {
         }
     }
 
+    /// Whose turn it is among the servers that the caller named.
+    fn bootstrap_server(&self) -> usize {
+        (self.bootstrap_count - 1) % self.start.servers.len()
+    }
+
     /// Names are looked up by a thread of their own: that may take seconds, which no other connection waits for.
     fn resolve(&mut self, key: LinkKey, host: String, port: u16, until_ns: u64, now_ns: u64) {
         let link = self.links.entry(key).or_default();
         link.attempt_count += 1;
         if let Ok(ip) = host.parse::<IpAddr>() {
-            return self.connect(key, &host, SocketAddr::new(ip, port), until_ns, now_ns);
+            let address = SocketAddr::new(ip, port);
+            self.note_addresses(key, &[address]);
+            return self.connect(key, &host, address, until_ns, now_ns);
         }
         let (commands, bell, attempt, name) =
             (self.start.commands_back.clone(), self.start.bell.clone(), link.attempt_count, host.clone());
@@ -102,9 +119,14 @@ impl Hub {
     ) {
         let Some(link) = self.links.get_mut(&key).filter(|link| link.attempt_count == attempt) else { return };
         let LinkState::Resolving { until_ns, host } = std::mem::take(&mut link.state) else { return };
-        // A host may have several addresses of which only some are served: each attempt takes the next one.
+        // A host may have several addresses of which only some are served: each attempt takes the next one. Of several
+        // servers each has its turn in between.
+        let turn = match key {
+            LinkKey::Shard(_) => usize::try_from(attempt).unwrap_or(0),
+            LinkKey::Bootstrap => (self.bootstrap_count - 1) / self.start.servers.len(),
+        };
         let chosen = result.map(|addresses| {
-            let turn = usize::try_from(attempt).unwrap_or(0);
+            self.note_addresses(key, &addresses);
             addresses.get(turn % addresses.len().max(1)).copied()
         });
         match chosen {
@@ -123,16 +145,36 @@ impl Hub {
                 self.keys.insert(token, key);
                 self.links.entry(key).or_default().state = LinkState::Up(Box::new(stream));
             }
-            Err(error) => self.fail_to_connect(key, format!("{address}: {error}"), now_ns),
+            Err(error) => {
+                let has_next = error.kind() == ErrorKind::ConnectionRefused && self.note_refusal(key, address);
+                self.links.entry(key).or_default().fail_to_connect(format!("{address}: {error}"), has_next, now_ns);
+            }
         }
     }
 
     fn fail_to_connect(&mut self, key: LinkKey, reason: String, now_ns: u64) {
-        let link = self.links.entry(key).or_default();
-        link.state = LinkState::Down;
-        link.last_failure = reason;
-        link.back_off.fail(now_ns);
+        self.links.entry(key).or_default().fail_to_connect(reason, false, now_ns);
         self.metadata_is_stale = true;
+    }
+
+    fn note_addresses(&mut self, key: LinkKey, addresses: &[SocketAddr]) {
+        if key == LinkKey::Bootstrap {
+            self.refusals.set_addresses(self.bootstrap_server(), addresses);
+        }
+    }
+
+    /// An address refused. As long as there never was a connection, whoever waits for one is told once all have;
+    /// behind an earlier one a server may be about to come back. Whether there are others to try at once.
+    fn note_refusal(&mut self, key: LinkKey, address: SocketAddr) -> bool {
+        if key != LinkKey::Bootstrap || self.directory_id.is_some() {
+            return false;
+        }
+        let is_new = self.refusals.refuse(address);
+        let Some(reason) = self.refusals.take_if_all() else { return is_new };
+        if let Some(link) = self.links.get_mut(&key) {
+            link.refuse_waiting(&CallFault::NotSent { reason });
+        }
+        false
     }
 
     /// The negotiation is over: is it whom we wanted?
@@ -192,14 +234,16 @@ impl Hub {
         let reason = end.reason();
         link.last_failure.clone_from(&reason);
         // A connection that worked is made again at once, one that never did after a while.
-        if !was_ready || end.is_protocol() {
-            link.back_off.fail(now_ns);
-        }
+        let has_failed = !was_ready || end.is_protocol();
         if end.is_protocol() {
             link.protocol_fault_count += 1;
             if link.protocol_fault_count >= PROTOCOL_FAULT_COUNT_MAX.max(self.start.servers.len()) {
                 link.refuse_waiting(&CallFault::Protocol { server, reason: reason.clone() });
             }
+        }
+        let has_next = matches!(end, StreamEnd::Refused(address, _) if self.note_refusal(key, *address));
+        if let Some(link) = self.links.get_mut(&key).filter(|_| has_failed && !has_next) {
+            link.back_off.fail(now_ns);
         }
         self.metadata_is_stale = true;
         for tag in stream.connection.into_lost() {

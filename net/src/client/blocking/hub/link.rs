@@ -30,6 +30,7 @@ pub(in crate::client::blocking) enum LinkKey {
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: TcpStream,
+    address: SocketAddr,
     pub(super) token: Token,
     pub(super) connection: Connection<Tag>,
     pub(super) server: String,
@@ -73,13 +74,15 @@ pub(super) struct Link {
 #[derive(Debug)]
 pub(super) enum StreamEnd {
     Socket(String),
+    /// Nobody listens there.
+    Refused(SocketAddr, String),
     Fault(ConnectionFault),
 }
 
 impl StreamEnd {
     pub(super) fn reason(&self) -> String {
         match self {
-            Self::Socket(reason) => reason.clone(),
+            Self::Socket(reason) | Self::Refused(_, reason) => reason.clone(),
             Self::Fault(fault) => fault.to_string(),
         }
     }
@@ -105,6 +108,7 @@ impl Stream {
         registry.register(&mut socket, token, Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self {
             socket,
+            address,
             token,
             connection,
             server: address.to_string(),
@@ -194,7 +198,11 @@ impl Stream {
     }
 
     fn failed(&self, error: &std::io::Error) -> StreamEnd {
-        StreamEnd::Socket(format!("{}: {error}", self.server))
+        let reason = format!("{}: {error}", self.server);
+        match error.kind() {
+            ErrorKind::ConnectionRefused => StreamEnd::Refused(self.address, reason),
+            _ => StreamEnd::Socket(reason),
+        }
     }
 
     pub(super) fn is_ready(&self) -> bool {

@@ -49,7 +49,11 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn start(behaviour: Behaviour) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(0, behaviour)
+    }
+
+    pub(super) fn start_at(port: u16, behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (closes, stops) = (AtomicBool::new(behaviour.close_after_requests.is_some()), AtomicBool::new(false));
         let shared = Arc::new(Shared { behaviour, port, partitions: Mutex::default(), closes, stops });
@@ -70,6 +74,10 @@ impl Server {
 
     pub(super) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.shared.port)
+    }
+
+    pub(super) fn port(&self) -> u16 {
+        self.shared.port
     }
 
     pub(super) fn stop_closing(&self) {
