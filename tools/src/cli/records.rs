@@ -83,7 +83,7 @@ pub struct ProduceArguments {
     /// Batches of one partition that are sent and not acknowledged.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::<usize>)]
     pub in_flight: usize,
-    /// How long one record may take before it is given up.
+    /// How long one record may take before it is given up; a day at most.
     #[arg(long, value_name = "DURATION", default_value_t = Span(Duration::from_secs(60)))]
     pub timeout: Span,
     /// Print the number of its line, its partition and its offset for each record that is stored, in the order of
