@@ -43,7 +43,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "HOST", default_value = "", hide_default_value = true)]
     pub advertise: String,
     /// Where to answer for /health/live, /health/ready and /metrics, or off.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7879")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:7877")]
     pub http: HttpAddress,
     /// The id that the directory must have: nothing is formatted then, should the volume not be mounted.
     #[arg(long, value_name = "ID", value_parser = directory_id)]

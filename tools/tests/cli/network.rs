@@ -97,6 +97,7 @@ fn help_has_examples_and_exit_codes() {
     florin(&["--help"]).assert(0, &["florin demo", "produce", "consume", "topic", "shard", "clock"]);
     florin(&["produce", "--help"]).assert(0, &["OUTCOME UNKNOWN", "key_base64", "Exit codes", "--key-column 1"]);
     florin(&["consume", "--help"]).assert(0, &["Exit codes", "--from -10m", "@1767323045", "FLORIN_SERVER"]);
+    florin(&["serve", "--help"]).assert(0, &["[default: 127.0.0.1:7878]", "[default: 127.0.0.1:7877]", "FLORIN_LOG"]);
     florin(&["topic", "--help"]).assert(0, &["create", "list", "describe", "delete"]);
     florin(&["topic", "delete", "--help"]).assert(0, &["typed once more", "--yes"]);
     florin(&["clock", "confirm", "--help"]).assert(0, &["jumped by more than an hour"]);

@@ -53,6 +53,8 @@ fn served_a_port_that_is_taken_is_named() {
     let address = taken.local_addr().expect("it has an address").to_string();
     refused(&roomy(&place).shards(1).listen(&address), &[&address, "shard 0 cannot listen"]);
     refused(&roomy(&place).with(&["--http", &address]), &[&address, "HTTP cannot listen"]);
+    let same = roomy(&place).listen(&address).with(&["--http", &address]);
+    refused(&same, &[&address, "the port of shard 0", "choose another port"]);
     let server = start(&roomy(&place));
     let port = server.address_of(0).to_string();
     let other = tempfile::tempdir_in(place.path()).expect("a directory");
