@@ -21,6 +21,8 @@ mod connections;
 mod ending;
 #[path = "served/flood.rs"]
 mod flood;
+#[path = "served/forbidden.rs"]
+mod forbidden;
 #[path = "served/frames.rs"]
 mod frames;
 #[path = "served/patience.rs"]
