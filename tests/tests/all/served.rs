@@ -19,6 +19,8 @@ use florin_tests::served::wire::Wire;
 mod connections;
 #[path = "served/ending.rs"]
 mod ending;
+#[path = "served/file_systems.rs"]
+mod file_systems;
 #[path = "served/flood.rs"]
 mod flood;
 #[path = "served/forbidden.rs"]
