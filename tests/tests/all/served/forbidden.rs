@@ -43,8 +43,14 @@ fn served_without_io_uring_says_how_to_permit_it_and_ends_in_order() {
         println!("SKIP a filter of system calls: kernel.io_uring_disabled is not there, or not 0");
         return;
     }
-    for (error, words) in [(libc::EPERM, "Operation not permitted"), (libc::ENOSYS, "Function not implemented")] {
-        let ended = match start_without(libc::SYS_io_uring_setup, error, &roomy(&place)) {
+    let (refused, hidden) = ((libc::EPERM, "Operation not permitted"), (libc::ENOSYS, "Function not implemented"));
+    for (call, (error, words)) in [
+        (libc::SYS_io_uring_setup, refused),
+        (libc::SYS_io_uring_setup, hidden),
+        (libc::SYS_io_uring_enter, refused),
+        (libc::SYS_io_uring_register, hidden),
+    ] {
+        let ended = match start_without(call, error, &roomy(&place)) {
             Ok(ended) => ended,
             Err(refused) => {
                 println!("SKIP a filter of system calls: this kernel takes none ({refused})");
