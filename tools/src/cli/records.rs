@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use super::network::ServerArguments;
@@ -53,6 +54,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub struct ProduceArguments {
     /// The topic.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub topic: String,
     /// The file to read; `-` or nothing is standard input.
     pub file: Option<PathBuf>,
@@ -114,6 +116,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub struct ConsumeArguments {
     /// The topic.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub topic: String,
     /// Where to begin: beginning, end, an offset (with one --partition), a time (2026-01-31T12:00:00Z, @1767323045) or
     /// how long ago (-10m). Times are those at which the server appended.
