@@ -20,7 +20,7 @@ pub mod settings;
 pub mod shared;
 mod signals;
 
-pub use settings::{PORT_DEFAULT, ServerSettings, SettingsError};
+pub use settings::{HTTP_PORT_DEFAULT, PORT_DEFAULT, ServerSettings, SettingsError};
 pub use signals::StopSignals;
 
 use crate::http;

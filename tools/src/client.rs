@@ -1,9 +1,9 @@
 //! The connection of a command to its server, and what is said when the server says no.
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, anyhow, ensure};
 use florin_engine::shard::Action;
 use florin_net::client::{Client, ClientError, ClientSettings};
-use florin_net::protocol::{Code, code_row};
+use florin_net::protocol::{Code, TopicDescription, code_row};
 
 use crate::cli::network::ServerArguments;
 
@@ -14,12 +14,54 @@ mod tests;
 pub fn connect(at: &ServerArguments) -> Result<Client> {
     let mut settings = ClientSettings::new(at.server.as_str());
     settings.name = format!("florin/{}", env!("CARGO_PKG_VERSION"));
-    Client::connect(settings).map_err(|error| match error {
-        ClientError::Connect { .. } => Error::new(error).context(
-            "the server cannot be asked: start one with `florin serve`, or say with --server or FLORIN_SERVER where it is",
+    Client::connect(settings).map_err(|error| not_connected(error, at))
+}
+
+fn not_connected(error: ClientError, at: &ServerArguments) -> Error {
+    let cannot = format!("the server at {} cannot be asked", at.server);
+    match error {
+        ClientError::Connect { reason, .. } => {
+            let reason = without_address(&reason, &at.server);
+            anyhow!(
+                "{cannot}: {reason}; start one with `florin serve`, or say with --server or FLORIN_SERVER where it is"
+            )
+        }
+        ClientError::Protocol { reason, .. } => anyhow!(
+            "{cannot}: it is no Florin that this program understands: {reason}; say with --server or FLORIN_SERVER \
+             which port is a shard's"
+        ),
+        other => other.into(),
+    }
+}
+
+/// A reason that is told beside the address and need not repeat it.
+fn without_address(reason: &str, address: &str) -> String {
+    match reason.strip_prefix(address) {
+        Some(rest) if rest.starts_with(": ") => rest[2..].to_owned(),
+        Some(rest) if rest.starts_with(' ') => format!("it{rest}"),
+        _ => reason.to_owned(),
+    }
+}
+
+/// The topic of this name.
+pub fn topic(client: &Client, name: &str, at: &ServerArguments) -> Result<TopicDescription> {
+    client.topic(name).map_err(|error| match error {
+        ClientError::Refused(refusal) if refusal.code == Code::UNKNOWN_TOPIC => anyhow!(
+            "the server at {} has no topic {name} (code {}): `florin topic list` shows those it has, \
+             `florin topic create {name}` makes it",
+            at.server,
+            refusal.code.0
         ),
         other => other.into(),
     })
+}
+
+/// Refuses a partition that the topic does not have.
+pub fn check_partition(topic: &TopicDescription, partition: u32) -> Result<()> {
+    let count = topic.placement.len();
+    let exists = usize::try_from(partition).is_ok_and(|index| index < count);
+    ensure!(exists, "topic {} has no partition {partition}: it has {count}, from 0", topic.name);
+    Ok(())
 }
 
 /// Whether the command may have done what it was asked to do or not.

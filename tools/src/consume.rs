@@ -48,8 +48,11 @@ pub fn run(arguments: &ConsumeArguments) -> Result<ExitCode> {
         }
     };
     let client = client::connect(&arguments.at)?;
-    let topic = client.topic(&arguments.topic)?;
+    let topic = client::topic(&client, &arguments.topic, &arguments.at)?;
     let partitions = partitions(arguments, &topic)?;
+    if let Start::Offset(offset) = start {
+        partitions.iter().try_for_each(|index| check_offset(&client, &topic, *index, offset))?;
+    }
     let format = if arguments.json { OutputFormat::Json } else { arguments.format };
     let left_count = arguments.count.unwrap_or(u64::MAX);
     let mut lines = Lines { format, bytes: Vec::new(), left_count, closed: false };
@@ -81,10 +84,22 @@ fn partitions(arguments: &ConsumeArguments, topic: &TopicDescription) -> Result<
     let mut partitions = arguments.partitions.clone();
     partitions.sort_unstable();
     partitions.dedup();
-    let missing = partitions.iter().find(|partition| **partition >= count).copied();
-    let partition = missing.unwrap_or_default();
-    ensure!(missing.is_none(), "topic {} has no partition {partition}: it has {count}, from 0", topic.name);
+    partitions.iter().try_for_each(|partition| client::check_partition(topic, *partition))?;
     Ok(partitions)
+}
+
+/// Refuses an offset that a partition does not have; its end is one, where reading waits for what comes.
+fn check_offset(client: &Client, topic: &TopicDescription, index: u32, offset: Offset) -> Result<()> {
+    let partition = PartitionId { topic: topic.id, index };
+    let begins = client.list_offset(partition, ListAt::Start)?;
+    let end = client.list_offset(partition, ListAt::End)?;
+    ensure!(
+        (begins..=end).contains(&offset),
+        "partition {index} of topic {} has no offset {offset}: choose one from {begins} to {end}, where it ends, or \
+         read --from beginning or --from end",
+        topic.name
+    );
+    Ok(())
 }
 
 /// Where each partition ends that has something to be read.
@@ -97,14 +112,7 @@ fn ends(client: &Client, topic: &TopicDescription, partitions: &[u32], start: St
             Start::Beginning => client.list_offset(partition, ListAt::Start)?,
             Start::End => end,
             Start::Time(time) => client.list_offset(partition, ListAt::Time(time))?,
-            Start::Offset(offset) => {
-                let begins = client.list_offset(partition, ListAt::Start)?;
-                ensure!(
-                    (begins..=end).contains(&offset),
-                    "partition {index} has no offset {offset}: it begins at {begins} and ends before {end}"
-                );
-                offset
-            }
+            Start::Offset(offset) => offset,
         };
         if first < end {
             ends.insert(index, end);

@@ -40,6 +40,10 @@ struct Source {
 pub fn run(arguments: &ProduceArguments) -> Result<ExitCode> {
     let source = open(arguments.file.as_deref())?;
     let client = client::connect(&arguments.at)?;
+    let topic = client::topic(&client, &arguments.topic, &arguments.at)?;
+    if let Some(partition) = arguments.partition {
+        client::check_partition(&topic, partition)?;
+    }
     let mut settings = ProducerSettings::new(arguments.topic.as_str());
     settings.linger = arguments.linger.0;
     settings.batch_records_max = arguments.batch_records;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use florin_net::protocol::{Negotiated, ShardDescription, ShardState};
 use serde::Serialize;
 
@@ -74,7 +74,15 @@ fn list(arguments: &ListArguments) -> Result<ExitCode> {
 fn confirm(arguments: &ConfirmArguments) -> Result<ExitCode> {
     let client = client::connect(&arguments.at)?;
     let shards = match arguments.shard {
-        Some(shard) => vec![shard],
+        Some(shard) => {
+            let count = client.server().shard_count;
+            ensure!(
+                shard < count,
+                "the server at {} has no shard {shard}: it has {count}, from 0",
+                arguments.at.server
+            );
+            vec![shard]
+        }
         None => {
             client.describe_shards()?.iter().filter(|shard| shard.clock_suspended).map(|shard| shard.shard).collect()
         }

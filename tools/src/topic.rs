@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::io::{self, BufRead, IsTerminal};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use florin_engine::model::Realtime;
-use florin_net::protocol::{PartitionDescription, TopicDescription};
+use florin_net::client::ClientError;
+use florin_net::protocol::{Code, PartitionDescription, TopicDescription};
 use serde::Serialize;
 
 use crate::cli::network::{CreateArguments, DeleteArguments, DescribeArguments, ListArguments, TopicCommand};
@@ -65,13 +66,27 @@ pub fn run(command: &TopicCommand) -> Result<ExitCode> {
 
 fn create(arguments: &CreateArguments) -> Result<ExitCode> {
     let client = client::connect(&arguments.at)?;
-    let topic = client.create_topic(&arguments.name, arguments.partitions)?;
+    let created = client.create_topic(&arguments.name, arguments.partitions);
+    let topic = created.map_err(|error| not_created(error, arguments))?;
     if arguments.json {
         output::print_json(&document(&topic))?;
     } else {
         output::print(&format!("created {}\n", in_words(&topic)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn not_created(error: ClientError, CreateArguments { name, at, .. }: &CreateArguments) -> Error {
+    match error {
+        ClientError::Refused(refusal) if refusal.code == Code::NAME_TAKEN => anyhow!(
+            "the server at {} has a topic {name} already, with id {} (code {}): `florin topic describe {name}` shows it; \
+             choose another name for a new one",
+            at.server,
+            refusal.details[0],
+            refusal.code.0
+        ),
+        other => other.into(),
+    }
 }
 
 fn list(arguments: &ListArguments) -> Result<ExitCode> {
@@ -87,7 +102,7 @@ fn list(arguments: &ListArguments) -> Result<ExitCode> {
 
 fn describe(arguments: &DescribeArguments) -> Result<ExitCode> {
     let client = client::connect(&arguments.at)?;
-    let (topic, partitions) = client.describe_topic(client.topic(&arguments.name)?.id)?;
+    let (topic, partitions) = client.describe_topic(client::topic(&client, &arguments.name, &arguments.at)?.id)?;
     if arguments.json {
         let partitions = partitions.iter().map(partition_document).collect();
         output::print_json(&DescribeDocument { topic: document(&topic), partitions })?;
@@ -110,7 +125,7 @@ fn delete(arguments: &DeleteArguments) -> Result<ExitCode> {
         "nothing was deleted: only a terminal can be asked whether {name} shall go with everything in it; --yes deletes"
     );
     let client = client::connect(&arguments.at)?;
-    let topic = client.topic(name)?;
+    let topic = client::topic(&client, name, &arguments.at)?;
     if !arguments.yes {
         let (_, partitions) = client.describe_topic(topic.id)?;
         output::ask(&question(&topic, &partitions));

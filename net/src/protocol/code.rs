@@ -22,6 +22,8 @@ impl Code {
     pub const UNKNOWN_PARTITION: Self = Self(10);
     /// The topic is not known.
     pub const UNKNOWN_TOPIC: Self = Self(12);
+    /// There is a topic of this name.
+    pub const NAME_TAKEN: Self = Self(15);
     /// The offset does not exist.
     pub const OFFSET_OUT_OF_RANGE: Self = Self(21);
     /// The producer is not known.

@@ -15,6 +15,9 @@ use crate::limits::{
 
 /// The port of shard 0 when nothing else is asked for; shard n listens n ports above.
 pub const PORT_DEFAULT: u16 = 7878;
+/// The port of health and metrics when nothing else is asked for: below those of the shards, however many there are.
+pub const HTTP_PORT_DEFAULT: u16 = 7877;
+const _: () = assert!(HTTP_PORT_DEFAULT < PORT_DEFAULT);
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -56,6 +59,14 @@ pub enum SettingsError {
         /// The port of shard 0.
         port: u16,
         /// The last shard.
+        shard: u16,
+    },
+    /// Health and metrics would listen where a shard does.
+    #[error("HTTP would listen on {http}, which is the port of shard {shard}: choose another port for it, or off")]
+    HttpPort {
+        /// Where HTTP would listen.
+        http: SocketAddr,
+        /// The shard with this port.
         shard: u16,
     },
     /// A connection could not have a whole request under way.
@@ -116,6 +127,7 @@ impl ServerSettings {
         if self.port.checked_add(last).is_none() {
             return Err(SettingsError::Port { port: self.port, shard: last });
         }
+        self.check_http(shard_count)?;
         if self.connection_bytes_max < CONNECTION_BYTES_MIN {
             return Err(SettingsError::ConnectionBytes { bytes: self.connection_bytes_max });
         }
@@ -135,5 +147,56 @@ impl ServerSettings {
             }
         }
         Ok(())
+    }
+
+    /// Ports that the kernel chooses never meet.
+    fn check_http(&self, shard_count: u16) -> Result<(), SettingsError> {
+        let Some(http) = self.http.filter(|http| http.port() != 0 && self.port != 0) else { return Ok(()) };
+        let meet = http.ip() == self.listen || http.ip().is_unspecified() || self.listen.is_unspecified();
+        match http.port().checked_sub(self.port) {
+            Some(shard) if meet && shard < shard_count => Err(SettingsError::HttpPort { http, shard }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use florin_engine::limits::SHARD_COUNT_MAX;
+
+    fn with_http(listen: &str, http: &str) -> ServerSettings {
+        let listen: SocketAddr = listen.parse().expect("an address");
+        let http = Some(http.parse().expect("an address"));
+        ServerSettings { listen: listen.ip(), port: listen.port(), http, ..ServerSettings::new(PathBuf::new()) }
+    }
+
+    #[test]
+    fn the_default_port_of_http_is_no_shards_port() {
+        let http = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), HTTP_PORT_DEFAULT);
+        let settings = ServerSettings { http: Some(http), ..ServerSettings::new(PathBuf::new()) };
+        assert_eq!(settings.check(SHARD_COUNT_MAX), Ok(()));
+    }
+
+    #[test]
+    fn http_on_the_port_of_a_shard_is_refused_and_the_shard_named() {
+        for (listen, http, shard_count, meets) in [
+            ("127.0.0.1:7878", "127.0.0.1:7879", 1, None),
+            ("127.0.0.1:7878", "127.0.0.1:7879", 2, Some(1)),
+            ("127.0.0.1:7878", "127.0.0.1:7878", 1, Some(0)),
+            ("127.0.0.1:7878", "127.0.0.1:7877", 200, None),
+            ("127.0.0.1:7878", "127.0.0.2:7879", 2, None),
+            ("0.0.0.0:7878", "127.0.0.1:7879", 2, Some(1)),
+            ("127.0.0.1:7878", "[::]:7879", 2, Some(1)),
+            ("127.0.0.1:0", "127.0.0.1:7879", 2, None),
+            ("127.0.0.1:7878", "127.0.0.1:0", 2, None),
+        ] {
+            let settings = with_http(listen, http);
+            let expected = match (meets, settings.http) {
+                (Some(shard), Some(http)) => Err(SettingsError::HttpPort { http, shard }),
+                _ => Ok(()),
+            };
+            assert_eq!(settings.check(shard_count), expected, "{listen} and {http}");
+        }
     }
 }

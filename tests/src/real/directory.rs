@@ -58,6 +58,7 @@ pub fn reason_to_skip(directory: &Path) -> Option<String> {
             error @ (StartError::IoUringDisabled { .. }
             | StartError::IoUringBlocked { .. }
             | StartError::KernelTooOld
+            | StartError::IoUringMissing { .. }
             | StartError::LockedMemory { .. }
             | StartError::DeviceUnreadable { .. }),
         ) => Some(error.to_string()),

@@ -19,8 +19,12 @@ use florin_tests::served::wire::Wire;
 mod connections;
 #[path = "served/ending.rs"]
 mod ending;
+#[path = "served/file_systems.rs"]
+mod file_systems;
 #[path = "served/flood.rs"]
 mod flood;
+#[path = "served/forbidden.rs"]
+mod forbidden;
 #[path = "served/frames.rs"]
 mod frames;
 #[path = "served/patience.rs"]

@@ -1,5 +1,6 @@
 //! Commands that ask a running server: where it is, its topics and its shards.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use florin_engine::limits::TOPIC_PARTITION_COUNT_MAX;
 
@@ -41,6 +42,7 @@ pub enum TopicCommand {
 #[derive(Clone, Debug, Args)]
 pub struct CreateArguments {
     /// Its name: letters, digits, `.`, `_` and `-`.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
     /// Its partitions, fixed for ever.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = partition_count)]
@@ -68,6 +70,7 @@ pub struct ListArguments {
 #[derive(Clone, Debug, Args)]
 pub struct DescribeArguments {
     /// Its name.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
     /// Where.
     #[command(flatten)]
@@ -81,6 +84,7 @@ pub struct DescribeArguments {
 #[derive(Clone, Debug, Args)]
 pub struct DeleteArguments {
     /// Its name.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
     /// Delete without asking.
     #[arg(long)]

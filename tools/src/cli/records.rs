@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, ValueEnum};
 
 use super::network::ServerArguments;
@@ -53,6 +54,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub struct ProduceArguments {
     /// The topic.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub topic: String,
     /// The file to read; `-` or nothing is standard input.
     pub file: Option<PathBuf>,
@@ -83,7 +85,7 @@ pub struct ProduceArguments {
     /// Batches of one partition that are sent and not acknowledged.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::<usize>)]
     pub in_flight: usize,
-    /// How long one record may take before it is given up.
+    /// How long one record may take before it is given up; a day at most.
     #[arg(long, value_name = "DURATION", default_value_t = Span(Duration::from_secs(60)))]
     pub timeout: Span,
     /// Print the number of its line, its partition and its offset for each record that is stored, in the order of
@@ -114,6 +116,7 @@ Examples:
 #[derive(Clone, Debug, Args)]
 pub struct ConsumeArguments {
     /// The topic.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub topic: String,
     /// Where to begin: beginning, end, an offset (with one --partition), a time (2026-01-31T12:00:00Z, @1767323045) or
     /// how long ago (-10m). Times are those at which the server appended.

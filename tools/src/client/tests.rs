@@ -2,7 +2,7 @@ use anyhow::{Context, Error};
 use florin_net::client::ClientError;
 use florin_net::protocol::CODES;
 
-use super::{code_name, is_unknown};
+use super::{code_name, is_unknown, without_address};
 
 #[test]
 fn codes_are_shown_with_their_names() {
@@ -17,4 +17,16 @@ fn an_unknown_outcome_is_told_apart_from_a_failure() {
     let wrapped = Err::<(), Error>(Error::new(unknown)).context("while creating").expect_err("an error");
     assert!(is_unknown(&wrapped));
     assert!(!is_unknown(&Error::new(ClientError::Closed)));
+}
+
+#[test]
+fn a_reason_does_not_repeat_the_address() {
+    for (reason, words) in [
+        ("127.0.0.1:1: Connection refused", "Connection refused"),
+        ("127.0.0.1:1 did not answer in time", "it did not answer in time"),
+        ("127.0.0.1:17 did not answer in time", "127.0.0.1:17 did not answer in time"),
+        ("no address was given", "no address was given"),
+    ] {
+        assert_eq!(without_address(reason, "127.0.0.1:1"), words);
+    }
 }

@@ -154,7 +154,7 @@ impl Report {
             SendError::StoredReceiptLost { .. } => unreachable!("stored without a receipt is no failure"),
         };
         let failure = self.failures.entry(outcome).or_insert_with(|| Failure {
-            message: error.to_string(),
+            message: words(error),
             action,
             record_count: 0,
             lines: Lines::default(),
@@ -261,6 +261,16 @@ impl Report {
             bad_lines: &self.bad_lines,
             failures: self.failures.iter().map(|(outcome, failure)| failure.document(*outcome)).collect(),
         }
+    }
+}
+
+/// What is said of the first record of a failure.
+fn words(error: &SendError) -> String {
+    match error {
+        SendError::TimedOut => "the record is not stored, it could not be sent in time: see with `florin shard list` \
+                                how the server does, or allow more with --timeout"
+            .to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -104,7 +104,7 @@ pub const HTTP: Setting = Setting {
     key: "http",
     kind: Kind::Word {
         unit: "ADDRESS:PORT",
-        default: "127.0.0.1:7879",
+        default: "127.0.0.1:7877",
         form: "an IP address, and a port from 0 to 65535; or off",
         is_one: words::is_http,
     },

@@ -199,7 +199,7 @@ fn defaults_are_those_of_the_server_and_within_their_bounds() {
     }
     let settings = gather(Sources::default()).unwrap();
     let (ours, theirs) = (settings.for_server().unwrap(), ServerSettings::new("florin-data".into()));
-    let http = Some("127.0.0.1:7879".parse().unwrap());
+    let http = Some("127.0.0.1:7877".parse().unwrap());
     assert_eq!(format!("{ours:?}"), format!("{:?}", ServerSettings { http, ..theirs }));
     let directory = settings.for_directory().unwrap();
     assert_eq!((directory.geometry, directory.expect_id), (Geometry::default(), None));

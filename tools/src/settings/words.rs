@@ -45,7 +45,7 @@ impl FromStr for HttpAddress {
     fn from_str(text: &str) -> Result<Self> {
         match text {
             "off" => Ok(Self(None)),
-            _ => Ok(Self(Some(text.parse().context("write an address and a port, such as 127.0.0.1:7879, or off")?))),
+            _ => Ok(Self(Some(text.parse().context("write an address and a port, such as 127.0.0.1:7877, or off")?))),
         }
     }
 }

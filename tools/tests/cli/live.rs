@@ -226,7 +226,8 @@ fn bad_lines_stop_or_are_skipped_and_what_stands_before_them_is_stored() {
     let skipped = server.run_with_input(&["produce", "bad", "--key-column", "2", "--on-bad-line", "skip"], input);
     skipped.assert(1, &["line 2 has 1 column", "stored       2 records", "BAD INPUT    1 line"]);
     assert_eq!(server.run(&["consume", "bad"]).out.lines().count(), 3);
-    let astray = server.run_with_input(&["produce", "bad", "--partition", "5", "--json"], b"x\n");
+    let astray = ["produce", "bad", "--format", "json", "--json"];
+    let astray = server.run_with_input(&astray, b"{\"partition\":5,\"value\":\"x\"}\n");
     let summary = astray.json();
     assert_eq!((astray.code, &summary["stopped_by"], &summary["bad_count"]), (1, &json!("bad_line"), &json!(1)));
     assert_documented(&summary);

@@ -42,7 +42,7 @@ impl LiveServer {
             let said = fs::read_to_string(&log).expect("its log");
             let not_permitted = ["io_uring is switched off", "io_uring is blocked"];
             assert!(not_permitted.iter().any(|words| said.contains(words)), "the server did not start: {said}");
-            println!("skipped: {said}");
+            println!("SKIP a real server: {said}");
             return None;
         }
         let ready: Value = serde_json::from_str(&line).expect("one line of JSON");

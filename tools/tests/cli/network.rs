@@ -40,7 +40,8 @@ fn without_a_server_every_command_says_so_and_what_to_do() {
         let output = process.wait_with_output().expect("it ends");
         let said = String::from_utf8(output.stderr).expect("text");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{command:?}: {said}");
-        for words in ["florin: the server cannot be asked", "`florin serve`", "FLORIN_SERVER", &address] {
+        let cannot = format!("florin: the server at {address} cannot be asked: ");
+        for words in [&cannot, "refused", "`florin serve`", "FLORIN_SERVER"] {
             assert!(said.contains(words), "{command:?}: no {words:?} in {said}");
         }
     }
@@ -57,7 +58,9 @@ fn the_server_is_found_in_the_environment() {
 
 #[test]
 fn wrong_arguments_are_refused_before_a_server_is_asked() {
-    let wrong: [(&[&str], &str); 13] = [
+    let wrong: [(&[&str], &str); 15] = [
+        (&["topic", "create", ""], "a value is required"),
+        (&["consume", ""], "a value is required"),
         (&["topic", "create", "payments", "--partitions", "0"], "a number from 1 to 4096"),
         (&["topic", "create", "payments", "--partitions", "4097"], "a number from 1 to 4096"),
         (&["topic", "list", "--server", "nowhere"], "write HOST:PORT, such as 127.0.0.1:7878"),
@@ -97,6 +100,7 @@ fn help_has_examples_and_exit_codes() {
     florin(&["--help"]).assert(0, &["florin demo", "produce", "consume", "topic", "shard", "clock"]);
     florin(&["produce", "--help"]).assert(0, &["OUTCOME UNKNOWN", "key_base64", "Exit codes", "--key-column 1"]);
     florin(&["consume", "--help"]).assert(0, &["Exit codes", "--from -10m", "@1767323045", "FLORIN_SERVER"]);
+    florin(&["serve", "--help"]).assert(0, &["[default: 127.0.0.1:7878]", "[default: 127.0.0.1:7877]", "FLORIN_LOG"]);
     florin(&["topic", "--help"]).assert(0, &["create", "list", "describe", "delete"]);
     florin(&["topic", "delete", "--help"]).assert(0, &["typed once more", "--yes"]);
     florin(&["clock", "confirm", "--help"]).assert(0, &["jumped by more than an hour"]);

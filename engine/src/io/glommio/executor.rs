@@ -69,9 +69,19 @@ pub enum StartError {
         /// The system's own words.
         detail: String,
     },
-    /// The kernel has no io_uring, or one from before 5.12.
-    #[error("this kernel's io_uring is missing or too old: Linux 5.12 is the least, 6.1 or later is recommended")]
+    /// The kernel has an io_uring from before 5.12.
+    #[error("this kernel's io_uring is too old: Linux 5.12 is the least, 6.1 or later is recommended")]
     KernelTooOld,
+    /// The kernel does not know the call, or a filter says so in its place: before Linux 6.6 nothing tells which.
+    #[error(
+        "there is no io_uring for this process ({detail}): either this kernel lacks it, Linux 5.12 is the least and \
+         6.1 or later is recommended; or a filter hides it: allow io_uring_setup, io_uring_enter and \
+         io_uring_register in the container's seccomp profile, or in systemd's SystemCallFilter"
+    )]
+    IoUringMissing {
+        /// The system's own words.
+        detail: String,
+    },
     /// The kernel has io_uring and could not set one up.
     #[error("io_uring could not be set up ({detail}): check the limits of open files (ulimit -n) and of memory")]
     IoUringFailed {

@@ -50,8 +50,8 @@ pub(super) fn io_uring_refused(error: &io::Error, switch: &str) -> StartError {
     match (error.raw_os_error(), switch) {
         (Some(libc::EPERM), "1" | "2") => StartError::IoUringDisabled { value: switch.to_owned() },
         (Some(libc::EPERM | libc::EACCES), _) => StartError::IoUringBlocked { detail: error.to_string() },
-        // A filter can also pretend that the call is unknown; the switch exists only where the call does.
-        (Some(libc::ENOSYS), "") => StartError::KernelTooOld,
+        // A filter can also pretend that the call is unknown. Where the switch exists the call does.
+        (Some(libc::ENOSYS), "") => StartError::IoUringMissing { detail: error.to_string() },
         (Some(libc::ENOSYS), _) => StartError::IoUringBlocked { detail: error.to_string() },
         _ => StartError::IoUringFailed { detail: error.to_string() },
     }

@@ -12,7 +12,6 @@ use crate::client::core::back_off::BackOff;
 use crate::client::core::metadata::{Metadata, MetadataPages};
 use crate::protocol::{Code, ErrorResponse, Request, Response};
 
-const CODE_NAME_TAKEN: Code = Code(15);
 const CODE_STILL_WORKING: Code = Code(18);
 
 /// A request and how it may be repeated.
@@ -111,7 +110,7 @@ impl Attempts<'_> {
             }
             Action::Refresh if self.may_refresh => self.refresh(),
             // The change that went on came to its end before it was asked for again.
-            _ if self.goes_on && error.code == CODE_NAME_TAKEN => {
+            _ if self.goes_on && error.code == Code::NAME_TAKEN => {
                 let reason = "the topic of this name was created meanwhile".to_owned();
                 Err(ClientError::OutcomeUnknown { what, reason })
             }

@@ -101,10 +101,11 @@ impl Client {
         let waker = Waker::new(poll.registry(), BELL_TOKEN).map_err(|error| no_thread(&error, &settings))?;
         let (bell, clock, server) = (Arc::new(Bell::new(waker)), Clock::start(), Arc::new(OnceLock::new()));
         let (commands, commands_out) = bounded(COMMAND_COUNT_MAX);
+        // An attempt ends a little before the time is over, so that it can be said what became of it.
         let hub = Hub::new(HubStart {
             servers: settings.servers.clone(),
             client_name: settings.name.clone(),
-            connect_ns: duration_ns(settings.connect_timeout),
+            connect_ns: duration_ns(settings.connect_timeout) / 20 * 19,
             request_ns: duration_ns(settings.request_timeout),
             clock,
             poll,

@@ -9,12 +9,16 @@ use thiserror::Error;
 use crate::limits::{CONNECTION_REQUESTS_MAX, RESPONSE_BYTES_MAX};
 use crate::protocol::api::APIS;
 use crate::protocol::request::put_produce_head;
-use crate::protocol::{Api, ErrorResponse, FrameError, FrameReader, Negotiated, Request, Response, ResponseError};
+use crate::protocol::{
+    Api, ErrorResponse, Frame, FrameError, FrameReader, Negotiated, Request, Response, ResponseError,
+};
 
 /// Bytes that wait for the socket, above which nothing is added.
 pub const OUTGOING_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The correlation of an answer that belongs to no request: the server closes the connection after it.
 const CORRELATION_NONE: u64 = 0;
+/// Of what another program sent, so many bytes are shown.
+const FOREIGN_BYTES_SHOWN_MAX: usize = 24;
 
 /// Why a connection cannot be used any longer. Whatever was asked on it and not answered may have been done.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -22,6 +26,12 @@ pub enum ConnectionFault {
     /// The bytes are no frames.
     #[error("{0}")]
     Frame(#[from] FrameError),
+    /// Instead of the answer to the negotiation came something that is no frame: another program listens there.
+    #[error("it begins with \"{begins}\", which Florin never sends")]
+    Foreign {
+        /// Its first bytes, with escapes for what cannot be shown.
+        begins: String,
+    },
     /// A frame is no answer.
     #[error("{0}")]
     Response(#[from] ResponseError),
@@ -157,7 +167,7 @@ impl<T> Connection<T> {
     /// # Errors
     /// If the connection cannot be used any longer. The answers before that are in `answers`.
     pub fn take_answers(&mut self, answers: &mut Vec<(T, Response)>) -> Result<(), ConnectionFault> {
-        while let Some(frame) = self.reader.next_frame()? {
+        while let Some(frame) = self.next_frame()? {
             let correlation = frame.correlation;
             if correlation == CORRELATION_NONE {
                 return match Response::decode(Api::Negotiate, frame)? {
@@ -181,6 +191,17 @@ impl<T> Connection<T> {
             }
         }
         Ok(())
+    }
+
+    fn next_frame(&mut self) -> Result<Option<Frame>, ConnectionFault> {
+        self.reader.next_frame().map_err(|error| match error {
+            FrameError::TooLarge { .. } | FrameError::Malformed { .. } if self.negotiated.is_none() => {
+                let first = &self.reader.buffer_mut()[..];
+                let first = &first[..first.len().min(FOREIGN_BYTES_SHOWN_MAX)];
+                ConnectionFault::Foreign { begins: first.escape_ascii().to_string() }
+            }
+            error => error.into(),
+        })
     }
 
     /// The connection is over: all that was asked and not answered, in the order in which it was asked.

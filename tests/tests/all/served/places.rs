@@ -11,7 +11,7 @@ use florin_tests::served::server::{Ended, Server, Start};
 use super::{open, partition_on, place, roomy, start, wait_until};
 
 /// A start that must fail, with these words on standard error.
-fn refused(start: &Start, words: &[&str]) -> Ended {
+pub(super) fn refused(start: &Start, words: &[&str]) -> Ended {
     let Err(ended) = Server::start(start) else { panic!("it was started") };
     assert_eq!(ended.status.code(), Some(1), "{ended:?}");
     for word in words {
@@ -21,7 +21,7 @@ fn refused(start: &Start, words: &[&str]) -> Ended {
 }
 
 /// Every file below a directory, with its contents.
-fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(super) fn contents(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(directory).expect("it can be read") {
         let path = entry.expect("it can be read").path();
@@ -53,6 +53,8 @@ fn served_a_port_that_is_taken_is_named() {
     let address = taken.local_addr().expect("it has an address").to_string();
     refused(&roomy(&place).shards(1).listen(&address), &[&address, "shard 0 cannot listen"]);
     refused(&roomy(&place).with(&["--http", &address]), &[&address, "HTTP cannot listen"]);
+    let same = roomy(&place).listen(&address).with(&["--http", &address]);
+    refused(&same, &[&address, "the port of shard 0", "choose another port"]);
     let server = start(&roomy(&place));
     let port = server.address_of(0).to_string();
     let other = tempfile::tempdir_in(place.path()).expect("a directory");
@@ -107,8 +109,12 @@ fn served_memory_is_no_place_for_a_journal_with_or_without_direct_io() {
 #[test]
 fn served_without_direct_io_what_was_answered_is_there_after_a_kill() {
     let Some(place) = place("no direct I/O") else { return };
-    let at = roomy(&place).with(&["--no-direct"]);
-    let server = start(&at);
+    captures_survive_a_kill(&roomy(&place).with(&["--no-direct"]));
+}
+
+/// A server of two shards that takes captures, is killed and started again, has every one of them.
+pub(super) fn captures_survive_a_kill(at: &Start) {
+    let server = start(at);
     let mut wire = open(server.address_of(0));
     let topic = wire.create_topic("payments", 4).expect("it is made");
     let expected: Vec<_> = (0..200_u64).map(|number| (number, format!("payment {number}").into_bytes())).collect();
@@ -118,7 +124,7 @@ fn served_without_direct_io_what_was_answered_is_there_after_a_kill() {
         }
     }
     server.kill();
-    let server = start(&at);
+    let server = start(at);
     for shard in [0, 1] {
         let values = open(server.address_of(0)).read_all(partition_on(&topic, shard));
         assert!(values.as_ref() == Ok(&expected), "shard {shard}: {values:?}");

@@ -109,6 +109,20 @@ fn damaged_frames_and_other_protocols_end_the_connection() {
 }
 
 #[test]
+fn another_program_is_told_by_its_first_bytes() {
+    let foreign = |begins: &str| Err(ConnectionFault::Foreign { begins: begins.to_owned() });
+    for (sent, begins) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "HTTP/1.1 400 Bad Request"),
+        (b"220 mail\r\n", "220 mail\\r\\n"),
+        (b"\x00\x00\x00\x00", "\\x00\\x00\\x00\\x00"),
+    ] {
+        let mut connection = Connection::new("test", u64::MAX);
+        connection.incoming_mut().extend_from_slice(sent);
+        assert_eq!(take(&mut connection), foreign(begins));
+    }
+}
+
+#[test]
 fn a_server_of_another_version_or_without_limits_is_refused() {
     let mut connection = Connection::<u32>::new("test", 100);
     let mut server = negotiated();
