@@ -64,6 +64,8 @@ pub const SEGMENT_OWN_BYTES_MIN: usize = MIB;
 pub const SEGMENT_UNSYNCED_BYTES_DEFAULT: usize = 8 * MIB;
 /// The same, at least.
 pub const SEGMENT_UNSYNCED_BYTES_MIN: usize = 64 * KIB;
+/// The same, at most.
+pub const SEGMENT_UNSYNCED_BYTES_MAX: usize = 1024 * MIB;
 /// How long the writer of segments rests after each write, as a multiple of what the write took, while there is room
 /// in the journal.
 pub const SEGMENT_REST_FACTOR: u32 = 2;
@@ -75,6 +77,10 @@ pub const SEGMENT_RETRY_NS: u64 = 1_000_000_000;
 pub const SEGMENT_MANIFEST_SHARE: u64 = 4;
 /// Memory beside the ring for batches that are at rest already, when nothing else is asked for.
 pub const CACHED_BYTES_DEFAULT: u64 = 64 * MIB as u64;
+/// Memory of a shard for batches when nothing else is asked for: the ring that is the default, and that.
+pub const MEMORY_BYTES_DEFAULT: u64 = RING_FILE_COUNT_DEFAULT as u64 * RING_FILE_BYTES_DEFAULT + CACHED_BYTES_DEFAULT;
+/// Memory of a shard for batches, at most.
+pub const MEMORY_BYTES_MAX: u64 = 1024 * 1024 * MIB as u64;
 
 /// Runs that follow each other and are put together, at least.
 pub const MERGE_RUN_COUNT_MIN: usize = 8;

@@ -134,6 +134,8 @@ impl Settings {
         server.direct_io = if self.switch(&table::NO_DIRECT) { DirectIo::Off } else { DirectIo::Required };
         server.executor_count_max = self.number_or_auto(&table::CORES).map(usize::try_from).transpose()?;
         server.blocks_in_flight = usize::try_from(self.number(&table::BLOCKS_IN_FLIGHT))?;
+        server.memory_bytes = Some(self.number(&table::MEMORY_BYTES));
+        server.segment_unsynced_bytes = usize::try_from(self.number(&table::SEGMENT_UNSYNCED_BYTES))?;
         server.connection_count_max = usize::try_from(self.number(&table::CONNECTIONS))?;
         server.connection_bytes_max = usize::try_from(self.number(&table::CONNECTION_BYTES))?;
         server.executor_bytes_max = usize::try_from(self.number(&table::EXECUTOR_BYTES))?;

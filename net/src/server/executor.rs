@@ -89,7 +89,11 @@ fn bind<N: Network>(network: &N, settings: &ServerSettings, shards: &[ShardId]) 
 
 /// Opens a shard and starts it.
 async fn open<N: Network>(core: &Rc<Core<N>>, identity: &Identity, shard: ShardId) -> Result<OpenReport, OpenError> {
-    let settings = OpenSettings { blocks_in_flight: core.settings.blocks_in_flight, ..OpenSettings::default() };
+    let settings = OpenSettings {
+        blocks_in_flight: core.settings.blocks_in_flight,
+        memory_bytes: core.settings.memory_bytes,
+        segment_unsynced_bytes: core.settings.segment_unsynced_bytes,
+    };
     let opened = open_shard(&core.network, &core.settings.directory, identity, shard, settings).await;
     match opened {
         Ok(opened) => {

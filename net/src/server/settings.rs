@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use florin_engine::io::fitness::DirectIo;
-use florin_engine::limits::{BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX};
+use florin_engine::limits::{BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, SEGMENT_UNSYNCED_BYTES_DEFAULT};
 use thiserror::Error;
 
 use crate::connection::Patience;
@@ -38,6 +38,10 @@ pub struct ServerSettings {
     pub executor_count_max: Option<usize>,
     /// Journal blocks of a shard being written at the same time.
     pub blocks_in_flight: usize,
+    /// Memory of each shard for batches, at least what its journal has; none: somewhat more than that.
+    pub memory_bytes: Option<u64>,
+    /// A segment file is synced whenever so many bytes of it are not.
+    pub segment_unsynced_bytes: usize,
     /// Connections of one port at the same time.
     pub connection_count_max: usize,
     /// Bytes of requests not answered and responses not sent, per connection.
@@ -107,6 +111,8 @@ impl ServerSettings {
             direct_io: DirectIo::Required,
             executor_count_max: None,
             blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT,
+            memory_bytes: None,
+            segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
             connection_count_max: CONNECTION_COUNT_DEFAULT,
             connection_bytes_max: CONNECTION_BYTES_DEFAULT,
             executor_bytes_max: EXECUTOR_BYTES_DEFAULT,

@@ -7,8 +7,9 @@
 use florin_engine::io::UNIT_BYTES;
 use florin_engine::limits::{
     BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, MANIFEST_BYTES_DEFAULT, MANIFEST_BYTES_MAX, MANIFEST_BYTES_MIN,
-    RING_FILE_BYTES_DEFAULT, RING_FILE_BYTES_MAX, RING_FILE_BYTES_MIN, RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX,
-    RING_FILE_COUNT_MIN, SHARD_COUNT_MAX,
+    MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX, RING_FILE_BYTES_DEFAULT, RING_FILE_BYTES_MAX, RING_FILE_BYTES_MIN,
+    RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX, RING_FILE_COUNT_MIN, SEGMENT_UNSYNCED_BYTES_DEFAULT,
+    SEGMENT_UNSYNCED_BYTES_MAX, SEGMENT_UNSYNCED_BYTES_MIN, SHARD_COUNT_MAX,
 };
 use florin_net::limits::{
     CONNECTION_BYTES_DEFAULT, CONNECTION_BYTES_MAX, CONNECTION_BYTES_MIN, CONNECTION_COUNT_DEFAULT,
@@ -48,7 +49,7 @@ pub enum Scope {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [&Setting; 21] = [
+pub const SETTINGS: [&Setting; 23] = [
     &DIRECTORY,
     &LISTEN,
     &ADVERTISE,
@@ -63,6 +64,8 @@ pub const SETTINGS: [&Setting; 21] = [
     &SEND_SECONDS,
     &DRAIN_SECONDS,
     &BLOCKS_IN_FLIGHT,
+    &MEMORY_BYTES,
+    &SEGMENT_UNSYNCED_BYTES,
     &LOG,
     &SHARDS,
     &JOURNAL_FILES,
@@ -196,6 +199,29 @@ pub const BLOCKS_IN_FLIGHT: Setting = Setting {
     },
     scope: Scope::Server,
     meaning: "Blocks of each shard's journal that are being written at the same time.",
+};
+pub const MEMORY_BYTES: Setting = Setting {
+    key: "memory_bytes",
+    kind: Kind::Bytes {
+        default: MEMORY_BYTES_DEFAULT,
+        least: RING_FILE_COUNT_MIN as u64 * RING_FILE_BYTES_MIN,
+        most: MEMORY_BYTES_MAX,
+        step: 1,
+    },
+    scope: Scope::Server,
+    meaning: "Memory of each shard for batches, at least as much as its journal has: what is at rest already stays \
+              in it as long as there is room.",
+};
+pub const SEGMENT_UNSYNCED_BYTES: Setting = Setting {
+    key: "segment_unsynced_bytes",
+    kind: Kind::Bytes {
+        default: SEGMENT_UNSYNCED_BYTES_DEFAULT as u64,
+        least: SEGMENT_UNSYNCED_BYTES_MIN as u64,
+        most: SEGMENT_UNSYNCED_BYTES_MAX as u64,
+        step: 1,
+    },
+    scope: Scope::Server,
+    meaning: "Bytes written to a segment file before it is synced: a journal's write waits for what is not.",
 };
 pub const LOG: Setting = Setting {
     key: "log",
