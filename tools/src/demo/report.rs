@@ -91,7 +91,7 @@ impl Report<'_> {
         let latency = captured.latencies.summary().in_words();
         let _ = writeln!(text, "ack latency   {latency}, waiting for a turn in the partition included");
         if max > 0 {
-            let _ = writeln!(text, "in flight     {typical} captures typically, {max} at most");
+            let _ = writeln!(text, "in flight     {typical} captures in the median of all looks, {max} at most");
         }
         let _ = writeln!(text, "sent again    {} and recognised", grouped(captured.duplicate_count));
         let Blocks { block_count, captured_count } = self.blocks;
@@ -127,8 +127,8 @@ impl Report<'_> {
         }
         if self.captured.in_flight.max > 0 {
             let typical = self.captured.in_flight.typical;
-            let what = format!("at least {IN_FLIGHT_MIN} captures were in flight, typically");
-            put(self.is_in_flight(), &what, &format!("typically {typical} were"));
+            let what = format!("in the median at least {IN_FLIGHT_MIN} captures were in flight");
+            put(self.is_in_flight(), &what, &format!("{typical} were"));
         }
     }
 }

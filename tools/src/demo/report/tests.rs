@@ -46,7 +46,7 @@ fn a_run_in_which_everything_holds_says_so() {
         "    total     3,000  30,000.05\n",
         "3,000 payments in 1.500 s, 2,000 captures/s",
         "ack latency   p50 2.00 ms",
-        "in flight     120 captures typically, 160 at most",
+        "in flight     120 captures in the median of all looks, 160 at most",
         "blocks        40, each one write and one flush, with 75.0 records on average",
         "read back     in 0.100 s, 30,000 records/s",
         "on disk       64MiB (67,108,864 bytes)",
