@@ -92,7 +92,7 @@ impl HeldBatches {
     }
 
     /// The batches that may hold the first record of this timestamp or later.
-    pub(super) fn from_timestamp(&self, timestamp_ms: i64) -> impl Iterator<Item = &HeldBatch> {
+    pub(super) fn since_timestamp(&self, timestamp_ms: i64) -> impl Iterator<Item = &HeldBatch> {
         let first = self.batches.partition_point(|held| held.running_timestamp_ms < timestamp_ms);
         self.batches.range(first..).map(|held| &held.batch)
     }

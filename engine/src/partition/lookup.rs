@@ -36,7 +36,7 @@ impl Partition {
         if let Some(run) = self.stored.iter().find(may_hold) {
             return Lookup::InRun(*run);
         }
-        let wanted = self.held.from_timestamp(timestamp_ms).filter(|held| held.last_offset >= from);
+        let wanted = self.held.since_timestamp(timestamp_ms).filter(|held| held.last_offset >= from);
         let found = wanted.map(|held| batch::offset_of_timestamp(&held.bytes, timestamp_ms)).find_map(|found| found);
         Lookup::Offset(found.unwrap_or(self.durable_offset).max(self.start_offset).min(self.durable_offset))
     }

@@ -1,8 +1,11 @@
 //! What the tests of segments share: segment files in a directory of a test's own.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::format::batch::{self, BatchBuilder, HeldBatch};
+use crate::format::layout::segment_path;
 use crate::io::Runtime;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::model::{Id128, Now, Offset, PartitionId, Position, Realtime, SegmentId, ShardId, TopicId};
@@ -96,6 +99,12 @@ pub(super) fn read_from(directory: &Path, run: Run, file: SegmentFile, target: T
 
 pub(super) fn chunk(directory: &Path, run: Run, file: SegmentFile, target: Target) -> Chunk {
     read_from(directory, run, file, target).result.unwrap()
+}
+
+/// Writes over bytes of a file that is there.
+pub(super) fn overwrite(directory: &Path, segment: SegmentId, position: u64, bytes: &[u8]) {
+    let file = OpenOptions::new().write(true).open(segment_path(directory, segment)).unwrap();
+    file.write_all_at(bytes, position).unwrap();
 }
 
 pub(super) fn bases(batches: &[HeldBatch]) -> Vec<u64> {

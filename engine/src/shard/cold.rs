@@ -384,8 +384,7 @@ fn first_in(chunk: &Chunk, at: OffsetAt, from: Offset) -> Result<Option<Offset>,
         OffsetAt::Timestamp(ms) => batch::offset_of_timestamp(&batch.bytes, ms).filter(|offset| *offset >= from),
         OffsetAt::Start | OffsetAt::End => Some(batch.base_offset),
     };
-    let wanted = chunk.batches.iter().filter(|batch| batch.last_offset >= from);
-    let found = wanted.map(|batch| offset_in(batch)).find_map(|found| found);
+    let found = chunk.batches.iter().filter(|batch| batch.last_offset >= from).find_map(offset_in);
     let limit = found.unwrap_or(chunk.next_offset);
     let before = chunk.damaged.iter().find(|damaged| damaged.next_offset > from && damaged.base_offset < limit);
     match before {

@@ -2,7 +2,9 @@ use super::*;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::segment::SegmentState;
 use crate::segment::read::RunReader;
-use crate::segment::tests::{DIRECTORY_ID, PARTITION, SHARD, SIZES, StillRuntime, batches, new_file, writing, written};
+use crate::segment::tests::{
+    DIRECTORY_ID, PARTITION, SHARD, SIZES, StillRuntime, batches, new_file, overwrite, writing, written,
+};
 
 fn plan(runs: Vec<(Run, SegmentFile)>, start_offset: u64) -> MergePlan {
     let part = MergePart { partition: PARTITION, runs, start_offset: Offset(start_offset) };
@@ -32,10 +34,7 @@ fn runs_put_together_hold_the_same_batches_from_the_start_that_is_wanted() {
 fn runs_with_damage_stay_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let run = written(directory.path(), new_file(1, batches(0, 5, 300), true));
-    let path = crate::format::layout::segment_path(directory.path(), SegmentId(1));
-    let mut bytes = std::fs::read(&path).unwrap();
-    bytes[200] ^= 1;
-    std::fs::write(&path, bytes).unwrap();
+    overwrite(directory.path(), SegmentId(1), 200, &[0xff; 4]);
     let result = block_on(merge(&StillRuntime, writing(directory.path()), &plan(vec![run], 0)));
     assert!(matches!(result, Err(MergeError::Read(PARTITION))), "{result:?}");
 }

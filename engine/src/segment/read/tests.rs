@@ -1,5 +1,4 @@
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::fs;
 
 use super::*;
 use crate::format::layout::segment_path;
@@ -13,8 +12,7 @@ use crate::segment::tests::{
 const SEGMENT: u64 = 6;
 
 fn overwrite(directory: &Path, position: u64, bytes: &[u8]) {
-    let path = segment_path(directory, SegmentId(SEGMENT));
-    OpenOptions::new().write(true).open(path).unwrap().write_all_at(bytes, position).unwrap();
+    crate::segment::tests::overwrite(directory, SegmentId(SEGMENT), position, bytes);
 }
 
 /// A file of 100 batches from offset 10 on, in extents of a unit each.
