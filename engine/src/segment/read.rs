@@ -59,6 +59,8 @@ pub struct Chunk {
     pub batches: Vec<HeldBatch>,
     /// The rest, in order.
     pub damaged: Vec<DamagedBatch>,
+    /// Some of the rest the disk did not give: it may the next time.
+    pub is_unreadable: bool,
 }
 
 /// What came of a read.
@@ -150,7 +152,8 @@ impl ReadPlan {
         let chosen: Vec<IndexEntry> = self.chosen(&entries[first..]).collect();
         let end = chosen.last().map_or(begin.end(), IndexEntry::end);
         let next_offset = entries.get(first + chosen.len()).map_or(self.run.next_offset, |entry| entry.base_offset);
-        let mut chunk = Chunk { base_offset, next_offset, batches: Vec::new(), damaged: Vec::new() };
+        let mut chunk =
+            Chunk { base_offset, next_offset, batches: Vec::new(), damaged: Vec::new(), is_unreadable: false };
         let bytes = usize::try_from(end.0 - begin.position.0).expect("a read is at most a few MiB");
         match file.read(begin.position, bytes).await {
             Ok(buffer) => {
@@ -220,7 +223,10 @@ impl ReadPlan {
                 chunk.damaged.extend(extent.damaged);
                 return;
             }
-            other => other.problem().unwrap_or_default(),
+            other => {
+                chunk.is_unreadable |= matches!(other, Stored::Unreadable(_));
+                other.problem().unwrap_or_default()
+            }
         };
         // Where the extent ended only its header could tell; the gap is closed from what stands around it.
         let base_offset = entry.base_offset.max(chunk.base_offset);
@@ -230,7 +236,7 @@ impl ReadPlan {
     fn all_damaged(&self, why: &str) -> Chunk {
         let (base_offset, next_offset) = (self.run.base_offset, self.run.next_offset);
         let damaged = vec![DamagedBatch { base_offset, next_offset, why: why.to_owned() }];
-        Chunk { base_offset, next_offset, batches: Vec::new(), damaged }
+        Chunk { base_offset, next_offset, batches: Vec::new(), damaged, is_unreadable: false }
     }
 }
 

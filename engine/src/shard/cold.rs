@@ -155,6 +155,12 @@ impl Shard {
             self.cold.chunks.keep(partition, Rc::clone(chunk));
         }
         self.serve_waiting(partition, is_asked.then_some(chunk.as_deref()));
+        if let Ok(chunk) = chunk
+            && chunk.is_unreadable
+        {
+            // Whoever asks next has the disk asked again.
+            self.cold.chunks.remove(&(partition, chunk.base_offset));
+        }
         self.remove_unneeded_segments();
         self.begin_reads();
     }

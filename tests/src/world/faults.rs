@@ -31,7 +31,8 @@ impl World {
     /// Makes the next disk operation of some kind on some file fail.
     pub(super) fn inject_fault(&mut self) {
         let shard = ShardId(self.faults.random_range(0..self.plan.shard_count));
-        let file = ["journal", "journal", "journal", "superblock", "manifest"][self.faults.random_range(0..5)];
+        let files = ["journal", "journal", "journal", "superblock", "manifest", "segment", "segment"];
+        let file = files[self.faults.random_range(0..files.len())];
         let path = format!("shard-{shard}/{file}");
         let fault = [Fault::Fail, Fault::Fail, Fault::NoSpace, Fault::Short][self.faults.random_range(0..4)];
         let operation = [
@@ -44,7 +45,7 @@ impl World {
         let fault = if operation == DiskOperation::Write { fault } else { Fault::Fail };
         let skip_count = self.faults.random_range(0..4);
         self.faulty = true;
-        if operation == DiskOperation::Write && file != "manifest" {
+        if operation == DiskOperation::Write && !matches!(file, "manifest" | "segment") {
             self.watched.push((shard, path.clone()));
         }
         self.device.inject(Injection { operation, path_contains: path, skip_count, fault });

@@ -115,12 +115,15 @@ impl World {
         let excused = match refusal {
             Refusal::Starting(_) | Refusal::Stopping(_) => true,
             Refusal::ShardUnavailable(_) => !self.has_begun(shard),
+            // A fault that was injected strikes once: whoever asks again is answered.
+            Refusal::ReadFailed { .. } | Refusal::Damaged { .. } => self.faulty,
             Refusal::UnknownPartition(_) => topic.is_none_or(|topic| topic.may_be_deleted),
             Refusal::OffsetOutOfRange { .. } => at.is_some_and(|(from, _)| from > known_end),
             _ => false,
         };
         let must_be_read = at.is_some_and(|(_, verify)| verify) && self.has_begun(shard);
-        if excused && !must_be_read {
+        let is_fault = matches!(refusal, Refusal::ReadFailed { .. } | Refusal::Damaged { .. });
+        if excused && (!must_be_read || is_fault) {
             return Ok(());
         }
         violation("durability", format!("{partition} cannot be read: {refusal}"))

@@ -173,6 +173,7 @@ fn chunk(base: u64, next: u64) -> Chunk {
         next_offset: Offset(next),
         batches: (base..next).map(held).collect(),
         damaged: Vec::new(),
+        is_unreadable: false,
     }
 }
 
@@ -311,4 +312,22 @@ fn times_in_segments_are_looked_up_by_a_read() {
     }
     assert_eq!(rig.reply(list), Some(&Reply::Offset(Offset(0))));
     assert_eq!(shown_by(rig.reply(fetch)), [0]);
+}
+
+#[test]
+fn what_the_disk_did_not_give_is_asked_for_again() {
+    let (mut rig, partition) = with_cold_front();
+    let first = rig.fetch(partition, 0, 0);
+    let (read, _) = rig.reads.pop_front().expect("a segment file is being read");
+    let damaged = vec![crate::format::extent::DamagedBatch {
+        base_offset: Offset(0),
+        next_offset: Offset(10),
+        why: "unreadable".to_owned(),
+    }];
+    let lost = Chunk { batches: Vec::new(), damaged, is_unreadable: true, ..chunk(0, 10) };
+    rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result: Ok(lost) } });
+    assert!(matches!(rig.reply(first), Some(Reply::Refused(Refusal::Damaged { .. }))));
+    let second = rig.fetch(partition, 0, 0);
+    end_read(&mut rig);
+    assert_eq!(shown_by(rig.reply(second)), (0..10).collect::<Vec<_>>());
 }

@@ -4,7 +4,13 @@ use crate::model::TopicId;
 const PARTITION: PartitionId = PartitionId { topic: TopicId(1), index: 0 };
 
 fn chunk(base: u64, next: u64) -> Rc<Chunk> {
-    Rc::new(Chunk { base_offset: Offset(base), next_offset: Offset(next), batches: Vec::new(), damaged: Vec::new() })
+    Rc::new(Chunk {
+        base_offset: Offset(base),
+        next_offset: Offset(next),
+        batches: Vec::new(),
+        damaged: Vec::new(),
+        is_unreadable: false,
+    })
 }
 
 fn covering(cache: &mut ChunkCache, offset: u64) -> Option<u64> {
