@@ -136,6 +136,8 @@ pub(super) struct World {
     pub(super) skew_ns: i64,
     /// The last answer to a read that checks everything.
     pub(super) read_back: Option<Fetched>,
+    /// The last read met a fault that was injected.
+    pub(super) read_again: bool,
 }
 
 /// Plays the world of a plan.
@@ -181,6 +183,7 @@ impl World {
             failed_before: BTreeMap::new(),
             skew_ns: 0,
             read_back: None,
+            read_again: false,
             plan,
         }
     }

@@ -8,6 +8,9 @@ use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Refusal, Request};
 use super::model::{Checked, serial_of, violation};
 use super::run::{Asked, World};
 
+/// Reads of one partition that may fail because faults were injected.
+const READ_FAULTS_MAX: u32 = 16;
+
 impl World {
     /// Lists topics and ends, reads every partition from its first offset, and checks all of it.
     pub(super) fn verify(&mut self) -> Checked {
@@ -37,13 +40,23 @@ impl World {
     fn read_whole(&mut self, partition: PartitionId, owner: ShardId) -> Checked {
         let mut whole = Fetched { batches: Vec::new(), start_offset: Offset(0), high_watermark: Offset(0) };
         let mut next = Offset(0);
+        let mut faults = 0;
         loop {
             let request =
                 Request::Fetch { partition, from: FetchFrom::Offset(next), bytes_max: usize::MAX, wait_ns: 0 };
             let asked = Asked::Fetch { partition, from: next.0, bytes_max: usize::MAX, verify: true };
             self.submit(owner, asked, request);
             self.answer_all()?;
-            let Some(part) = self.read_back.take() else { return Ok(()) };
+            let Some(part) = self.read_back.take() else {
+                if !std::mem::take(&mut self.read_again) {
+                    return Ok(());
+                }
+                faults += 1;
+                if faults > READ_FAULTS_MAX {
+                    return violation("durability", format!("{partition} cannot be read from {next} on"));
+                }
+                continue;
+            };
             let is_end = part.batches.is_empty();
             whole.batches.extend(part.batches);
             (whole.start_offset, whole.high_watermark) = (part.start_offset, part.high_watermark);

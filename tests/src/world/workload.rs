@@ -312,6 +312,7 @@ impl World {
                 Ok(())
             }
             (Asked::Fetch { partition, from, verify, .. }, Reply::Refused(refusal)) => {
+                self.read_again = matches!(refusal, Refusal::ReadFailed { .. } | Refusal::Damaged { .. });
                 self.read_refused(shard, partition, Some((from, verify)), &refusal)
             }
             (Asked::FetchByTime { partition, .. } | Asked::ListEnd { partition }, Reply::Refused(refusal)) => {
