@@ -346,7 +346,12 @@ impl Shard {
             None => Some(self.copies.next_deadline()),
         };
         let idle = self.idle_since.map(|since| since.plus_ns(JOURNAL_IDLE_NS));
-        let due = [catalogue, idle, self.polls.next_deadline(), self.segments.next_deadline()];
+        let due = [
+            catalogue,
+            idle,
+            self.polls.next_deadline(),
+            self.segments.next_deadline().filter(|_| self.failed.is_none()),
+        ];
         due.into_iter().flatten().fold(self.expire_at.min(self.retention_at), Monotonic::min)
     }
 
@@ -373,9 +378,9 @@ impl Shard {
         }
     }
 
-    /// The directory that the shard is in.
-    pub fn directory_id(&self) -> Id128 {
-        self.superblock.stored().directory_id
+    /// The secret name of the shard's journal.
+    pub(crate) fn journal_id(&self) -> Id128 {
+        self.superblock.stored().name.journal_id
     }
 
     /// Sizes fixed at format.

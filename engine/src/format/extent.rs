@@ -1,7 +1,7 @@
 //! An extent: batches of one partition that follow each other, as a segment file holds them.
 //!
 //! A header, a table with one entry per batch, the batches back to back, zero bytes up to whole units. The header's
-//! checksum binds directory, shard, file and position, so that an extent which stands elsewhere is not taken for one
+//! checksum binds journal, shard, file and position, so that an extent which stands elsewhere is not taken for one
 //! of this place; the table's checksum binds offsets and append times, which no batch's own checksum covers. Both and
 //! every batch's are checked by [`decode`].
 
@@ -29,8 +29,8 @@ const CHECKED_FROM: usize = 12;
 /// Where an extent stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtentPlace {
-    /// The directory.
-    pub directory_id: Id128,
+    /// The shard's journal: its secret name keeps bytes that a client sent from being taken for an extent.
+    pub journal_id: Id128,
     /// The shard.
     pub shard: ShardId,
     /// The file.
@@ -90,7 +90,7 @@ struct ExtentLayout {
     checksum: U32,
     version: U16,
     shard: U16,
-    directory_id: [u8; 16],
+    journal_id: [u8; 16],
     segment: U64,
     position: U64,
     topic: U64,
@@ -157,7 +157,7 @@ pub fn encode(
         batch_at += batch.bytes.len();
         expected = batch.next_offset();
     }
-    let seed = Seed::of(place.directory_id);
+    let seed = Seed::of(place.journal_id);
     let head = ExtentHead {
         partition,
         base_offset: first.base_offset,
@@ -191,7 +191,7 @@ pub fn read_head(bytes: &[u8], place: &ExtentPlace) -> Stored<ExtentHead> {
     if layout.magic != MAGIC {
         return Stored::Damaged("not an extent (magic)".to_owned());
     }
-    if layout.checksum.get() != Seed::of(place.directory_id).checksum(&header[CHECKED_FROM..]) {
+    if layout.checksum.get() != Seed::of(place.journal_id).checksum(&header[CHECKED_FROM..]) {
         return Stored::Damaged("checksum of the extent's header does not match".to_owned());
     }
     if layout.version.get() != FORMAT_VERSION {
@@ -227,7 +227,7 @@ fn read_batches(
     }
     let table_end = EXTENT_HEADER_BYTES + head.entry_count as usize * EXTENT_ENTRY_BYTES;
     let table = &bytes[EXTENT_HEADER_BYTES..table_end];
-    if Seed::of(place.directory_id).checksum(table) != head.table_checksum {
+    if Seed::of(place.journal_id).checksum(table) != head.table_checksum {
         return Err("checksum of the extent's table does not match".to_owned());
     }
     let entries = <[ExtentEntryLayout]>::ref_from_bytes(table).map_err(|_| "the extent's table".to_owned())?;
@@ -288,7 +288,7 @@ impl ExtentLayout {
             checksum: U32::ZERO,
             version: U16::new(FORMAT_VERSION),
             shard: U16::new(place.shard.0),
-            directory_id: place.directory_id.0,
+            journal_id: place.journal_id.0,
             segment: U64::new(place.segment.0),
             position: U64::new(place.position.0),
             topic: U64::new(head.partition.topic.0),
@@ -308,7 +308,7 @@ impl ExtentLayout {
     /// The header's contents, of one whose checksum is right.
     fn read(&self, place: &ExtentPlace) -> Stored<ExtentHead> {
         let stands = ExtentPlace {
-            directory_id: Id128(self.directory_id),
+            journal_id: Id128(self.journal_id),
             shard: ShardId(self.shard.get()),
             segment: SegmentId(self.segment.get()),
             position: Position(self.position.get()),
@@ -339,8 +339,7 @@ impl ExtentLayout {
 
 impl fmt::Display for ExtentPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "segment {} at byte {} of shard {}", self.segment, self.position, self.shard)?;
-        write!(f, " of directory {}", self.directory_id)
+        write!(f, "segment {} at byte {} of shard {}", self.segment, self.position, self.shard)
     }
 }
 

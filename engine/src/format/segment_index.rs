@@ -59,7 +59,7 @@ struct IndexLayout {
     checksum: U32,
     version: U16,
     shard: U16,
-    directory_id: [u8; 16],
+    journal_id: [u8; 16],
     segment: U64,
     position: U64,
     entry_count: U32,
@@ -111,7 +111,7 @@ pub fn encode(place: &ExtentPlace, entries: &[IndexEntry], out: &mut [u8]) {
         checksum: U32::ZERO,
         version: U16::new(FORMAT_VERSION),
         shard: U16::new(place.shard.0),
-        directory_id: place.directory_id.0,
+        journal_id: place.journal_id.0,
         segment: U64::new(place.segment.0),
         position: U64::new(place.position.0),
         entry_count: U32::new(u32::try_from(entries.len()).expect("a segment file holds fewer extents")),
@@ -119,7 +119,7 @@ pub fn encode(place: &ExtentPlace, entries: &[IndexEntry], out: &mut [u8]) {
         reserved: [0; 8],
     };
     out[..INDEX_HEADER_BYTES].copy_from_slice(layout.as_bytes());
-    let checksum = Seed::of(place.directory_id).checksum(&out[CHECKED_FROM..]);
+    let checksum = Seed::of(place.journal_id).checksum(&out[CHECKED_FROM..]);
     out[8..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
 }
 
@@ -134,7 +134,7 @@ pub fn decode(bytes: &Bytes, place: &ExtentPlace) -> Stored<Vec<IndexEntry>> {
     if layout.magic != MAGIC {
         return Stored::Damaged("not an index (magic)".to_owned());
     }
-    if layout.checksum.get() != Seed::of(place.directory_id).checksum(&bytes[CHECKED_FROM..]) {
+    if layout.checksum.get() != Seed::of(place.journal_id).checksum(&bytes[CHECKED_FROM..]) {
         return Stored::Damaged("checksum of the index does not match".to_owned());
     }
     if layout.version.get() != FORMAT_VERSION {
@@ -148,7 +148,7 @@ pub fn decode(bytes: &Bytes, place: &ExtentPlace) -> Stored<Vec<IndexEntry>> {
 
 impl IndexLayout {
     fn entries(&self, bytes: &Bytes, place: &ExtentPlace) -> Result<Vec<IndexEntry>, String> {
-        let is_here = self.directory_id == place.directory_id.0
+        let is_here = self.journal_id == place.journal_id.0
             && self.shard.get() == place.shard.0
             && self.segment.get() == place.segment.0
             && self.position.get() == place.position.0;

@@ -12,8 +12,8 @@ use super::write::to_bytes;
 /// A segment file by all that its extents know of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileName {
-    /// The data directory.
-    pub directory_id: Id128,
+    /// The shard's journal.
+    pub journal_id: Id128,
     /// The shard.
     pub shard: ShardId,
     /// The file.
@@ -23,8 +23,8 @@ pub struct FileName {
 impl FileName {
     /// A place in the file.
     pub fn at(&self, position: Position) -> ExtentPlace {
-        let Self { directory_id, shard, segment } = *self;
-        ExtentPlace { directory_id, shard, segment, position }
+        let Self { journal_id, shard, segment } = *self;
+        ExtentPlace { journal_id, shard, segment, position }
     }
 }
 
@@ -37,6 +37,8 @@ pub struct SegmentIndex {
     pub end: Position,
     /// Some units before `end` belong to no extent that can be told: a header there is damaged.
     pub has_gap: bool,
+    /// Some of them the disk did not give: it may the next time.
+    pub is_unreadable: bool,
 }
 
 impl SegmentIndex {
@@ -59,7 +61,7 @@ pub async fn load<F: DiskFile>(
         if let Ok(buffer) = read
             && let Stored::Present(entries) = segment_index::decode(&to_bytes(&buffer), &name.at(state.end))
         {
-            return SegmentIndex { entries, end: state.end, has_gap: false };
+            return SegmentIndex { entries, end: state.end, has_gap: false, is_unreadable: false };
         }
     }
     let from = known.map_or(Position(0), |known| known.end);
@@ -73,10 +75,11 @@ pub async fn load<F: DiskFile>(
 
 /// Goes from header to header. Where none can be read it looks at every unit until there is one again.
 pub async fn walk<F: DiskFile>(file: &F, name: FileName, from: Position, end: Position) -> SegmentIndex {
-    let mut index = SegmentIndex { entries: Vec::new(), end, has_gap: false };
+    let mut index = SegmentIndex { entries: Vec::new(), end, has_gap: false, is_unreadable: false };
     let mut position = from;
     while position < end {
         let read = file.read(position, UNIT_BYTES).await;
+        index.is_unreadable |= read.is_err();
         let head = read.ok().and_then(|unit| match read_head(&unit, &name.at(position)) {
             Stored::Present(head) => Some(head),
             _ => None,

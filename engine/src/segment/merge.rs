@@ -97,7 +97,7 @@ async fn read_part<R: Runtime>(
 ) -> Result<Vec<HeldBatch>, MergeError> {
     let mut batches = Vec::new();
     for (run, file) in &part.runs {
-        let mut reader = RunReader::new(writing.directory_id, writing.shard, part.partition, *run, *file);
+        let mut reader = RunReader::new(writing.journal_id, writing.shard, part.partition, *run, *file);
         while let Some(chunk) = reader.next(runtime.disk(), writing.directory).await {
             match chunk {
                 Ok(chunk) if chunk.damaged.is_empty() => batches.extend(chunk.batches),

@@ -30,8 +30,8 @@ pub enum Target {
 /// What to read. The files stay where they are meanwhile.
 #[derive(Clone, Debug)]
 pub struct ReadPlan {
-    /// The data directory's id.
-    pub directory_id: Id128,
+    /// The journal's secret id.
+    pub journal_id: Id128,
     /// The shard.
     pub shard: ShardId,
     /// Whose batches.
@@ -93,10 +93,10 @@ pub struct RunReader {
 
 impl RunReader {
     /// Reads `run` of a partition, which is in `file`.
-    pub fn new(directory_id: Id128, shard: ShardId, partition: PartitionId, run: Run, file: SegmentFile) -> Self {
+    pub fn new(journal_id: Id128, shard: ShardId, partition: PartitionId, run: Run, file: SegmentFile) -> Self {
         let target = Target::Offset(run.base_offset);
         let plan =
-            ReadPlan { directory_id, shard, partition, run, file, target, bytes_max: COLD_READ_BYTES, index: None };
+            ReadPlan { journal_id, shard, partition, run, file, target, bytes_max: COLD_READ_BYTES, index: None };
         Self { plan, offset: run.base_offset }
     }
 
@@ -128,16 +128,17 @@ pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan) -> ReadD
         }
         Err(error) => return ReadDone { index: None, result: Err(error) },
     };
-    let name = FileName { directory_id: plan.directory_id, shard: plan.shard, segment: plan.run.segment };
+    let name = FileName { journal_id: plan.journal_id, shard: plan.shard, segment: plan.run.segment };
     let known = plan.index.as_deref().filter(|index| index.end >= plan.run.end());
     let loaded = match known {
         Some(_) => None,
         None => Some(Rc::new(index::load(&file, name, &plan.file, plan.index.as_deref()).await)),
     };
     let index = loaded.as_deref().or(known).expect("it was known or loaded");
-    let chunk = plan.read_chunk(&file, name, index).await;
+    let mut chunk = plan.read_chunk(&file, name, index).await;
+    chunk.is_unreadable |= index.is_unreadable;
     file.close().await;
-    ReadDone { index: loaded, result: Ok(chunk) }
+    ReadDone { index: loaded.filter(|index| !index.is_unreadable), result: Ok(chunk) }
 }
 
 impl ReadPlan {
@@ -178,13 +179,21 @@ impl ReadPlan {
         chunk
     }
 
-    /// The extent to begin with. Extents that cannot be told leave gaps: then the one before the gap, so that the
-    /// damage is named.
+    /// The extent to begin with. Extents that cannot be told leave gaps, which may hold what is looked for: then the
+    /// one before the gap, so that the damage is named.
     fn first_entry(&self, entries: &[IndexEntry]) -> usize {
-        match self.target {
-            Target::Offset(offset) => entries.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1),
+        let found = match self.target {
+            Target::Offset(offset) => {
+                return entries.partition_point(|entry| entry.base_offset <= offset).saturating_sub(1);
+            }
             Target::AppendTime(time) => entries.partition_point(|entry| entry.last_append_time < time),
             Target::Timestamp(timestamp_ms) => entries.partition_point(|entry| entry.max_timestamp_ms < timestamp_ms),
+        };
+        let before = found.checked_sub(1).and_then(|before| entries.get(before));
+        match (before, entries.get(found)) {
+            (Some(before), Some(entry)) if before.end() != entry.position => found - 1,
+            (Some(_), None) => found - 1,
+            _ => found,
         }
     }
 

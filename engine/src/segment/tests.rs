@@ -16,7 +16,7 @@ use super::write::{FileWritten, Writing, write};
 use super::{FilePlan, Run, SegmentState, WritePlan};
 use crate::segment::table::SegmentFile;
 
-pub(super) const DIRECTORY_ID: Id128 = Id128([4; 16]);
+pub(super) const JOURNAL_ID: Id128 = Id128([4; 16]);
 pub(super) const SHARD: ShardId = ShardId(3);
 pub(super) const PARTITION: PartitionId = PartitionId { topic: TopicId(2), index: 1 };
 /// Extents of one unit, more or less.
@@ -49,7 +49,7 @@ impl Runtime for StillRuntime {
 }
 
 pub(super) fn writing(directory: &Path) -> Writing<'_> {
-    Writing { directory, directory_id: DIRECTORY_ID, shard: SHARD, unsynced_bytes_max: 8192 }
+    Writing { directory, journal_id: JOURNAL_ID, shard: SHARD, unsynced_bytes_max: 8192 }
 }
 
 /// So many batches of one record from `base` on, at append times equal to their offsets and timestamps ten times
@@ -89,8 +89,8 @@ pub(super) fn written(directory: &Path, file: FilePlan) -> (Run, SegmentFile) {
 }
 
 pub(super) fn read_plan(run: Run, file: SegmentFile, target: Target) -> ReadPlan {
-    let (directory_id, shard, partition) = (DIRECTORY_ID, SHARD, PARTITION);
-    ReadPlan { directory_id, shard, partition, run, file, target, bytes_max: 3 * 4096, index: None }
+    let (journal_id, shard, partition) = (JOURNAL_ID, SHARD, PARTITION);
+    ReadPlan { journal_id, shard, partition, run, file, target, bytes_max: 3 * 4096, index: None }
 }
 
 pub(super) fn read_from(directory: &Path, run: Run, file: SegmentFile, target: Target) -> ReadDone {

@@ -18,8 +18,8 @@ use crate::model::{Id128, PartitionId, Position, SegmentId, ShardId};
 pub struct Writing<'a> {
     /// The shard's directory.
     pub directory: &'a Path,
-    /// The data directory's id.
-    pub directory_id: Id128,
+    /// The journal's secret id.
+    pub journal_id: Id128,
     /// The shard.
     pub shard: ShardId,
     /// A file is synced whenever so many bytes of it are not: a flush of the device takes them along.
@@ -39,7 +39,7 @@ pub struct FileWritten {
 impl Writing<'_> {
     /// The name by which extents of a file of this shard know their place.
     pub fn name(&self, segment: SegmentId) -> FileName {
-        FileName { directory_id: self.directory_id, shard: self.shard, segment }
+        FileName { journal_id: self.journal_id, shard: self.shard, segment }
     }
 }
 

@@ -323,7 +323,7 @@ impl Shard {
         self.segments.table.pin(run.segment);
         let stored = self.superblock.stored();
         let plan = ReadPlan {
-            directory_id: stored.directory_id,
+            journal_id: stored.name.journal_id,
             shard: self.id,
             partition,
             run,

@@ -82,7 +82,7 @@ struct Inner<R: Runtime, O: Outlet> {
     shard: RefCell<Shard>,
     id: ShardId,
     geometry: Geometry,
-    directory_id: Id128,
+    journal_id: Id128,
     segment_unsynced_bytes: usize,
     files: ShardFiles<R::Disk>,
     /// Deadlines that sleeping tasks will wake for.
@@ -101,7 +101,7 @@ impl<R: Runtime, O: Outlet> Inner<R, O> {
     fn writing(&self) -> Writing<'_> {
         Writing {
             directory: &self.files.directory,
-            directory_id: self.directory_id,
+            journal_id: self.journal_id,
             shard: self.id,
             unsynced_bytes_max: self.segment_unsynced_bytes,
         }
@@ -116,7 +116,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             runtime,
             outlet,
             geometry: shard.geometry(),
-            directory_id: shard.directory_id(),
+            journal_id: shard.journal_id(),
             segment_unsynced_bytes,
             shard: RefCell::new(shard),
             id: report.shard,

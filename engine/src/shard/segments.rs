@@ -129,7 +129,10 @@ impl Shard {
             let plan = Rc::new(plan);
             self.segments.work = Work::Merging(Rc::clone(&plan));
             self.effects.push(Effect::MergeSegments(plan));
+            return;
         }
+        // Whatever found no space is not wanted any more.
+        self.segments.disk_full = false;
     }
 
     /// The last block of the oldest ring file that takes no more blocks and holds what is nowhere else at rest.
@@ -313,7 +316,10 @@ impl Shard {
                 self.segments.unmergeable.insert(partition);
                 self.segments.may_merge = true;
             }
-            Err(MergeError::Write(error)) => self.segment_work_ended(vec![error], now),
+            Err(MergeError::Write(error)) => {
+                self.segments.may_merge = true;
+                self.segment_work_ended(vec![error], now);
+            }
         }
         self.remove_unneeded_segments();
     }

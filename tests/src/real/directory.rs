@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use florin_engine::checkpoint::slot;
-use florin_engine::format::identity::Identity;
 use florin_engine::format::layout::{Geometry, shard_path};
+use florin_engine::format::superblock::Superblock;
 use florin_engine::io::blocking::{BlockingDisk, block_on};
 use florin_engine::io::fitness::{self, DirectIo, Options, Unfit};
 use florin_engine::io::glommio::{ExecutorSettings, ShardExecutor, StartError};
@@ -102,7 +102,7 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
         let state = replay(shard, identity.shard_count, &manifest, &recovery.blocks);
         let state = state.map_err(|error| at(error.to_string()))?;
         for (id, partition) in &state.partitions {
-            for batch in batches_of(&path, &identity, shard, partition, &state.segments).map_err(at)? {
+            for batch in batches_of(&path, &superblock, shard, partition, &state.segments).map_err(at)? {
                 contents.batches.push(Placed {
                     partition: *id,
                     base_offset: batch.base_offset.0,
@@ -124,7 +124,7 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
 /// Every batch of a partition: at rest, then in the journal. Damage is an error.
 fn batches_of(
     path: &Path,
-    identity: &Identity,
+    superblock: &Superblock,
     shard: ShardId,
     partition: &Partition,
     segments: &SegmentTable,
@@ -132,7 +132,7 @@ fn batches_of(
     let mut batches = Vec::new();
     for run in partition.runs() {
         let file = *segments.get(run.segment).ok_or("a run without a file")?;
-        let mut reader = RunReader::new(identity.directory_id, shard, partition.id(), *run, file);
+        let mut reader = RunReader::new(superblock.name.journal_id, shard, partition.id(), *run, file);
         while let Some(chunk) = block_on(reader.next(&BlockingDisk, path)) {
             let chunk = chunk.map_err(|error| error.to_string())?;
             if let Some(damaged) = chunk.damaged.first() {

@@ -33,10 +33,9 @@ const JOURNAL_FILE_BYTES: u64 = 256 * 1024;
 const MANIFEST_BYTES: u64 = 256 * 1024;
 /// Partitions that everybody writes to.
 const PARTITION_COUNT: u32 = 6;
-/// With so few unused files left the topics are given up.
-const UNUSED_FILES_MIN: u32 = 1;
-/// Rounds that a topic lives at least, unless a journal is full: only a checkpoint of a full ring frees files.
-const TOPIC_ROUNDS_MIN: u32 = 5;
+/// Rounds that a topic lives, unless a journal is full before: long enough for many laps of the ring and batches at
+/// rest that were written before several kills, and short enough to see the files of deleted topics go.
+const TOPIC_ROUNDS_MAX: u32 = 12;
 /// How often it is tried to store something when there is no room, and the rest in between.
 const TRIES_MAX: u32 = 300;
 const TRY_REST: Duration = Duration::from_millis(10);
@@ -182,11 +181,11 @@ impl Harness {
     /// A server of which everything was read back, and that takes batches.
     fn begin(&mut self) -> Result<Server, String> {
         let server = Server::start(&self.start).map_err(|ended| format!("not started: {}", ended.log))?;
-        let unused_min = read_back::read_back(&server, &self.ledger)?;
+        read_back::read_back(&server, &self.ledger)?;
         self.verdict()?;
-        let is_short = unused_min <= UNUSED_FILES_MIN && self.topic_rounds >= TOPIC_ROUNDS_MIN;
+        let is_old = self.topic_rounds >= TOPIC_ROUNDS_MAX;
         let mut is_fresh = false;
-        if self.topic.is_none() || self.is_full || is_short {
+        if self.topic.is_none() || self.is_full || is_old {
             self.renew(&server)?;
             is_fresh = true;
         }

@@ -57,8 +57,8 @@ fn values(settings: &Settings) -> Vec<(&'static str, Value)> {
 /// A value within the bounds that is not the default.
 fn other_value(setting: &Setting) -> Value {
     match setting.kind {
-        // No less than what one connection may have.
-        Kind::Bytes { most, .. } if setting.key == "executor_bytes" => Value::Number(most),
+        // No less than what one connection may have, and what a journal holds.
+        Kind::Bytes { most, .. } if matches!(setting.key, "executor_bytes" | "memory_bytes") => Value::Number(most),
         Kind::Path { .. } => Value::Path("/srv/a \"quoted\" path".into()),
         Kind::Bytes { least, .. } | Kind::Count { least, .. } | Kind::Seconds { least, .. }
             if Value::Number(least) != setting.kind.default() =>

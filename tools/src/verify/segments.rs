@@ -58,7 +58,7 @@ async fn check_partition<D: Disk>(
     for run in partition.runs() {
         let name = directory.relative(&segment_path(&shard_path, run.segment));
         let file = *state.segments.get(run.segment).expect("replay refuses a run without a file");
-        let mut reader = RunReader::new(superblock.directory_id, shard, id, *run, file);
+        let mut reader = RunReader::new(superblock.name.journal_id, shard, id, *run, file);
         while let Some(chunk) = reader.next(disk, &shard_path).await {
             match chunk {
                 Err(error) => {
@@ -96,7 +96,7 @@ async fn check_index<D: Disk>(
     let Ok(handle) = disk.open(&path, Access::Read).await else { return };
     let read = handle.read(file.end, file.index_bytes as usize).await;
     handle.close().await;
-    let name = FileName { directory_id: superblock.directory_id, shard, segment };
+    let name = FileName { journal_id: superblock.name.journal_id, shard, segment };
     let problem = match read {
         Ok(buffer) => match segment_index::decode(&bytes::Bytes::copy_from_slice(&buffer), &name.at(file.end)) {
             Stored::Present(_) => None,

@@ -61,8 +61,11 @@ impl Runtime for QueueRuntime {
         self.tasks.borrow_mut().push_back(Box::pin(task));
     }
 
-    async fn sleep(&self, _duration_ns: u64) {
-        std::future::pending().await
+    /// A short rest is over at once; what waits longer waits for ever.
+    async fn sleep(&self, duration_ns: u64) {
+        if duration_ns > 1_000 {
+            std::future::pending().await
+        }
     }
 
     fn random(&self) -> Id128 {

@@ -6,7 +6,7 @@ use crate::scratch::Scratch;
 fn a_directory_with_real_blocks_is_clean_whether_it_was_closed_or_not() {
     for scratch in [Scratch::crashed(), Scratch::closed(), Scratch::sealed()] {
         let answer = scratch.run("verify", &[]);
-        answer.assert(0, &["verdict: clean", "1 partition\n"]);
+        answer.assert(0, &["verdict: clean", "1 partition, 0 segment files"]);
         let checked = scratch.run("verify", &["--json"]).json()["shards"][0]["checked"].clone();
         let batches = checked["batch_count"].as_u64().expect("a count");
         assert!((3..=4).contains(&batches), "{checked}");

@@ -15,7 +15,7 @@ const GOLDEN: &str = "\
 
 fn place() -> ExtentPlace {
     ExtentPlace {
-        directory_id: Id128(std::array::from_fn(|at| 0x10 + u8::try_from(at).unwrap())),
+        journal_id: Id128(std::array::from_fn(|at| 0x10 + u8::try_from(at).unwrap())),
         shard: ShardId(5),
         segment: SegmentId(7),
         position: Position(8192),
@@ -64,7 +64,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Makes the header's checksum right again after a test has changed bytes.
 fn seal(bytes: &mut [u8]) {
-    let checksum = Seed::of(place().directory_id).checksum(&bytes[CHECKED_FROM..EXTENT_HEADER_BYTES]);
+    let checksum = Seed::of(place().journal_id).checksum(&bytes[CHECKED_FROM..EXTENT_HEADER_BYTES]);
     bytes[8..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
 }
 
@@ -92,7 +92,7 @@ fn what_was_written_is_read_again() {
 fn an_extent_of_another_place_is_not_taken_for_this_one() {
     let bytes = Bytes::from(encoded(&batches()));
     let elsewhere = [
-        ExtentPlace { directory_id: Id128([1; 16]), ..place() },
+        ExtentPlace { journal_id: Id128([1; 16]), ..place() },
         ExtentPlace { shard: ShardId(6), ..place() },
         ExtentPlace { segment: SegmentId(8), ..place() },
         ExtentPlace { position: Position(4096), ..place() },

@@ -3,7 +3,7 @@ use crate::io::blocking::{BlockingDisk, block_on};
 use crate::segment::SegmentState;
 use crate::segment::read::RunReader;
 use crate::segment::tests::{
-    DIRECTORY_ID, PARTITION, SHARD, SIZES, StillRuntime, batches, new_file, overwrite, writing, written,
+    JOURNAL_ID, PARTITION, SHARD, SIZES, StillRuntime, batches, new_file, overwrite, writing, written,
 };
 
 fn plan(runs: Vec<(Run, SegmentFile)>, start_offset: u64) -> MergePlan {
@@ -22,7 +22,7 @@ fn runs_put_together_hold_the_same_batches_from_the_start_that_is_wanted() {
     assert_eq!((run.base_offset, run.next_offset, run.position), (Offset(7), Offset(40), Position(0)));
     assert_eq!(run.max_timestamp_ms, 390);
     let file = SegmentFile { end: merged.end, index_bytes: merged.index_bytes, state: SegmentState::Sealed };
-    let mut reader = RunReader::new(DIRECTORY_ID, SHARD, PARTITION, run, file);
+    let mut reader = RunReader::new(JOURNAL_ID, SHARD, PARTITION, run, file);
     let mut read = Vec::new();
     while let Some(chunk) = block_on(reader.next(&BlockingDisk, directory.path())) {
         read.extend(chunk.unwrap().batches);

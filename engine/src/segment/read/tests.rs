@@ -5,9 +5,7 @@ use crate::format::layout::segment_path;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::model::{Position, SegmentId, TopicId};
 use crate::segment::FilePlan;
-use crate::segment::tests::{
-    DIRECTORY_ID, PARTITION, SHARD, SIZES, bases, batches, chunk, new_file, read_from, written,
-};
+use crate::segment::tests::{JOURNAL_ID, PARTITION, SHARD, SIZES, bases, batches, chunk, new_file, read_from, written};
 
 const SEGMENT: u64 = 6;
 
@@ -24,7 +22,7 @@ fn file(seal: bool) -> (tempfile::TempDir, Run, SegmentFile) {
 
 /// All of a run, stretch by stretch.
 fn read_all(directory: &Path, run: Run, file: SegmentFile) -> Vec<Chunk> {
-    let mut reader = RunReader::new(DIRECTORY_ID, SHARD, PARTITION, run, file);
+    let mut reader = RunReader::new(JOURNAL_ID, SHARD, PARTITION, run, file);
     std::iter::from_fn(|| block_on(reader.next(&BlockingDisk, directory))).map(Result::unwrap).collect()
 }
 
@@ -172,7 +170,7 @@ fn runs_of_several_partitions_in_one_file_are_kept_apart() {
     let runs = [file.parts[0].run, file.parts[1].run];
     let (_, state) = written(directory.path(), file);
     for (partition, run) in [PARTITION, other].into_iter().zip(runs) {
-        let mut reader = RunReader::new(DIRECTORY_ID, SHARD, partition, run, state);
+        let mut reader = RunReader::new(JOURNAL_ID, SHARD, partition, run, state);
         let mut read = Vec::new();
         while let Some(chunk) = block_on(reader.next(&BlockingDisk, directory.path())) {
             let chunk = chunk.unwrap();
@@ -182,4 +180,23 @@ fn runs_of_several_partitions_in_one_file_are_kept_apart() {
         assert_eq!(read, (run.base_offset.0..run.next_offset.0).collect::<Vec<_>>());
     }
     assert_eq!(Position(0), runs[0].position);
+}
+
+#[test]
+fn times_that_damage_may_hold_are_not_looked_for_behind_it() {
+    let (directory, run, file) = file(false);
+    overwrite(directory.path(), 4096, &[0xff; 100]);
+    let front = chunk(directory.path(), run, file, Target::Offset(Offset(10)));
+    let damaged = front.damaged.first().expect("the second extent");
+    for offset in damaged.base_offset.0..damaged.next_offset.0 {
+        let timestamp_ms = i64::try_from(offset * 10).unwrap();
+        for target in [Target::AppendTime(Realtime(offset)), Target::Timestamp(timestamp_ms)] {
+            let chunk = chunk(directory.path(), run, file, target);
+            assert!(chunk.damage_at(Offset(offset)).is_some(), "{target:?}: {:?}", chunk.damaged);
+        }
+    }
+    let last = file.end.0 - 4096;
+    overwrite(directory.path(), last, &[0xff; 100]);
+    let chunk = chunk(directory.path(), run, file, Target::AppendTime(Realtime(109)));
+    assert!(chunk.damage_at(Offset(109)).is_some(), "{:?}", chunk.damaged);
 }
