@@ -261,7 +261,7 @@ pub const JOURNAL_FILE_BYTES: Setting = Setting {
         step: UNIT_BYTES as u64,
     },
     scope: Scope::Format,
-    meaning: "Size of each file of the ring: together they bound what a shard holds and what a restart reads.",
+    meaning: "Size of each file of the ring: together they bound what a restart reads.",
 };
 pub const MANIFEST_BYTES: Setting = Setting {
     key: "manifest_bytes",

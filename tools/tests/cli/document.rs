@@ -32,7 +32,7 @@ fn fields(value: &Value, into: &mut BTreeSet<String>) {
 #[test]
 fn every_json_field_is_documented_and_in_snake_case() {
     let mut found = BTreeSet::new();
-    for scratch in [Scratch::crashed(), Scratch::closed(), Scratch::sealed()] {
+    for scratch in [Scratch::crashed(), Scratch::closed(), Scratch::sealed(), Scratch::at_rest()] {
         for command in DOCUMENTS {
             let (command, more) =
                 command.split_once(" --").map_or((command, None), |(command, _)| (command, Some("--entries")));
@@ -54,7 +54,9 @@ fn the_secret_journal_id_is_in_no_output_whatever_the_state_of_the_directory() {
     damaged.flip("shard-0/journal-000", second + 200);
     damaged.flip("shard-0/superblock-a", 40);
     damaged.flip("shard-0/journal-003", 40);
-    for scratch in [Scratch::formatted(), Scratch::crashed(), Scratch::closed(), Scratch::sealed(), damaged] {
+    for scratch in
+        [Scratch::formatted(), Scratch::crashed(), Scratch::closed(), Scratch::sealed(), Scratch::at_rest(), damaged]
+    {
         let secret = scratch.bytes("shard-0/superblock-b")[32..48].to_vec();
         assert_ne!(secret, [0; 16]);
         assert_eq!(scratch.bytes("shard-0/journal-001")[16..32], secret, "that is where it is");
