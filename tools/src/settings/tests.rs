@@ -8,6 +8,7 @@ use std::path::Path;
 
 use clap::Parser;
 use florin_engine::format::layout::Geometry;
+use florin_engine::limits::CACHED_BYTES_DEFAULT;
 use florin_net::limits::{ADVERTISE_BYTES_MAX, DRAIN_NS_MAX, FRAME_NS_MAX, IDLE_NS_MAX, PATIENCE_NS_MIN, SEND_NS_MAX};
 use florin_net::server::ServerSettings;
 
@@ -200,7 +201,8 @@ fn defaults_are_those_of_the_server_and_within_their_bounds() {
     let settings = gather(Sources::default()).unwrap();
     let (ours, theirs) = (settings.for_server().unwrap(), ServerSettings::new("florin-data".into()));
     let http = Some("127.0.0.1:7877".parse().unwrap());
-    assert_eq!(format!("{ours:?}"), format!("{:?}", ServerSettings { http, ..theirs }));
+    let memory_bytes = Some(Geometry::default().ring_bytes() + CACHED_BYTES_DEFAULT);
+    assert_eq!(format!("{ours:?}"), format!("{:?}", ServerSettings { http, memory_bytes, ..theirs }));
     let directory = settings.for_directory().unwrap();
     assert_eq!((directory.geometry, directory.expect_id), (Geometry::default(), None));
 }

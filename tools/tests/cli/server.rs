@@ -30,6 +30,8 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 struct QueueRuntime {
     tasks: Rc<RefCell<VecDeque<Task>>>,
     ticks: Rc<Cell<u64>>,
+    /// Whether a short rest ever ends; otherwise nothing is taken to rest, because its writer rests in between.
+    rests_end: bool,
 }
 
 impl QueueRuntime {
@@ -61,9 +63,8 @@ impl Runtime for QueueRuntime {
         self.tasks.borrow_mut().push_back(Box::pin(task));
     }
 
-    /// A short rest is over at once; what waits longer waits for ever.
     async fn sleep(&self, duration_ns: u64) {
-        if duration_ns > 1_000 {
+        if !self.rests_end || duration_ns > 1_000 {
             std::future::pending().await
         }
     }
@@ -99,8 +100,13 @@ pub struct Server {
 }
 
 impl Server {
+    /// One that never takes anything to rest.
     pub fn start(scratch: &Scratch) -> Self {
-        let (runtime, replies) = (QueueRuntime::default(), Replies::default());
+        Self::start_on(scratch, QueueRuntime::default())
+    }
+
+    fn start_on(scratch: &Scratch, runtime: QueueRuntime) -> Self {
+        let replies = Replies::default();
         let directory = scratch.directory();
         let opened = block_on(async {
             let identity = read_identity(&BlockingDisk, &directory).await.expect("an identity");
@@ -165,7 +171,7 @@ impl Scratch {
     /// Closed in order, with all three batches in a segment file.
     pub fn at_rest() -> Self {
         let scratch = Self::formatted();
-        let server = Server::start(&scratch);
+        let server = Server::start_on(&scratch, QueueRuntime { rests_end: true, ..QueueRuntime::default() });
         server.create_topic();
         (0..3).for_each(|_| server.capture());
         let reply = server.ask(Request::Checkpoint);
