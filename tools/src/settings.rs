@@ -1,9 +1,9 @@
 //! What the server is told, and from where: a table of settings, and three sources that override its defaults.
 //!
 //! [`table`] has the settings, [`kind`] their units, bounds and values, [`words`] those that are no numbers. [`flags`],
-//! [`environment`] and [`file`] read what is given; a flag counts before a variable, a variable before the file, the file
+//! [`environment`] and [`mod@file`] read what is given; a flag counts before a variable, a variable before the file, the file
 //! before the default, and all of them are checked whether they count or not. [`relations`] are the rules between
-//! settings. [`print`] shows what is in force, as a file that can be used again.
+//! settings. [`mod@print`] shows what is in force, as a file that can be used again.
 
 mod environment;
 mod error;
