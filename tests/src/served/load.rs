@@ -28,6 +28,8 @@ pub const JOURNAL_FULL: u16 = 5;
 const STOPPING: u16 = 2;
 /// Refusals that mean: nothing was done, send the same again later.
 const LATER: [u16; 3] = [JOURNAL_FULL, 6, 109];
+/// The port's shard does not know the partition: it has not heard of a new topic that it has no part of.
+const UNKNOWN_PARTITION: u16 = 10;
 /// The client waits for a block or a catalogue change that did not come about.
 const OUTCOME_UNKNOWN: u16 = 4;
 /// The protocol's refusal of a batch whose predecessors are missing, the very first among them.
@@ -182,6 +184,11 @@ impl Links {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.wires.len()
+    }
+
+    /// Whether requests go to ports of other shards than those they are for.
+    pub fn go_astray(&self) -> bool {
+        self.is_wrong_port
     }
 
     /// The link for requests to a shard.

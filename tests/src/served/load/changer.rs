@@ -9,9 +9,9 @@ use florin_net::protocol::{Request, Response};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::{Flight, Links, Next, Over, Scene, hear};
+use super::{Flight, Links, Next, Over, Scene, UNKNOWN_PARTITION, hear};
 use crate::real::line::Tag;
-use crate::served::ledger::Note;
+use crate::served::ledger::{Heard, Note};
 use crate::served::ledger::topics::Topic;
 
 /// Topics that are left alone at most.
@@ -97,6 +97,10 @@ impl Changer {
             let link = links.link_to(*shard);
             links.send_batch(scene, link, &Flight::new(partition, tag, None))?;
             let (_, response) = links.receive(link)?;
+            if links.go_astray() && matches!(&response, Response::Error(error) if error.code.0 == UNKNOWN_PARTITION) {
+                scene.note(&Note::Answered(tag, Heard::Refused(UNKNOWN_PARTITION)));
+                continue;
+            }
             match hear(scene, tag, &response)? {
                 Next::Stored | Next::Again => {}
                 Next::Stop => return Err(Over::Gone),
