@@ -11,8 +11,8 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{Flight, Links, Next, Over, Scene, UNKNOWN_PARTITION, hear};
 use crate::real::line::Tag;
-use crate::served::ledger::{Heard, Note};
 use crate::served::ledger::topics::Topic;
+use crate::served::ledger::{Heard, Note};
 
 /// Topics that are left alone at most.
 const TOPICS_MAX: usize = 5;
