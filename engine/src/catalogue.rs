@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! create:  shard 0 Creating ── Open ──▶ owners Opened ── Opened ──▶ shard 0 Live    ── Publish ──▶ copies
+//! alter:   shard 0 Altering ── Open ──▶ owners Opened ── Opened ──▶ shard 0 Live    ── Publish ──▶ copies
 //! delete:  shard 0 Deleting ── Close ─▶ owners Closed ── Closed ──▶ shard 0 Deleted   (Retract when Deleting)
 //! ```
 //!
@@ -18,6 +19,11 @@
 //! owner keeps one number, the highest version of a Close it has recorded, and refuses every Open below: a late Open
 //! cannot bring a closed topic back, whatever was lost, doubled or reordered, and no closed id is remembered. An
 //! Open of another topic that is refused by the same rule was overtaken, and comes again with a higher version.
+//!
+//! **Alterations.** A topic that is being altered is served under the description in force; the one that follows is
+//! kept beside it until all owners have taken it over. Descriptions are numbered by their *revision*: an owner takes
+//! over only the one behind its own, so a late Open brings no older one back, and names in its answer the one it has,
+//! so that an answer about an older one does not count. An alteration always comes to its end: nothing takes it back.
 
 use thiserror::Error;
 
@@ -34,12 +40,14 @@ mod section;
 #[cfg(test)]
 mod model_tests;
 
-pub use crate::format::control::topic::{TopicDescriptor, TopicError, TopicNameError};
+pub use crate::format::control::topic::{
+    Setting, SettingOutOfBounds, TopicDescriptor, TopicError, TopicNameError, TopicSettings,
+};
 pub use coordinator::{COORDINATOR, CatalogueAction, Coordinator};
 pub use copies::TopicCopies;
 pub use message::{CatalogueMessage, CatalogueReply, CopyCursor};
 pub use owned::{OwnedAction, OwnedPartitions, OwnedRefusal, OwnedState};
-pub use owner::{CatalogueTopic, CreateError, DeleteError, OwnerState, TopicState};
+pub use owner::{AlterError, CatalogueTopic, CreateError, DeleteError, OwnerState, TopicChange, TopicState};
 pub use record::{CatalogueRecord, OwnedRecord};
 pub use section::SectionError;
 
@@ -74,18 +82,18 @@ pub enum Impossible {
     /// A partition is placed on a shard that this directory does not have.
     #[error("it is placed on a shard that does not exist")]
     ShardUnknown,
-    /// Only a topic that is being created becomes live.
-    #[error("it is not being created")]
-    NotCreating,
-    /// Only a live topic is deleted.
+    /// Only a topic that is being created or altered becomes live.
+    #[error("it is neither being created nor altered")]
+    NotOpening,
+    /// Only a live topic is altered or deleted, and only one at a time.
     #[error("it is not live")]
     NotLive,
+    /// Descriptions follow each other by their revisions, and keep the name and the partitions that are there.
+    #[error("its description does not follow the one before")]
+    NotNext,
     /// Only a topic that is being deleted is gone.
     #[error("it is not being deleted")]
     NotDeleting,
-    /// This shard opened it before.
-    #[error("it is open already")]
-    AlreadyOpen,
     /// This shard did not open it, or closed it before.
     #[error("it is not open")]
     NotOpen,

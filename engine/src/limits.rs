@@ -73,6 +73,8 @@ pub const SEGMENT_REST_FACTOR: u32 = 2;
 pub const SEGMENT_FAILURES_IN_A_ROW_MAX: u32 = 2;
 /// How long after a failed segment write the next one begins.
 pub const SEGMENT_RETRY_NS: u64 = 1_000_000_000;
+/// Part of a manifest that topics and what partitions have beside runs may fill, as a divisor.
+pub const TOPIC_MANIFEST_SHARE: u64 = 4;
 /// Part of a manifest that runs and segment files may fill, as a divisor.
 pub const SEGMENT_MANIFEST_SHARE: u64 = 4;
 /// Memory beside the ring for batches that are at rest already, when nothing else is asked for.
@@ -117,6 +119,21 @@ pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 pub const TOPIC_PARTITION_COUNT_MAX: u32 = 4096;
 /// Topics in one directory.
 pub const TOPIC_COUNT_MAX: usize = 4096;
+/// Bytes of a partition that retention keeps, at least: 0 stands for no such setting.
+pub const RETENTION_BYTES_MIN: u64 = 1;
+/// How long retention keeps a batch, at least: 0 stands for no such setting.
+pub const RETENTION_NS_MIN: u64 = 1;
+/// Size at which a segment is sealed, at least: small enough for simulations.
+pub const SEGMENT_BYTES_MIN: u64 = 64 * KIB as u64;
+/// Size at which a segment is sealed, at most.
+pub const SEGMENT_BYTES_MAX: u64 = 4096 * MIB as u64;
+/// Size at which a segment is sealed when nothing else is asked for.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 256 * MIB as u64;
+/// The largest record that a topic takes, as its setting says, at least.
+pub const RECORD_BYTES_MAX_MIN: u32 = 64;
+/// The same at most, and when nothing else is asked for: what a batch has room for.
+#[expect(clippy::cast_possible_truncation, reason = "asserted below")]
+pub const RECORD_BYTES_MAX_MAX: u32 = BATCH_BYTES_MAX as u32;
 /// Catalogue changes under way at the same time.
 pub const CATALOGUE_PENDING_MAX: usize = 64;
 /// Topics sent for one request for a copy of the catalogue.
@@ -148,6 +165,8 @@ pub const CLOCK_JUMP_NS_MAX: u64 = 3_600 * 1_000_000_000;
 
 const _: () = assert!(BATCH_BYTES_MAX + UNIT_BYTES <= BLOCK_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_MAX.is_multiple_of(UNIT_BYTES));
+const _: () = assert!(BATCH_BYTES_MAX <= u32::MAX as usize && RECORD_BYTES_MAX_MIN < RECORD_BYTES_MAX_MAX);
+const _: () = assert!(SEGMENT_BYTES_MIN < SEGMENT_BYTES_DEFAULT && SEGMENT_BYTES_DEFAULT < SEGMENT_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_MAX as u64 <= RING_FILE_BYTES_DEFAULT);
 const _: () = assert!(JOURNAL_QUEUED_BYTES_MAX >= 2 * BLOCK_BYTES_MAX);
 const _: () = assert!(POLLS_WAITING_MAX <= REQUESTS_WAITING_MAX / 2);

@@ -79,8 +79,6 @@ pub struct Shard {
     placed: VecDeque<(Sequence, PartitionId, Offset)>,
     /// Catalogue records that are not durable yet.
     records: VecDeque<(Sequence, Record)>,
-    /// Which topic a waiting request deletes.
-    deleting: BTreeMap<RequestId, crate::model::TopicId>,
     polls: LongPolls,
     segments: Segments,
     cold: Cold,
@@ -134,7 +132,6 @@ impl Shard {
             waiting_count: 0,
             placed: VecDeque::new(),
             records: VecDeque::new(),
-            deleting: BTreeMap::new(),
             polls: LongPolls::default(),
             segments: Segments::new(state.segments, geometry, memory_bytes_max),
             cold: Cold::new(),
@@ -213,7 +210,10 @@ impl Shard {
             return self.refuse(id, refusal);
         }
         match request {
-            Request::CreateTopic { name, partition_count } => self.create_topic(id, &name, partition_count, now),
+            Request::CreateTopic { name, partition_count, settings } => {
+                self.create_topic(id, &name, partition_count, settings, now);
+            }
+            Request::AlterTopic { topic, change } => self.alter_topic(id, topic, &change, now),
             Request::DeleteTopic { topic } => self.delete_topic(id, topic, now),
             Request::Metadata => self.metadata(id),
             Request::InitProducer => self.init_producer(id),

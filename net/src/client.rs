@@ -6,6 +6,10 @@
 //! - Every record that [`Producer::send`] took ends in exactly one outcome, at the latest about one request timeout
 //!   after its delivery timeout: stored with a [`Receipt`], certainly not stored, or [`SendError::OutcomeUnknown`].
 //! - An idempotent producer, which is the default, stores no record twice and keeps the order of each partition.
+//! - Partitions that are added to a topic are used by its producers, and read by consumers of all partitions, once the
+//!   client has heard of them: at the latest when what it knows of the topics is
+//!   [`metadata_age_max`](ClientSettings::metadata_age_max) old. From then on the records of a key may go to another
+//!   partition than before.
 //! - Nothing is flushed when a handle is dropped: what had not been sent is not stored, what had been is of unknown
 //!   outcome. Call [`Producer::flush`] or wait for the deliveries first.
 
@@ -17,4 +21,7 @@ mod settings;
 pub use blocking::{Client, Consumer, Delivery, Producer};
 pub use core::batch_view::{ConsumedBatch, ConsumedRecord};
 pub use error::{BatchFault, ClientError, SendError};
-pub use settings::{ClientSettings, ConsumerSettings, ProducerSettings, Receipt, Record, Start};
+pub use florin_engine::catalogue::{TopicChange, TopicSettings};
+pub use settings::{
+    AlteredTopic, ClientSettings, ConsumerSettings, DescribedTopic, ProducerSettings, Receipt, Record, Start,
+};

@@ -103,9 +103,10 @@ impl<N: Network> Intake<N> {
         match request {
             Request::Negotiate { client } => negotiate::negotiate(core, pending, &client),
             Request::Metadata { from, names } => metadata::metadata(core, pending, from, names),
-            Request::CreateTopic { name, partition_count } => {
-                topics::create(core, pending, name, partition_count);
+            Request::CreateTopic { name, partition_count, settings } => {
+                topics::create(core, pending, name, partition_count, settings);
             }
+            Request::AlterTopic { topic, change } => topics::alter(core, pending, topic, change),
             Request::DeleteTopic { topic } => topics::delete(core, pending, topic),
             Request::DescribeTopic { topic } => topics::describe(core, pending, topic),
             Request::InitProducer => producer::init(core, pending),

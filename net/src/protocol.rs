@@ -10,6 +10,7 @@ pub mod field;
 pub mod frame;
 pub mod request;
 pub mod response;
+mod settings;
 
 pub use api::{API_VERSIONS, APIS, Api, ApiVersions};
 pub use code::{CODES, Code, CodeRow, code_row};

@@ -10,6 +10,7 @@ mod faults;
 pub mod model;
 pub mod plan;
 pub mod run;
+mod topics;
 mod verify;
 mod workload;
 

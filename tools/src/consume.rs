@@ -59,7 +59,8 @@ pub fn run(arguments: &ConsumeArguments) -> Result<ExitCode> {
     let mut settings = ConsumerSettings::new(arguments.topic.as_str());
     settings.start = start;
     let shown = if arguments.follow {
-        settings.partitions = Some(partitions);
+        // Without a choice also those that are added meanwhile.
+        settings.partitions = (!arguments.partitions.is_empty()).then_some(partitions);
         follow(client.consumer(settings)?, &mut lines, &interrupt)
     } else {
         let ends = ends(&client, &topic, &partitions, start)?;

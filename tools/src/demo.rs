@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use florin_engine::model::PartitionId;
-use florin_net::client::{Client, ClientSettings, ConsumerSettings};
+use florin_net::client::{Client, ClientSettings, ConsumerSettings, TopicSettings};
 use florin_net::protocol::{ListAt, ShardDescription};
 
 use crate::cli::records::DemoArguments;
@@ -67,7 +67,7 @@ fn play(place: &Place, payments: &[Payment], interrupt: &Interrupt) -> Result<bo
     let server = Server::start(place)?;
     say("server", &format!("{}, directory id {}", server.ready.address, server.ready.directory_id))?;
     let client = connect(&server)?;
-    client.create_topic(TOPIC, PARTITION_COUNT)?;
+    client.create_topic(TOPIC, PARTITION_COUNT, TopicSettings::default())?;
     say("topic", &format!("{TOPIC}, {PARTITION_COUNT} partitions"))?;
     let shards_before = client.describe_shards()?;
     say("capturing", &format!("{} payments, each a batch of its own, durably", grouped(payments.len() as u64)))?;

@@ -30,6 +30,7 @@ mod size;
 mod table;
 mod time;
 mod topic;
+mod topic_settings;
 mod verify;
 
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ use florin_engine::segment::{Run, SegmentState, SegmentTable};
 use serde::Serialize;
 
 use crate::time::{rfc3339, rfc3339_unless_never};
+use crate::topic_settings::SettingsDocument;
 
 /// The only version of each section's encoding.
 const SECTION_VERSION: u16 = 1;
@@ -53,11 +54,18 @@ pub struct Topic {
     pub topic: u64,
     /// Its name.
     pub name: String,
-    /// `creating`, `live` or `deleting`; only shard 0 knows.
+    /// `creating`, `live`, `deleting` or `altering`; only shard 0 knows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<&'static str>,
+    /// How often it was altered, counted from 1 on.
+    pub revision: u32,
     /// The shard of each partition.
     pub placement: Vec<u16>,
+    /// What was chosen for it.
+    pub settings: SettingsDocument,
+    /// The description that is to follow, while it is being altered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<Box<Self>>,
 }
 
 /// The partitions of a shard.
@@ -200,8 +208,10 @@ fn catalogue(section: &Section, shard_count: u16) -> Result<Contents, String> {
             TopicState::Creating => "creating",
             TopicState::Live => "live",
             TopicState::Deleting => "deleting",
+            TopicState::Altering => "altering",
         };
-        Topic { state: Some(state), ..Topic::of(&topic.descriptor) }
+        let pending = topic.pending.as_ref().map(Topic::of).map(Box::new);
+        Topic { state: Some(state), pending, ..Topic::of(&topic.descriptor) }
     });
     Ok(Contents::Catalogue(Catalogue {
         catalogue_version: state.version(),
@@ -321,7 +331,10 @@ impl Topic {
             topic: descriptor.id().0,
             name: descriptor.name().to_owned(),
             state: None,
+            revision: descriptor.revision(),
             placement: descriptor.placement().iter().map(|shard| shard.0).collect(),
+            settings: descriptor.settings().into(),
+            pending: None,
         }
     }
 }

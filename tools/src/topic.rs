@@ -1,4 +1,4 @@
-//! `florin topic`: creates, lists, describes and deletes topics.
+//! `florin topic`: creates, alters, lists, describes and deletes topics.
 
 use std::fmt::Write;
 use std::io::{self, BufRead, IsTerminal};
@@ -6,15 +6,18 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use florin_engine::model::Realtime;
-use florin_net::client::ClientError;
+use florin_net::client::{AlteredTopic, ClientError, DescribedTopic, TopicChange, TopicSettings};
 use florin_net::protocol::{Code, PartitionDescription, TopicDescription};
 use serde::Serialize;
 
-use crate::cli::network::{CreateArguments, DeleteArguments, DescribeArguments, ListArguments, TopicCommand};
+use crate::cli::network::{
+    AlterArguments, CreateArguments, DeleteArguments, DescribeArguments, ListArguments, TopicCommand,
+};
 use crate::size::{Size, counted, grouped};
 use crate::table::{Align, Table};
 use crate::time::rfc3339_unless_never;
-use crate::{EXIT_CANNOT_TELL, client, output};
+use crate::topic_settings::{self, SettingsDocument};
+use crate::{EXIT_CANNOT_TELL, EXIT_WRONG_ARGUMENTS, client, output};
 
 #[cfg(test)]
 mod tests;
@@ -24,8 +27,17 @@ mod tests;
 struct TopicDocument<'a> {
     topic: u64,
     name: &'a str,
+    revision: u32,
     partition_count: usize,
     placement: &'a [u16],
+}
+
+/// A topic with its settings in JSON.
+#[derive(Debug, Serialize)]
+struct SetDocument<'a> {
+    #[serde(flatten)]
+    topic: TopicDocument<'a>,
+    settings: SettingsDocument,
 }
 
 #[derive(Debug, Serialize)]
@@ -36,7 +48,7 @@ struct ListDocument<'a> {
 #[derive(Debug, Serialize)]
 struct DescribeDocument<'a> {
     #[serde(flatten)]
-    topic: TopicDocument<'a>,
+    topic: SetDocument<'a>,
     partitions: Vec<PartitionDocument>,
 }
 
@@ -58,6 +70,7 @@ struct PartitionDocument {
 pub fn run(command: &TopicCommand) -> Result<ExitCode> {
     match command {
         TopicCommand::Create(arguments) => create(arguments),
+        TopicCommand::Alter(arguments) => alter(arguments),
         TopicCommand::List(arguments) => list(arguments),
         TopicCommand::Describe(arguments) => describe(arguments),
         TopicCommand::Delete(arguments) => delete(arguments),
@@ -66,12 +79,31 @@ pub fn run(command: &TopicCommand) -> Result<ExitCode> {
 
 fn create(arguments: &CreateArguments) -> Result<ExitCode> {
     let client = client::connect(&arguments.at)?;
-    let created = client.create_topic(&arguments.name, arguments.partitions);
+    let settings = arguments.settings.change().apply_to(&TopicSettings::default());
+    let created = client.create_topic(&arguments.name, arguments.partitions, settings);
     let topic = created.map_err(|error| not_created(error, arguments))?;
     if arguments.json {
-        output::print_json(&document(&topic))?;
+        output::print_json(&set_document(&topic, &settings))?;
     } else {
-        output::print(&format!("created {}\n", in_words(&topic)))?;
+        output::print(&format!("created {}\n  {}\n", in_words(&topic), topic_settings::in_words(&settings)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn alter(arguments: &AlterArguments) -> Result<ExitCode> {
+    let change = TopicChange { partition_count: arguments.partitions, ..arguments.settings.change() };
+    if change == TopicChange::default() {
+        output::complain("nothing was altered: say what, see `florin topic alter --help`");
+        return Ok(ExitCode::from(EXIT_WRONG_ARGUMENTS));
+    }
+    let client = client::connect(&arguments.at)?;
+    let before = client::topic(&client, &arguments.name, &arguments.at)?;
+    let AlteredTopic { topic, settings } = client.alter_topic(before.id, change)?;
+    if arguments.json {
+        output::print_json(&set_document(&topic, &settings))?;
+    } else {
+        let done = if topic.revision == before.revision { "nothing to alter:" } else { "altered" };
+        output::print(&format!("{done} {}\n  {}\n", in_words(&topic), topic_settings::in_words(&settings)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,13 +134,17 @@ fn list(arguments: &ListArguments) -> Result<ExitCode> {
 
 fn describe(arguments: &DescribeArguments) -> Result<ExitCode> {
     let client = client::connect(&arguments.at)?;
-    let (topic, partitions) = client.describe_topic(client::topic(&client, &arguments.name, &arguments.at)?.id)?;
+    let described = client.describe_topic(client::topic(&client, &arguments.name, &arguments.at)?.id)?;
     if arguments.json {
-        let partitions = partitions.iter().map(partition_document).collect();
-        output::print_json(&DescribeDocument { topic: document(&topic), partitions })?;
+        let partitions = described.partitions.iter().map(partition_document).collect();
+        output::print_json(&DescribeDocument {
+            topic: set_document(&described.topic, &described.settings),
+            partitions,
+        })?;
     } else {
-        output::print(&describe_in_words(&topic, &partitions))?;
+        output::print(&describe_in_words(&described))?;
     }
+    let partitions = described.partitions;
     let silent_count = partitions.iter().filter(|partition| partition.code != 0).count();
     if silent_count > 0 {
         let partitions = counted(silent_count as u64, "partition", "partitions");
@@ -127,8 +163,7 @@ fn delete(arguments: &DeleteArguments) -> Result<ExitCode> {
     let client = client::connect(&arguments.at)?;
     let topic = client::topic(&client, name, &arguments.at)?;
     if !arguments.yes {
-        let (_, partitions) = client.describe_topic(topic.id)?;
-        output::ask(&question(&topic, &partitions));
+        output::ask(&question(&topic, &client.describe_topic(topic.id)?.partitions));
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).context("the answer cannot be read")?;
         ensure!(answer.trim() == name, "nothing was deleted: the name was not typed");
@@ -167,7 +202,7 @@ fn list_in_words(topics: &[TopicDescription]) -> String {
     text
 }
 
-fn describe_in_words(topic: &TopicDescription, partitions: &[PartitionDescription]) -> String {
+fn describe_in_words(described: &DescribedTopic) -> String {
     use Align::{Left, Right};
     let mut table = Table::new(&[
         ("partition", Right),
@@ -179,6 +214,7 @@ fn describe_in_words(topic: &TopicDescription, partitions: &[PartitionDescriptio
         ("producers", Right),
         ("last append", Left),
     ]);
+    let partitions = &described.partitions;
     for partition in partitions {
         let place = [partition.index.to_string(), partition.shard.to_string()];
         let said = if partition.code == 0 {
@@ -196,7 +232,8 @@ fn describe_in_words(topic: &TopicDescription, partitions: &[PartitionDescriptio
         };
         table.row(place.into_iter().chain(said).collect());
     }
-    let mut text = format!("{}\n", in_words(topic));
+    let (topic, settings) = (&described.topic, topic_settings::in_words(&described.settings));
+    let mut text = format!("{}, revision {}\n  {settings}\n", in_words(topic), topic.revision);
     table.render(&mut text, 2);
     let records = grouped(partitions.iter().map(record_count).sum());
     let held_bytes = partitions.iter().map(|partition| partition.held_bytes).sum();
@@ -209,8 +246,12 @@ fn record_count(partition: &PartitionDescription) -> u64 {
 }
 
 fn document(topic: &TopicDescription) -> TopicDocument<'_> {
-    let TopicDescription { id, name, placement } = topic;
-    TopicDocument { topic: id.0, name, partition_count: placement.len(), placement }
+    let TopicDescription { id, name, revision, placement } = topic;
+    TopicDocument { topic: id.0, name, revision: *revision, partition_count: placement.len(), placement }
+}
+
+fn set_document<'a>(topic: &'a TopicDescription, settings: &TopicSettings) -> SetDocument<'a> {
+    SetDocument { topic: document(topic), settings: settings.into() }
 }
 
 fn partition_document(partition: &PartitionDescription) -> PartitionDocument {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::BytesMut;
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::TopicId;
 use florin_engine::shard::Action;
 use florin_net::limits::RESPONSE_BYTES_MAX;
@@ -92,7 +93,11 @@ impl Control {
 
     /// Creates a topic.
     pub fn create_topic(&mut self, name: &str, partition_count: u32) -> Result<TopicId> {
-        match self.ask(&Request::CreateTopic { name: name.to_owned(), partition_count })? {
+        match self.ask(&Request::CreateTopic {
+            name: name.to_owned(),
+            partition_count,
+            settings: TopicSettings::default(),
+        })? {
             Response::TopicCreated(topic) => Ok(topic.id),
             other => bail!("the creation of a topic was answered with {other:?}"),
         }

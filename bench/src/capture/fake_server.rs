@@ -124,9 +124,9 @@ fn answer(shared: &Shared, shard: u16, request: &Request) -> Response {
         Request::CreateTopic { .. } | Request::DeleteTopic { .. } if shard != 0 => {
             Response::Error(ErrorResponse::new(Code(13), "not here"))
         }
-        Request::CreateTopic { name, partition_count } => {
+        Request::CreateTopic { name, partition_count, .. } => {
             let placement = (0..*partition_count).map(|index| u16::try_from(index).unwrap() % shard_count).collect();
-            let topic = TopicDescription { id: TopicId(7), name: name.clone(), placement };
+            let topic = TopicDescription { id: TopicId(7), name: name.clone(), revision: 1, placement };
             state.topics.push(topic.clone());
             Response::TopicCreated(topic)
         }

@@ -1,7 +1,7 @@
-//! Shard 0 driving creation and deletion over the owners: events in, actions out.
+//! Shard 0 driving creation, alteration and deletion over the owners: events in, actions out.
 //!
-//! A change goes through three stages: its first record is appended (Creating, Deleting), then its owners are asked
-//! until all have answered, then its last record is appended (Live, Deleted). Between planning and durability
+//! A change goes through three stages: its first record is appended (Creating, Altering, Deleting), then its owners are
+//! asked until all have answered, then its last record is appended (Live, Deleted). Between planning and durability
 //! neither a name nor an id is given out twice, because plans are made against what was *appended*; everything that
 //! is sent or replied follows from what is *durable*.
 
@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use self::change::{Change, Direction, Stage};
 use super::{
-    CatalogueMessage, CatalogueRecord, CatalogueReply, CopyCursor, CreateError, DeleteError, OwnerState,
-    TopicDescriptor, TopicState,
+    AlterError, CatalogueMessage, CatalogueRecord, CatalogueReply, CopyCursor, CreateError, DeleteError, OwnerState,
+    TopicChange, TopicDescriptor, TopicSettings, TopicState,
 };
 use crate::limits::{CATALOGUE_COPY_PARTS_MAX, CATALOGUE_PENDING_MAX, CATALOGUE_RESEND_NS};
 use crate::model::{Monotonic, RequestId, ShardId, TopicId};
@@ -65,10 +65,11 @@ impl Coordinator {
         for topic in recovered.topics() {
             let direction = match topic.state {
                 TopicState::Creating => Direction::Create,
+                TopicState::Altering => Direction::Alter,
                 TopicState::Deleting => Direction::Delete,
                 TopicState::Live => continue,
             };
-            let stage = Stage::Asking { unanswered: topic.descriptor.owners(), resend_at: Monotonic(0) };
+            let stage = Stage::Asking { unanswered: topic.wanted().owners(), resend_at: Monotonic(0) };
             changes.insert(topic.descriptor.id(), Change { direction, stage, waiters: Vec::new() });
         }
         Self { ahead: recovered.clone(), durable: recovered, changes, failed: false }
@@ -99,33 +100,69 @@ impl Coordinator {
         self.tick(now)
     }
 
-    /// A client asks for a topic. Who asks for one that is just being created, with as many partitions, waits for it
-    /// with the others.
+    /// A client asks for a topic. Who asks for one that is just being created, with as many partitions and the same
+    /// settings, waits for it with the others.
     pub fn create(
         &mut self,
         request: RequestId,
         name: &str,
         partition_count: u32,
+        settings: TopicSettings,
         now: Monotonic,
     ) -> Vec<CatalogueAction> {
         if self.failed {
             return reply(request, CatalogueReply::Unavailable);
         }
-        match self.ahead.plan_create(name, partition_count) {
+        match self.ahead.plan_create(name, partition_count, settings) {
             Ok(record) => self.begin(request, Direction::Create, record, now),
             Err(CreateError::NameTaken { topic, .. }) => {
-                let same = self.ahead.topic(topic).is_some_and(|t| t.descriptor.partition_count() == partition_count);
+                let is_same = |known: &TopicDescriptor| {
+                    known.partition_count() == partition_count && *known.settings() == settings
+                };
+                let same = self.ahead.topic(topic).is_some_and(|topic| is_same(&topic.descriptor));
                 match self.changes.get_mut(&topic) {
                     Some(change) if change.direction == Direction::Create && same => join(change, request, now),
-                    Some(_) => reply(request, CatalogueReply::StillWorking),
-                    None => reply(request, CatalogueReply::NameTaken { topic }),
+                    Some(change) if change.direction != Direction::Alter => {
+                        reply(request, CatalogueReply::StillWorking)
+                    }
+                    Some(_) | None => reply(request, CatalogueReply::NameTaken { topic }),
                 }
             }
             Err(CreateError::Name(error)) => reply(request, CatalogueReply::InvalidName(error)),
-            Err(CreateError::PartitionCount { partition_count }) => {
-                reply(request, CatalogueReply::InvalidPartitionCount { partition_count })
+            Err(CreateError::PartitionCount { partition_count: asked }) => {
+                reply(request, CatalogueReply::InvalidPartitionCount { asked, least: 1 })
             }
+            Err(CreateError::Setting(error)) => reply(request, CatalogueReply::InvalidSetting(error)),
             Err(CreateError::TooManyTopics) => reply(request, CatalogueReply::TooManyTopics),
+        }
+    }
+
+    /// A client asks to alter a topic. What is as it is to be is answered at once; while another change of the topic is
+    /// under way, the client asks again.
+    pub fn alter(
+        &mut self,
+        request: RequestId,
+        topic: TopicId,
+        change: &TopicChange,
+        now: Monotonic,
+    ) -> Vec<CatalogueAction> {
+        if self.failed {
+            return reply(request, CatalogueReply::Unavailable);
+        }
+        if self.changes.contains_key(&topic) {
+            return reply(request, CatalogueReply::StillWorking);
+        }
+        match self.ahead.plan_alter(topic, change) {
+            Ok(Some(record)) => self.begin(request, Direction::Alter, record, now),
+            // Without a change under way, what is appended of the topic is durable.
+            Ok(None) => reply(request, CatalogueReply::Altered(self.descriptor(topic))),
+            Err(AlterError::NotFound) => reply(request, CatalogueReply::NotFound(topic)),
+            Err(AlterError::PartitionCount { asked, least }) => {
+                reply(request, CatalogueReply::InvalidPartitionCount { asked, least })
+            }
+            Err(AlterError::Setting(error)) => reply(request, CatalogueReply::InvalidSetting(error)),
+            Err(AlterError::Exhausted) => reply(request, CatalogueReply::TooManyRevisions),
+            Err(AlterError::UnderWay { state }) => unreachable!("topic {topic} is {state:?} and has no change"),
         }
     }
 
@@ -135,15 +172,17 @@ impl Coordinator {
             return reply(request, CatalogueReply::Unavailable);
         }
         match self.changes.get_mut(&topic) {
-            Some(Change { direction: Direction::Create, .. }) => return reply(request, CatalogueReply::StillWorking),
+            Some(Change { direction: Direction::Create | Direction::Alter, .. }) => {
+                return reply(request, CatalogueReply::StillWorking);
+            }
             Some(change) => return join(change, request, now),
             None => {}
         }
         match self.ahead.plan_delete(topic) {
             Ok(record) => self.begin(request, Direction::Delete, record, now),
             Err(DeleteError::Gone) => reply(request, CatalogueReply::Deleted(topic)),
-            Err(DeleteError::NotFound) => reply(request, CatalogueReply::NotFound),
-            Err(DeleteError::Creating | DeleteError::Deleting) => {
+            Err(DeleteError::NotFound) => reply(request, CatalogueReply::NotFound(topic)),
+            Err(DeleteError::Creating | DeleteError::Altering | DeleteError::Deleting) => {
                 unreachable!("topic {topic} is neither live nor gone and has no change")
             }
         }
@@ -182,11 +221,13 @@ impl Coordinator {
         let version = self.durable.version();
         let topic = record.topic();
         match record {
-            CatalogueRecord::Creating(_) => self.ask_owners(topic, now),
+            CatalogueRecord::Creating(_) | CatalogueRecord::Altering(_) => self.ask_owners(topic, now),
             CatalogueRecord::Live(_) => {
                 let descriptor = self.descriptor(topic);
                 let publish = CatalogueMessage::Publish { version, previous, descriptor: descriptor.clone() };
-                let mut actions = self.finish(topic, &CatalogueReply::Created(descriptor));
+                let is_new = self.changes.get(&topic).is_some_and(|change| change.direction == Direction::Create);
+                let answer = if is_new { CatalogueReply::Created } else { CatalogueReply::Altered };
+                let mut actions = self.finish(topic, &answer(descriptor));
                 actions.extend(self.send_others(&publish));
                 actions
             }
@@ -200,8 +241,8 @@ impl Coordinator {
     }
 
     fn ask_owners(&mut self, topic: TopicId, now: Monotonic) -> Vec<CatalogueAction> {
-        let unanswered = self.descriptor(topic).owners();
-        let change = self.changes.get_mut(&topic).expect("a topic that is neither live nor gone has a change");
+        let unanswered = self.wanted(topic).owners();
+        let change = self.changes.get_mut(&topic).expect("a topic that is neither at rest nor gone has a change");
         assert!(matches!(change.stage, Stage::Beginning), "owners are asked once the first record is durable");
         change.stage = Stage::Asking { unanswered, resend_at: now };
         self.ask_due(topic, now)
@@ -211,6 +252,11 @@ impl Coordinator {
         let change = self.changes.remove(&topic).expect("a last record has a change");
         assert!(matches!(change.stage, Stage::Ending), "the last record follows the answers of all owners");
         change.reply_all(answer)
+    }
+
+    /// What owners are asked for: all that have partitions or are to have some, as none ever leave.
+    fn wanted(&self, topic: TopicId) -> &TopicDescriptor {
+        self.durable.topic(topic).expect("owners are asked about durable topics").wanted()
     }
 
     fn descriptor(&self, topic: TopicId) -> TopicDescriptor {
@@ -225,8 +271,8 @@ impl Coordinator {
     /// A message from a shard. Those that are not for shard 0's table are ignored.
     pub fn message(&mut self, from: ShardId, message: &CatalogueMessage) -> Vec<CatalogueAction> {
         match message {
-            CatalogueMessage::Opened { topic } => self.answered(*topic, from, Direction::Create),
-            CatalogueMessage::Closed { topic } => self.answered(*topic, from, Direction::Delete),
+            CatalogueMessage::Opened { topic, revision } => self.opened(*topic, from, *revision),
+            CatalogueMessage::Closed { topic } => self.answered(*topic, from, &[Direction::Delete]),
             CatalogueMessage::CopyRequest { have, cursor } => self.copy(from, *have, *cursor),
             CatalogueMessage::Open { .. }
             | CatalogueMessage::Close { .. }
@@ -236,11 +282,17 @@ impl Coordinator {
         }
     }
 
-    fn answered(&mut self, topic: TopicId, from: ShardId, direction: Direction) -> Vec<CatalogueAction> {
+    /// An answer about an older description than the one that was asked for came too late.
+    fn opened(&mut self, topic: TopicId, from: ShardId, revision: u32) -> Vec<CatalogueAction> {
+        let is_asked_for = self.durable.topic(topic).is_some_and(|topic| topic.wanted().revision() == revision);
+        if is_asked_for { self.answered(topic, from, &[Direction::Create, Direction::Alter]) } else { Vec::new() }
+    }
+
+    fn answered(&mut self, topic: TopicId, from: ShardId, directions: &[Direction]) -> Vec<CatalogueAction> {
         if self.failed {
             return Vec::new();
         }
-        let Some(change) = self.changes.get_mut(&topic).filter(|change| change.direction == direction) else {
+        let Some(change) = self.changes.get_mut(&topic).filter(|change| directions.contains(&change.direction)) else {
             return Vec::new();
         };
         let Stage::Asking { unanswered, .. } = &mut change.stage else { return Vec::new() };
@@ -248,8 +300,8 @@ impl Coordinator {
             return Vec::new();
         }
         change.stage = Stage::Ending;
-        let record = match direction {
-            Direction::Create => CatalogueRecord::Live(topic),
+        let record = match change.direction {
+            Direction::Create | Direction::Alter => CatalogueRecord::Live(topic),
             Direction::Delete => CatalogueRecord::Deleted(topic),
         };
         vec![self.append(record)]
@@ -309,7 +361,9 @@ impl Coordinator {
         let version = self.durable.version();
         let durable = self.durable.topic(topic).expect("owners are asked about durable topics");
         let message = match change.direction {
-            Direction::Create => CatalogueMessage::Open { version, descriptor: durable.descriptor.clone() },
+            Direction::Create | Direction::Alter => {
+                CatalogueMessage::Open { version, descriptor: durable.wanted().clone() }
+            }
             Direction::Delete => CatalogueMessage::Close { version, topic },
         };
         unanswered.iter().map(|to| CatalogueAction::Send { to: *to, message: message.clone() }).collect()

@@ -1,6 +1,6 @@
 //! A shard's copy of the live topics, for metadata. Kept in memory only: a shard that starts asks shard 0 for it.
 //!
-//! Copies have the version at which shard 0's set of live topics last changed, and each change names the version
+//! Copies have the version at which shard 0's live topics last changed, and each change names the version
 //! before it, so a gap shows. Whether something was lost is asked every `CATALOGUE_RESEND_NS`; shard 0 answers only
 //! if so. The answer is a whole new copy, one topic per message in the order of ids, which replaces the old one when
 //! it is complete.
@@ -71,7 +71,8 @@ impl TopicCopies {
     pub fn message(&mut self, message: &CatalogueMessage, now: Monotonic) {
         match message {
             CatalogueMessage::Publish { version, previous, descriptor } => {
-                if self.follows(*version, *previous, now) && self.topics.len() < TOPIC_COUNT_MAX {
+                let has_room = self.topics.len() < TOPIC_COUNT_MAX || self.topics.contains_key(&descriptor.id());
+                if self.follows(*version, *previous, now) && has_room {
                     self.names.insert(descriptor.name_shared(), descriptor.id());
                     self.topics.insert(descriptor.id(), descriptor.clone());
                     self.version = Some(*version);

@@ -1,7 +1,7 @@
 //! What shards tell each other about topics, and what a client is told. Any message may be lost, doubled or
 //! overtaken.
 
-use super::{TopicDescriptor, TopicNameError};
+use super::{SettingOutOfBounds, TopicDescriptor, TopicNameError};
 use crate::model::TopicId;
 
 /// A message between shard 0 and another shard (or itself).
@@ -10,17 +10,19 @@ use crate::model::TopicId;
 /// Closed and CopyRequest to [`super::Coordinator`]. Whoever else gets one ignores it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogueMessage {
-    /// Shard 0 to an owner: open your partitions of this topic.
+    /// Shard 0 to an owner: open your partitions of this topic, and take over its description.
     Open {
         /// Shard 0's durable catalogue version when this was sent.
         version: u64,
         /// The topic.
         descriptor: TopicDescriptor,
     },
-    /// Owner to shard 0: they are open, durably.
+    /// Owner to shard 0: they are open, durably, under this description.
     Opened {
         /// The topic.
         topic: TopicId,
+        /// The revision of its description.
+        revision: u32,
     },
     /// Shard 0 to an owner: close your partitions of this topic.
     Close {
@@ -34,7 +36,7 @@ pub enum CatalogueMessage {
         /// The topic.
         topic: TopicId,
     },
-    /// Shard 0 to every other shard: a topic became live.
+    /// Shard 0 to every other shard: a topic became live, or has another description now.
     Publish {
         /// The version of the copies with it.
         version: u64,
@@ -79,11 +81,13 @@ pub struct CopyCursor {
     pub from: TopicId,
 }
 
-/// How a request to create or delete a topic ended. Says only what is durable, so it may leave at once.
+/// How a request to create, alter or delete a topic ended. Says only what is durable, so it may leave at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CatalogueReply {
     /// The topic is live.
     Created(TopicDescriptor),
+    /// The topic has this description; also said if it had it before.
+    Altered(TopicDescriptor),
     /// The topic is gone; also said of one that was gone before.
     Deleted(TopicId),
     /// A live topic has the name.
@@ -93,15 +97,21 @@ pub enum CatalogueReply {
     },
     /// The name breaks a rule.
     InvalidName(TopicNameError),
-    /// No partitions, or more than `TOPIC_PARTITION_COUNT_MAX`.
+    /// Fewer partitions than there are or can be, or more than `TOPIC_PARTITION_COUNT_MAX`.
     InvalidPartitionCount {
         /// The number asked for.
-        partition_count: u32,
+        asked: u32,
+        /// The least there may be.
+        least: u32,
     },
+    /// A setting is out of its bounds.
+    InvalidSetting(SettingOutOfBounds),
     /// There are `TOPIC_COUNT_MAX` topics.
     TooManyTopics,
-    /// No topic ever had this id.
-    NotFound,
+    /// The topic was altered as often as can be counted.
+    TooManyRevisions,
+    /// There is no such topic. One that was deleted is deleted once more, but not altered.
+    NotFound(TopicId),
     /// Too many changes are under way, or too many wait for this one. Ask again later.
     Busy,
     /// A change of this topic is under way and goes on. Ask again.

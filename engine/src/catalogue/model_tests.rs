@@ -17,6 +17,7 @@ const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Create { name: u8, partition_count: u8 },
+    Alter { topic: u8, change: u8 },
     Delete { topic: u8 },
     Deliver { which: u16 },
     DeliverAndKeep { which: u16 },
@@ -46,6 +47,8 @@ struct World {
     network: Vec<(ShardId, ShardId, CatalogueMessage)>,
     requests: u64,
     waiting: BTreeSet<RequestId>,
+    /// The highest revision that shard 0 served of each topic, over all its restarts.
+    revisions: BTreeMap<TopicId, u32>,
 }
 
 impl Journal {
@@ -71,6 +74,7 @@ impl World {
             network: Vec::new(),
             requests: 0,
             waiting: BTreeSet::new(),
+            revisions: BTreeMap::new(),
         }
     }
 
@@ -79,7 +83,19 @@ impl World {
             Step::Create { name, partition_count } => {
                 let (request, now) = (self.next_request(), self.now);
                 let name = NAMES[usize::from(name) % NAMES.len()];
-                let actions = self.table.create(request, name, u32::from(partition_count % 4) + 1, now);
+                let settings = TopicSettings::default();
+                let actions = self.table.create(request, name, u32::from(partition_count % 4) + 1, settings, now);
+                self.run(actions);
+            }
+            Step::Alter { topic, change } => {
+                let (request, now) = (self.next_request(), self.now);
+                let minted = self.table.ahead().topic_id_next().0;
+                let change = TopicChange {
+                    retention_ns: (change % 2 == 0).then_some((change % 4 == 0).then_some(u64::from(change) + 1)),
+                    partition_count: (change % 3 > 0).then_some(u32::from(change % 8)),
+                    ..TopicChange::default()
+                };
+                let actions = self.table.alter(request, TopicId(u64::from(topic) % minted), &change, now);
                 self.run(actions);
             }
             Step::Delete { topic } => {
@@ -124,10 +140,10 @@ impl World {
 
     fn check_reply(&self, reply: &CatalogueReply) {
         match reply {
-            CatalogueReply::Created(descriptor) => {
+            CatalogueReply::Created(descriptor) | CatalogueReply::Altered(descriptor) => {
                 for owner in descriptor.owners() {
                     let open = self.owners[usize::from(owner.0)].durable().topic(descriptor.id());
-                    assert_eq!(open, Some(descriptor), "created, and not open at shard {owner}");
+                    assert_eq!(open, Some(descriptor), "created or altered, and not open at shard {owner}");
                 }
             }
             CatalogueReply::Deleted(topic) => {
@@ -136,14 +152,16 @@ impl World {
             }
             CatalogueReply::NameTaken { topic } => {
                 let state = self.table.durable().topic(*topic).map(|topic| topic.state);
-                assert_eq!(state, Some(TopicState::Live));
+                assert!(matches!(state, Some(TopicState::Live | TopicState::Altering)), "{state:?}");
             }
+            CatalogueReply::InvalidPartitionCount { asked, least } => assert!(asked < least),
             CatalogueReply::TooManyTopics
-            | CatalogueReply::NotFound
+            | CatalogueReply::NotFound(_)
             | CatalogueReply::Busy
             | CatalogueReply::StillWorking => {}
             CatalogueReply::InvalidName(_)
-            | CatalogueReply::InvalidPartitionCount { .. }
+            | CatalogueReply::InvalidSetting(_)
+            | CatalogueReply::TooManyRevisions
             | CatalogueReply::OutcomeUnknown
             | CatalogueReply::Unavailable => panic!("no reason for {reply:?}"),
         }
@@ -246,23 +264,22 @@ impl World {
     }
 
     /// What no interleaving may break.
-    fn check_always(&self) {
+    fn check_always(&mut self) {
         for owner in &self.owners {
             let shard = owner.durable().shard();
             for open in owner.durable().topics() {
-                let known = self.table.durable().topic(open.id());
-                assert_eq!(
-                    known.map(|topic| &topic.descriptor),
-                    Some(open),
-                    "open at shard {shard}, unknown to shard 0"
-                );
+                let known = self.table.durable().topic(open.id()).expect("what is open is known to shard 0");
+                assert!(open == &known.descriptor || open == known.wanted(), "{open:?} at shard {shard}");
             }
         }
         for live in self.table.durable().live_topics(TopicId(0)) {
             for owner in live.owners() {
-                let open = self.owners[usize::from(owner.0)].durable().topic(live.id());
-                assert_eq!(open, Some(live), "live, and not open at shard {owner}");
+                let open = self.owners[usize::from(owner.0)].durable().topic(live.id()).expect("live topics are open");
+                assert!(open == live || open.follows(live), "{live:?}, and {open:?} at shard {owner}");
             }
+            let served = self.revisions.entry(live.id()).or_default();
+            assert!(live.revision() >= *served, "{live:?} after revision {served}");
+            *served = live.revision();
         }
     }
 
@@ -298,7 +315,8 @@ impl World {
         }
     }
 
-    /// Each id was minted once, and opened and closed at most once by each owner.
+    /// Each id was minted once. Each owner took over descriptions in the order of their revisions, and closed at most
+    /// once, at the end.
     fn check_journals(&self) {
         let mut minted = Vec::new();
         for control in &self.table_journal.records {
@@ -308,13 +326,18 @@ impl World {
         }
         assert!(minted.is_sorted_by(|a, b| a < b), "ids rise: {minted:?}");
         for journal in &self.owner_journals {
-            let mut steps = BTreeMap::<TopicId, Vec<bool>>::new();
+            let mut steps = BTreeMap::<TopicId, Vec<u32>>::new();
             for control in &journal.records {
                 let record = OwnedRecord::from_control(control).expect("an owner's record");
-                steps.entry(record.topic()).or_default().push(matches!(record, OwnedRecord::Opened(_)));
+                steps.entry(record.topic()).or_default().push(match &record {
+                    OwnedRecord::Opened(descriptor) => descriptor.revision(),
+                    OwnedRecord::Closed { .. } => u32::MAX,
+                });
             }
             for (topic, steps) in steps {
-                assert!(steps == [true] || steps == [true, false], "topic {topic} was opened again: {steps:?}");
+                let follow = |pair: &[u32]| pair[1] == pair[0] + 1 || pair[1] == u32::MAX && pair[0] < u32::MAX;
+                let is_opened_first = steps[0] < u32::MAX;
+                assert!(is_opened_first && steps.windows(2).all(follow), "topic {topic}: {steps:?}");
             }
         }
     }
@@ -323,7 +346,8 @@ impl World {
 fn any_step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => any::<(u8, u8)>().prop_map(|(name, partition_count)| Step::Create { name, partition_count }),
-        3 => any::<u8>().prop_map(|topic| Step::Delete { topic }),
+        4 => any::<(u8, u8)>().prop_map(|(topic, change)| Step::Alter { topic, change }),
+        2 => any::<u8>().prop_map(|topic| Step::Delete { topic }),
         14 => any::<u16>().prop_map(|which| Step::Deliver { which }),
         4 => any::<u16>().prop_map(|which| Step::DeliverAndKeep { which }),
         2 => any::<u16>().prop_map(|which| Step::Lose { which }),

@@ -63,14 +63,16 @@ impl OwnedState {
         let impossible = |reason| CatalogueError::ImpossibleRecord { topic, reason };
         match record {
             OwnedRecord::Opened(descriptor) => {
-                if self.topics.contains_key(&topic) {
-                    return Err(impossible(Impossible::AlreadyOpen));
-                }
-                if !descriptor.placement().contains(&self.shard) {
-                    return Err(impossible(Impossible::NotPlacedHere));
-                }
-                if self.topics.len() >= TOPIC_COUNT_MAX {
-                    return Err(impossible(Impossible::TooManyTopics));
+                match self.topics.get(&topic) {
+                    Some(open) if !descriptor.follows(open) => return Err(impossible(Impossible::NotNext)),
+                    Some(_) => {}
+                    None if !descriptor.placement().contains(&self.shard) => {
+                        return Err(impossible(Impossible::NotPlacedHere));
+                    }
+                    None if self.topics.len() >= TOPIC_COUNT_MAX => {
+                        return Err(impossible(Impossible::TooManyTopics));
+                    }
+                    None => {}
                 }
                 self.topics.insert(topic, descriptor.clone());
             }
@@ -129,12 +131,12 @@ pub enum OwnedAction {
 /// Why an owner does not open a topic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnedRefusal {
-    /// The Open was sent before a Close that is already recorded. If the topic is still wanted, shard 0 asks again
-    /// with a higher version; if it was closed, nobody asks.
+    /// The Open was sent before a Close that is already recorded, or names an older description than the shard has. If
+    /// the topic is still wanted so, shard 0 asks again with a higher version; otherwise nobody asks.
     Stale,
     /// No partition of the topic is placed on this shard: the sender is confused.
     NotPlacedHere,
-    /// The shard has the id open with another name or placement: two journals contradict each other.
+    /// The shard has the id open with a description that this one cannot follow: two journals contradict each other.
     OtherDescriptor,
     /// The shard has `TOPIC_COUNT_MAX` topics open.
     TooManyTopics,
@@ -166,14 +168,30 @@ impl OwnedPartitions {
         &self.durable
     }
 
-    /// Shard 0 asks to open a topic.
+    /// The description that counts on this shard: a change of settings does once it is durable.
+    pub fn in_force(&self, topic: TopicId) -> Option<&TopicDescriptor> {
+        self.durable.topic(topic).or_else(|| self.ahead.topic(topic))
+    }
+
+    /// Whether an Open of this description has something to record.
+    pub fn is_news(&self, descriptor: &TopicDescriptor) -> bool {
+        self.ahead.topic(descriptor.id()).is_none_or(|open| open.revision() < descriptor.revision())
+    }
+
+    /// Shard 0 asks to open a topic, or to take over its next description.
     pub fn on_open(&mut self, version: u64, descriptor: &TopicDescriptor) -> OwnedAction {
-        let topic = descriptor.id();
+        let (topic, revision) = (descriptor.id(), descriptor.revision());
         match self.ahead.topic(topic) {
-            Some(open) if open != descriptor => OwnedAction::Refuse(OwnedRefusal::OtherDescriptor),
-            Some(_) if self.durable.topic(topic).is_some() => OwnedAction::Answer(CatalogueMessage::Opened { topic }),
-            Some(_) => OwnedAction::Wait,
-            None if version < self.ahead.closed_version => OwnedAction::Refuse(OwnedRefusal::Stale),
+            Some(open) if open == descriptor => match self.durable.topic(topic) {
+                Some(durable) if durable == descriptor => {
+                    OwnedAction::Answer(CatalogueMessage::Opened { topic, revision })
+                }
+                Some(_) | None => OwnedAction::Wait,
+            },
+            Some(open) if revision < open.revision() => OwnedAction::Refuse(OwnedRefusal::Stale),
+            Some(open) if !descriptor.follows(open) => OwnedAction::Refuse(OwnedRefusal::OtherDescriptor),
+            Some(_) | None if version < self.ahead.closed_version => OwnedAction::Refuse(OwnedRefusal::Stale),
+            Some(_) => self.append(OwnedRecord::Opened(descriptor.clone())),
             None if !descriptor.placement().contains(&self.ahead.shard) => {
                 OwnedAction::Refuse(OwnedRefusal::NotPlacedHere)
             }
@@ -207,7 +225,7 @@ impl OwnedPartitions {
         self.durable.apply(record).expect("records become durable in the order in which they were appended");
         let topic = record.topic();
         match record {
-            OwnedRecord::Opened(_) => CatalogueMessage::Opened { topic },
+            OwnedRecord::Opened(descriptor) => CatalogueMessage::Opened { topic, revision: descriptor.revision() },
             OwnedRecord::Closed { .. } => CatalogueMessage::Closed { topic },
         }
     }

@@ -1,8 +1,8 @@
 //! Shard 0's table of all topics: a state machine over its durable records, and plans for new ones.
 //!
 //! Manifest section, little-endian: version u64, live version u64, next topic id u64, topic count u32, then each
-//! topic in rising order of ids: id u64, state u8 (1 creating, 2 live, 3 deleting), description as in
-//! [`crate::format::control::topic`].
+//! topic in rising order of ids: id u64, state u8 (1 creating, 2 live, 3 deleting, 4 altering), description as in
+//! [`crate::format::control::topic`]; if altering, the description that is to come behind it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,12 +11,18 @@ use bytes::BufMut;
 use thiserror::Error;
 
 use super::section::SectionReader;
-use super::{CatalogueError, CatalogueRecord, Impossible, SectionError, TopicDescriptor, TopicNameError};
+use super::{
+    CatalogueError, CatalogueRecord, Impossible, SectionError, SettingOutOfBounds, TopicDescriptor, TopicNameError,
+    TopicSettings,
+};
 use crate::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX};
 use crate::model::{ShardId, TopicId};
 
+mod alteration;
 #[cfg(test)]
 mod tests;
+
+pub use alteration::{AlterError, TopicChange};
 
 /// The first id ever minted: 0 names no topic.
 const TOPIC_ID_FIRST: TopicId = TopicId(1);
@@ -33,15 +39,31 @@ pub enum TopicState {
     Live = 2,
     /// Its owners are being asked to close it.
     Deleting = 3,
+    /// It is served, and its owners are being asked to take over its next description.
+    Altering = 4,
 }
 
 /// A topic in the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueTopic {
-    /// Id, name and placement; these never change.
+    /// The description in force.
     pub descriptor: TopicDescriptor,
     /// Where it is in its life.
     pub state: TopicState,
+    /// The description that is to follow, while the topic is being altered.
+    pub pending: Option<TopicDescriptor>,
+}
+
+impl CatalogueTopic {
+    /// What the topic is to be: the description that owners are asked for, if they are asked.
+    pub fn wanted(&self) -> &TopicDescriptor {
+        self.pending.as_ref().unwrap_or(&self.descriptor)
+    }
+
+    /// Whether it is served.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, TopicState::Live | TopicState::Altering)
+    }
 }
 
 /// Why a topic cannot be created.
@@ -64,6 +86,9 @@ pub enum CreateError {
         /// Where it is in its life.
         state: TopicState,
     },
+    /// A setting is out of its bounds.
+    #[error(transparent)]
+    Setting(#[from] SettingOutOfBounds),
     /// There are `TOPIC_COUNT_MAX` topics.
     #[error("there are {TOPIC_COUNT_MAX} topics, no more are allowed")]
     TooManyTopics,
@@ -84,6 +109,9 @@ pub enum DeleteError {
     /// It is being deleted already.
     #[error("the topic is being deleted already")]
     Deleting,
+    /// It is being altered.
+    #[error("the topic is being altered")]
+    Altering,
 }
 
 /// All topics that are not gone, and the counters that must never go back.
@@ -94,7 +122,7 @@ pub struct OwnerState {
     topic_id_next: TopicId,
     topics: BTreeMap<TopicId, CatalogueTopic>,
     names: BTreeMap<Arc<str>, TopicId>,
-    /// Partitions on each shard, of all topics that are not gone; as long as there are shards.
+    /// Partitions on each shard, of all topics that are not gone and as they are to be; as long as there are shards.
     partition_counts: Vec<u64>,
 }
 
@@ -155,9 +183,9 @@ impl OwnerState {
         self.topics.values()
     }
 
-    /// The live topics with ids from `from` on, in the order of their ids.
+    /// The live topics with ids from `from` on, in the order of their ids, by the descriptions in force.
     pub fn live_topics(&self, from: TopicId) -> impl Iterator<Item = &TopicDescriptor> {
-        let live = self.topics.range(from..).filter(|(_, topic)| topic.state == TopicState::Live);
+        let live = self.topics.range(from..).filter(|(_, topic)| topic.is_live());
         live.map(|(_, topic)| &topic.descriptor)
     }
 
@@ -169,14 +197,15 @@ impl OwnerState {
         match record {
             CatalogueRecord::Creating(descriptor) => self.apply_creating(descriptor).map_err(impossible)?,
             CatalogueRecord::Live(_) => {
-                self.step(topic, TopicState::Creating, TopicState::Live).ok_or(impossible(Impossible::NotCreating))?;
+                self.apply_live(topic).ok_or(impossible(Impossible::NotOpening))?;
                 self.live_version = version;
             }
             CatalogueRecord::Deleting(_) => {
-                self.step(topic, TopicState::Live, TopicState::Deleting).ok_or(impossible(Impossible::NotLive))?;
+                self.apply_deleting(topic).ok_or(impossible(Impossible::NotLive))?;
                 self.live_version = version;
             }
             CatalogueRecord::Deleted(_) => self.apply_deleted(topic).ok_or(impossible(Impossible::NotDeleting))?,
+            CatalogueRecord::Altering(descriptor) => self.apply_altering(descriptor).map_err(impossible)?,
         }
         self.version = version;
         Ok(())
@@ -196,13 +225,25 @@ impl OwnerState {
             return Err(Impossible::ShardUnknown);
         }
         self.topic_id_next = TopicId(descriptor.id().0.checked_add(1).ok_or(Impossible::Exhausted)?);
-        self.insert(descriptor.clone(), TopicState::Creating);
+        self.insert(descriptor.clone(), TopicState::Creating, None);
         Ok(())
     }
 
-    fn step(&mut self, topic: TopicId, from: TopicState, to: TopicState) -> Option<()> {
-        let topic = self.topics.get_mut(&topic).filter(|topic| topic.state == from)?;
-        topic.state = to;
+    /// The description that owners were asked for is in force.
+    fn apply_live(&mut self, topic: TopicId) -> Option<()> {
+        let topic = self.topics.get_mut(&topic)?;
+        match topic.state {
+            TopicState::Creating => {}
+            TopicState::Altering => topic.descriptor = topic.pending.take().expect("a topic that is being altered"),
+            TopicState::Live | TopicState::Deleting => return None,
+        }
+        topic.state = TopicState::Live;
+        Some(())
+    }
+
+    fn apply_deleting(&mut self, topic: TopicId) -> Option<()> {
+        let topic = self.topics.get_mut(&topic).filter(|topic| topic.state == TopicState::Live)?;
+        topic.state = TopicState::Deleting;
         Some(())
     }
 
@@ -220,18 +261,26 @@ impl OwnerState {
         descriptor.placement().iter().all(|shard| usize::from(shard.0) < self.partition_counts.len())
     }
 
-    fn insert(&mut self, descriptor: TopicDescriptor, state: TopicState) {
-        for shard in descriptor.placement() {
+    fn insert(&mut self, descriptor: TopicDescriptor, state: TopicState, pending: Option<TopicDescriptor>) {
+        let topic = CatalogueTopic { descriptor, state, pending };
+        for shard in topic.wanted().placement() {
             self.partition_counts[usize::from(shard.0)] += 1;
         }
-        self.names.insert(descriptor.name_shared(), descriptor.id());
-        self.topics.insert(descriptor.id(), CatalogueTopic { descriptor, state });
+        let id = topic.descriptor.id();
+        self.names.insert(topic.descriptor.name_shared(), id);
+        self.topics.insert(id, topic);
     }
 
     /// The record that creates a topic: the next id, and partitions dealt out in turn, beginning with the shard that
     /// has the fewest (the lowest id among equals). The same table always gives the same record.
-    pub fn plan_create(&self, name: &str, partition_count: u32) -> Result<CatalogueRecord, CreateError> {
+    pub fn plan_create(
+        &self,
+        name: &str,
+        partition_count: u32,
+        settings: TopicSettings,
+    ) -> Result<CatalogueRecord, CreateError> {
         TopicDescriptor::check_name(name)?;
+        settings.check()?;
         if !(1..=TOPIC_PARTITION_COUNT_MAX).contains(&partition_count) {
             return Err(CreateError::PartitionCount { partition_count });
         }
@@ -241,9 +290,15 @@ impl OwnerState {
         if self.topics.len() >= TOPIC_COUNT_MAX {
             return Err(CreateError::TooManyTopics);
         }
-        let placement = self.shards_by_load().into_iter().cycle().take(partition_count as usize).collect();
-        let descriptor = TopicDescriptor::new(self.topic_id_next, name, placement).expect("checked above");
-        Ok(CatalogueRecord::Creating(descriptor))
+        let placement = self.shards_for(partition_count).collect();
+        let descriptor = TopicDescriptor::new(self.topic_id_next, name, placement)
+            .and_then(|descriptor| descriptor.with_settings(settings));
+        Ok(CatalogueRecord::Creating(descriptor.expect("checked above")))
+    }
+
+    /// Where so many new partitions of one topic go.
+    fn shards_for(&self, partition_count: u32) -> impl Iterator<Item = ShardId> + use<> {
+        self.shards_by_load().into_iter().cycle().take(partition_count as usize)
     }
 
     fn shards_by_load(&self) -> Vec<ShardId> {
@@ -258,6 +313,7 @@ impl OwnerState {
             Some(TopicState::Live) => Ok(CatalogueRecord::Deleting(topic)),
             Some(TopicState::Creating) => Err(DeleteError::Creating),
             Some(TopicState::Deleting) => Err(DeleteError::Deleting),
+            Some(TopicState::Altering) => Err(DeleteError::Altering),
             None if (TOPIC_ID_FIRST..self.topic_id_next).contains(&topic) => Err(DeleteError::Gone),
             None => Err(DeleteError::NotFound),
         }
@@ -273,6 +329,9 @@ impl OwnerState {
             out.put_u64_le(id.0);
             out.put_u8(topic.state as u8);
             topic.descriptor.put(out);
+            if let Some(pending) = &topic.pending {
+                pending.put(out);
+            }
         }
     }
 
@@ -296,6 +355,7 @@ impl OwnerState {
             let topic = TopicId(from.number()?);
             let code = from.byte()?;
             let descriptor = from.descriptor(topic)?;
+            let pending = (code == TopicState::Altering as u8).then(|| from.descriptor(topic)).transpose()?;
             if topic < topic_min || topic >= state.topic_id_next {
                 return Err(SectionError::Order { topic });
             }
@@ -304,10 +364,13 @@ impl OwnerState {
             if state.names.contains_key(descriptor.name()) {
                 return Err(SectionError::NameTwice { topic });
             }
-            if !state.has_shards_of(&descriptor) {
+            if pending.as_ref().is_some_and(|pending| !pending.follows(&descriptor)) {
+                return Err(SectionError::Pending { topic });
+            }
+            if !state.has_shards_of(pending.as_ref().unwrap_or(&descriptor)) {
                 return Err(SectionError::Placement { topic });
             }
-            state.insert(descriptor, life);
+            state.insert(descriptor, life, pending);
         }
         from.end()?;
         Ok(state)
@@ -320,6 +383,7 @@ impl TopicState {
             1 => Some(Self::Creating),
             2 => Some(Self::Live),
             3 => Some(Self::Deleting),
+            4 => Some(Self::Altering),
             _ => None,
         }
     }

@@ -9,18 +9,21 @@ use crate::model::TopicId;
 pub enum CatalogueRecord {
     /// The topic's id, name and placement are taken; its owners are asked to open it.
     Creating(TopicDescriptor),
-    /// All owners have opened it.
+    /// All owners have opened it, or have taken over its next description, which is in force now.
     Live(TopicId),
     /// It is not served any more; its owners are asked to close it.
     Deleting(TopicId),
     /// All owners have closed it. The name is free.
     Deleted(TopicId),
+    /// It is to have this description; its owners are asked to take it over.
+    Altering(TopicDescriptor),
 }
 
 /// What an owner did with its partitions of a topic, in its own journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnedRecord {
-    /// It opened the partitions that the placement gives it.
+    /// It opened the partitions that the placement gives it. Of a topic that was open, this description replaces the one
+    /// before, and its further partitions are opened.
     Opened(TopicDescriptor),
     /// It closed them.
     Closed {
@@ -35,7 +38,7 @@ impl CatalogueRecord {
     /// The topic the record is about.
     pub fn topic(&self) -> TopicId {
         match self {
-            Self::Creating(descriptor) => descriptor.id(),
+            Self::Creating(descriptor) | Self::Altering(descriptor) => descriptor.id(),
             Self::Live(topic) | Self::Deleting(topic) | Self::Deleted(topic) => *topic,
         }
     }
@@ -47,6 +50,7 @@ impl CatalogueRecord {
             Control::TopicLive(topic) => Some(Self::Live(*topic)),
             Control::TopicDeleting(topic) => Some(Self::Deleting(*topic)),
             Control::TopicDeleted(topic) => Some(Self::Deleted(*topic)),
+            Control::TopicAltering(descriptor) => Some(Self::Altering(descriptor.clone())),
             Control::EpochStart { .. }
             | Control::PartitionsOpened(_)
             | Control::PartitionsClosed { .. }
@@ -64,6 +68,7 @@ impl From<&CatalogueRecord> for Control {
             CatalogueRecord::Live(topic) => Self::TopicLive(*topic),
             CatalogueRecord::Deleting(topic) => Self::TopicDeleting(*topic),
             CatalogueRecord::Deleted(topic) => Self::TopicDeleted(*topic),
+            CatalogueRecord::Altering(descriptor) => Self::TopicAltering(descriptor.clone()),
         }
     }
 }
@@ -87,6 +92,7 @@ impl OwnedRecord {
             | Control::TopicLive(_)
             | Control::TopicDeleting(_)
             | Control::TopicDeleted(_)
+            | Control::TopicAltering(_)
             | Control::ProducerIdsReserved { .. }
             | Control::ProducerExpired { .. }
             | Control::ClockConfirmed { .. } => None,

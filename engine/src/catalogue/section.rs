@@ -54,6 +54,12 @@ pub enum SectionError {
         /// The topic.
         topic: TopicId,
     },
+    /// The description that is to follow cannot follow the one in force.
+    #[error("topic {topic} is to have a description that cannot follow the one in force")]
+    Pending {
+        /// The topic.
+        topic: TopicId,
+    },
     /// A topic's description is wrong in itself.
     #[error("topic {topic}: {error}")]
     Topic {
@@ -97,6 +103,8 @@ impl<'a> SectionReader<'a> {
             TopicError::Name(_)
             | TopicError::PartitionCount { .. }
             | TopicError::Shard { .. }
+            | TopicError::Setting(_)
+            | TopicError::Revision { .. }
             | TopicError::Reserved => SectionError::Topic { topic, error },
         })
     }

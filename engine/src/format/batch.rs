@@ -42,6 +42,9 @@ pub struct BatchInfo {
     pub max_timestamp_ms: i64,
     /// How the records are compressed.
     pub compression: Compression,
+    /// Bytes of the largest record, its length field included. Of a compressed batch all its bytes: nobody looked into
+    /// it.
+    pub largest_record_bytes: u32,
     /// Who sent the batch, if the client wants it stored exactly once.
     pub producer: Option<ProducerStamp>,
 }
@@ -73,9 +76,10 @@ pub fn validate(bytes: &[u8], bytes_max: usize) -> Result<BatchInfo, BatchError>
         return Err(BatchError::TooManyRecords { record_count, record_count_max: BATCH_RECORD_COUNT_MAX });
     }
     let producer = header.producer_stamp(record_count)?;
-    if compression == Compression::None {
-        check_records(bytes, header)?;
-    }
+    let largest_record_bytes = match compression {
+        Compression::None => check_records(bytes, header)?,
+        Compression::Gzip | Compression::Snappy | Compression::Lz4 | Compression::Zstd => bytes.len(),
+    };
     Ok(BatchInfo {
         record_count,
         last_offset_delta: record_count - 1,
@@ -83,14 +87,17 @@ pub fn validate(bytes: &[u8], bytes_max: usize) -> Result<BatchInfo, BatchError>
         base_timestamp_ms: header.base_timestamp_ms(),
         max_timestamp_ms: header.max_timestamp_ms(),
         compression,
+        largest_record_bytes: u32::try_from(largest_record_bytes).expect("a batch is bounded"),
         producer,
     })
 }
 
-/// Walks every record and header of an uncompressed batch, and holds their timestamps against the header's.
-fn check_records(bytes: &[u8], header: &BatchHeader) -> Result<(), BatchError> {
+/// Walks every record and header of an uncompressed batch, and holds their timestamps against the header's. Returns
+/// the bytes of the largest record.
+fn check_records(bytes: &[u8], header: &BatchHeader) -> Result<usize, BatchError> {
     let base_timestamp_ms = header.base_timestamp_ms();
     let mut max_timestamp_ms = i64::MIN;
+    let mut largest_bytes = 0;
     for record in RecordWalk::new(bytes)? {
         let record = record?;
         let index = record.offset_delta;
@@ -98,6 +105,7 @@ fn check_records(bytes: &[u8], header: &BatchHeader) -> Result<(), BatchError> {
             .checked_add(record.timestamp_delta_ms)
             .ok_or(BatchError::Record { index, fault: RecordFault::TimestampOverflow })?;
         max_timestamp_ms = max_timestamp_ms.max(timestamp_ms);
+        largest_bytes = largest_bytes.max(record.size_bytes);
         for record_header in record.headers {
             record_header?;
         }
@@ -105,7 +113,7 @@ fn check_records(bytes: &[u8], header: &BatchHeader) -> Result<(), BatchError> {
     if max_timestamp_ms != header.max_timestamp_ms() {
         return Err(BatchError::MaxTimestamp { claimed_ms: header.max_timestamp_ms(), computed_ms: max_timestamp_ms });
     }
-    Ok(())
+    Ok(largest_bytes)
 }
 
 /// Gives a validated batch its place: writes the offset of its first record, and leader epoch [`LEADER_EPOCH`].

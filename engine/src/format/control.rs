@@ -8,17 +8,18 @@
 //! | --- | --- | --- |
 //! | 1 `Batch` | topic, partition, append time | one record batch, unchanged |
 //! | 2 `EpochStart` | append time: wall clock at the start | epoch u64, last sequence u64, last chain u64 |
-//! | 3 `TopicCreating` | topic | a topic's name and placement, see [`topic`] |
+//! | 3 `TopicCreating` | topic | a topic's description, see [`topic`] |
 //! | 4 `TopicLive` | topic | none |
 //! | 5 `TopicDeleting` | topic | none |
 //! | 6 `TopicDeleted` | topic | none |
-//! | 7 `PartitionsOpened` | topic | a topic's name and placement, see [`topic`] |
+//! | 7 `PartitionsOpened` | topic | a topic's description, see [`topic`] |
 //! | 8 `PartitionsClosed` | topic | catalogue version u64 |
 //! | 9 `ProducerIdsReserved` | none | up to u64 |
 //! | 10 `ProducerExpired` | topic, partition | producer u64, producer epoch u16 |
 //! | 11 `ClockConfirmed` | append time: the confirmed wall clock | none |
+//! | 12 `TopicAltering` | topic | a topic's next description, see [`topic`] |
 //!
-//! Kinds 3 to 6 are written by shard 0 only, 7 and 8 by the shards that own partitions of the topic. Checksums are
+//! Kinds 3 to 6 and 12 are written by shard 0 only, 7 and 8 by the shards that own partitions of the topic. Checksums are
 //! the block's: an entry has none of its own, and a batch keeps the one its client made.
 
 use std::mem::{offset_of, size_of};
@@ -36,7 +37,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use topic::{TopicDescriptor, TopicError, TopicNameError};
+pub use topic::{Setting, SettingOutOfBounds, TopicDescriptor, TopicError, TopicNameError, TopicSettings};
 pub use walk::{EntryError, EntryFault, EntryWalk};
 
 /// Size of an [`EntryHeader`].
@@ -87,13 +88,13 @@ pub enum EntryKind {
     EpochStart = 2,
     /// Shard 0 minted a topic.
     TopicCreating = 3,
-    /// All owners opened their partitions of the topic.
+    /// All owners opened their partitions of the topic, under its last description.
     TopicLive = 4,
     /// Shard 0 began to delete the topic.
     TopicDeleting = 5,
     /// All owners closed their partitions of the topic.
     TopicDeleted = 6,
-    /// An owner opened its partitions of a topic.
+    /// An owner opened its partitions of a topic, or took over its next description.
     PartitionsOpened = 7,
     /// An owner closed its partitions of a topic.
     PartitionsClosed = 8,
@@ -103,6 +104,8 @@ pub enum EntryKind {
     ProducerExpired = 10,
     /// An operator confirmed the wall clock after a jump.
     ClockConfirmed = 11,
+    /// Shard 0 began to alter the topic.
+    TopicAltering = 12,
 }
 
 impl EntryKind {
@@ -120,6 +123,7 @@ impl EntryKind {
             9 => Some(Self::ProducerIdsReserved),
             10 => Some(Self::ProducerExpired),
             11 => Some(Self::ClockConfirmed),
+            12 => Some(Self::TopicAltering),
             _ => None,
         }
     }
@@ -162,13 +166,14 @@ pub enum Control {
     },
     /// Shard 0 minted a topic; its owners are being asked to open it.
     TopicCreating(TopicDescriptor),
-    /// All owners opened the topic.
+    /// All owners opened the topic: its last description is in force.
     TopicLive(TopicId),
     /// The topic is not served any more; its owners are being asked to close it.
     TopicDeleting(TopicId),
     /// All owners closed the topic; its name is free, its id never is.
     TopicDeleted(TopicId),
-    /// The writing shard opened the partitions that the placement gives it.
+    /// The writing shard opened the partitions that the placement gives it and that it did not have open yet. The
+    /// description replaces the one before.
     PartitionsOpened(TopicDescriptor),
     /// The writing shard closed its partitions of the topic.
     PartitionsClosed {
@@ -196,6 +201,8 @@ pub enum Control {
         /// What it showed, Unix nanoseconds.
         realtime: Realtime,
     },
+    /// The topic is to have this description; its owners are being asked to take it over.
+    TopicAltering(TopicDescriptor),
 }
 
 /// The body of [`EntryKind::EpochStart`].
@@ -295,13 +302,16 @@ impl Control {
             Self::ProducerIdsReserved { .. } => EntryKind::ProducerIdsReserved,
             Self::ProducerExpired { .. } => EntryKind::ProducerExpired,
             Self::ClockConfirmed { .. } => EntryKind::ClockConfirmed,
+            Self::TopicAltering(_) => EntryKind::TopicAltering,
         }
     }
 
     fn body_bytes(&self) -> usize {
         match self {
             Self::EpochStart { .. } => size_of::<EpochStartBody>(),
-            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) => descriptor.encoded_bytes(),
+            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) | Self::TopicAltering(descriptor) => {
+                descriptor.encoded_bytes()
+            }
             Self::TopicLive(_) | Self::TopicDeleting(_) | Self::TopicDeleted(_) | Self::ClockConfirmed { .. } => 0,
             Self::PartitionsClosed { .. } | Self::ProducerIdsReserved { .. } => size_of::<U64>(),
             Self::ProducerExpired { .. } => size_of::<ProducerExpiredBody>(),
@@ -314,7 +324,9 @@ impl Control {
             Self::EpochStart { boot_time: time, .. } | Self::ClockConfirmed { realtime: time } => {
                 (TopicId(0), 0, *time)
             }
-            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) => (descriptor.id(), 0, Realtime(0)),
+            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) | Self::TopicAltering(descriptor) => {
+                (descriptor.id(), 0, Realtime(0))
+            }
             Self::TopicLive(topic)
             | Self::TopicDeleting(topic)
             | Self::TopicDeleted(topic)
@@ -334,7 +346,9 @@ impl Control {
                 };
                 out.put_slice(body.as_bytes());
             }
-            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) => descriptor.put(out),
+            Self::TopicCreating(descriptor) | Self::PartitionsOpened(descriptor) | Self::TopicAltering(descriptor) => {
+                descriptor.put(out);
+            }
             Self::TopicLive(_) | Self::TopicDeleting(_) | Self::TopicDeleted(_) | Self::ClockConfirmed { .. } => {}
             Self::PartitionsClosed { version: number, .. } | Self::ProducerIdsReserved { up_to: number } => {
                 out.put_u64_le(*number);

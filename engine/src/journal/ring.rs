@@ -81,6 +81,11 @@ impl Ring {
 
     /// Whether `more_bytes` can be placed and still leave what only control entries may use.
     pub fn has_room_for_capture(&self, more_bytes: usize) -> bool {
+        self.has_room_leaving(more_bytes, self.geometry.reserve_bytes())
+    }
+
+    /// Whether `more_bytes` can be placed and still leave `left_bytes`.
+    pub fn has_room_leaving(&self, more_bytes: usize, left_bytes: u64) -> bool {
         let more_bytes = more_bytes as u64;
         let file_bytes = self.geometry.file_bytes;
         let active_room = if self.active.is_some() { file_bytes - self.cursor_bytes } else { 0 };
@@ -92,7 +97,7 @@ impl Ring {
         } else {
             return false;
         };
-        left >= self.geometry.reserve_bytes()
+        left >= left_bytes
     }
 
     /// Whether blocks may be written into `file` now.

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::request::Reply;
 use super::{Refusal, Shard};
-use crate::format::batch;
+use crate::format::batch::{self, BatchInfo};
 use crate::format::control::{Control, Entry};
 use crate::journal::append::{AppendError, Purpose};
 use crate::limits::{PRODUCER_EXPIRY_COUNT_MAX, PRODUCER_IDLE_NS};
@@ -40,6 +40,10 @@ impl Shard {
                 };
             }
         }
+        // Behind admission: a retry of what was stored before the setting was lowered gets its original answer.
+        if let Some(refusal) = self.record_refusal(partition, &info) {
+            return self.refuse(id, refusal);
+        }
         let is_new_producer = info.producer.is_some_and(|stamp| !state.producers().knows(stamp.id));
         if is_new_producer && self.producer_count >= self.producer_count_max {
             return self.refuse(id, Refusal::ProducersFull(self.id));
@@ -65,6 +69,12 @@ impl Shard {
         let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);
         let reply = Reply::Captured { base_offset, append_time, duplicate: false };
         self.answer_when_durable(id, appended.sequence, reply);
+    }
+
+    fn record_refusal(&self, partition: PartitionId, info: &BatchInfo) -> Option<Refusal> {
+        let (bytes, max) =
+            (info.largest_record_bytes, self.owned.in_force(partition.topic)?.settings().record_bytes_max);
+        (bytes > max).then_some(Refusal::RecordTooLarge { bytes, max })
     }
 
     /// Gives a new producer identity.

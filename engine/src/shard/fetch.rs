@@ -146,7 +146,7 @@ impl Shard {
         if self.partitions.contains_key(&partition) {
             return Some(self.id);
         }
-        self.topic(partition.topic)?.shard_of(partition.index)
+        self.newest_topic(partition.topic)?.shard_of(partition.index)
     }
 
     /// More of a partition is durable, or it is gone: whoever waited for that is answered. A fetch by time waits on
@@ -187,8 +187,8 @@ impl Shard {
 
     /// A partition whose opening is durable.
     pub(super) fn visible_partition(&self, partition: PartitionId) -> Option<&Partition> {
-        self.owned.durable().topic(partition.topic)?;
-        self.partitions.get(&partition)
+        let is_open = self.owned.durable().topic(partition.topic)?.shard_of(partition.index) == Some(self.id);
+        self.partitions.get(&partition).filter(|_| is_open)
     }
 
     /// Why a partition is not served here.
@@ -196,7 +196,7 @@ impl Shard {
         let placed_on = |placement: &[crate::model::ShardId]| {
             usize::try_from(partition.index).ok().and_then(|index| placement.get(index)).copied()
         };
-        match self.topic(partition.topic).and_then(|topic| placed_on(topic.placement())) {
+        match self.newest_topic(partition.topic).and_then(|topic| placed_on(topic.placement())) {
             Some(owner) if owner != self.id => Refusal::NotOwner { partition, owner },
             _ => Refusal::UnknownPartition(partition),
         }

@@ -1,6 +1,6 @@
 //! Why a request was not done, as a numbered code with what the client must do.
 
-use crate::catalogue::TopicNameError;
+use crate::catalogue::{SettingOutOfBounds, TopicNameError};
 use crate::format::batch::BatchError;
 use crate::model::{Offset, PartitionId, ShardId, TopicId};
 use crate::producer::ProducerError;
@@ -63,11 +63,19 @@ pub enum Refusal {
     #[error("topic {0} is not known: refresh metadata")]
     UnknownTopic(TopicId),
     /// Only shard 0 changes the catalogue.
-    #[error("topics are created and deleted on shard 0: send it there")]
+    #[error("topics are created, altered and deleted on shard 0: send it there")]
     NotCoordinator,
     /// The batch cannot be stored.
     #[error("the batch was refused: {0}")]
     Batch(#[from] BatchError),
+    /// A record of the batch is larger than the topic takes. Of a compressed batch all bytes count as one record.
+    #[error("a record of {bytes} bytes, the topic takes {max} at most: send smaller ones, or alter the topic")]
+    RecordTooLarge {
+        /// The largest record.
+        bytes: u32,
+        /// The topic's setting.
+        max: u32,
+    },
     /// The producer's sequence forbids it.
     #[error("{0}")]
     Producer(#[from] ProducerError),
@@ -113,14 +121,19 @@ pub enum Refusal {
     /// There is a topic of this name.
     #[error("topic {0} has this name already")]
     NameTaken(TopicId),
-    /// The number of partitions is 0 or above the limit.
-    #[error("{asked} partitions: choose from 1 to {max}")]
+    /// The number of partitions is 0, fewer than the topic has, or above the limit.
+    #[error("{asked} partitions: choose from {least} to {most}, a topic never has fewer than it had")]
     PartitionCount {
         /// What was asked for.
         asked: u32,
+        /// The least there may be: as many as the topic has.
+        least: u32,
         /// The limit.
-        max: u32,
+        most: u32,
     },
+    /// A setting of a topic is out of its bounds.
+    #[error("{0}")]
+    TopicSetting(#[from] SettingOutOfBounds),
     /// The catalogue has no room.
     #[error("there are as many topics or partitions as the catalogue can keep: delete some")]
     CatalogueFull,
@@ -152,10 +165,12 @@ impl Refusal {
             Self::PartitionCount { .. } => 16,
             Self::CatalogueFull => 17,
             Self::StillWorking => 18,
+            Self::TopicSetting(_) => 19,
             Self::Batch(BatchError::Transactional) => 22,
             Self::Batch(BatchError::Checksum { .. }) => 23,
             Self::Batch(_) => 20,
             Self::OffsetOutOfRange { .. } => 21,
+            Self::RecordTooLarge { .. } => 24,
             Self::Damaged { .. } => 25,
             Self::ReadFailed { .. } => 26,
             Self::Producer(ProducerError::UnknownProducer { .. }) => 30,
@@ -194,6 +209,8 @@ impl Refusal {
             | Self::TopicName(_)
             | Self::NameTaken(_)
             | Self::PartitionCount { .. }
+            | Self::TopicSetting(_)
+            | Self::RecordTooLarge { .. }
             | Self::CatalogueFull
             | Self::Producer(
                 ProducerError::UnknownProducer { .. }

@@ -179,6 +179,7 @@ impl ShardState {
             | Control::TopicLive(_)
             | Control::TopicDeleting(_)
             | Control::TopicDeleted(_)
+            | Control::TopicAltering(_)
             | Control::PartitionsOpened(_)
             | Control::PartitionsClosed { .. } => unreachable!("these are records of the catalogue"),
         }
@@ -194,8 +195,9 @@ impl ShardState {
                 self.owned.apply(record).map_err(|error| error.to_string())?;
                 match record {
                     OwnedRecord::Opened(descriptor) => {
-                        let opened = descriptor.partitions_on(self.owned.shard());
-                        self.partitions.extend(opened.map(|id| (id, Partition::new(id))));
+                        for id in descriptor.partitions_on(self.owned.shard()) {
+                            self.partitions.entry(id).or_insert_with(|| Partition::new(id));
+                        }
                     }
                     OwnedRecord::Closed { topic, .. } => self.partitions.retain(|id, _| id.topic != *topic),
                 }

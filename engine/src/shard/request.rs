@@ -5,7 +5,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::refusal::Refusal;
-use crate::catalogue::{CatalogueMessage, TopicDescriptor};
+use crate::catalogue::{CatalogueMessage, TopicChange, TopicDescriptor, TopicSettings};
 use crate::format::manifest::EncodedManifest;
 use crate::format::superblock::Superblock;
 use crate::io::DiskError;
@@ -27,6 +27,15 @@ pub enum Request {
         name: String,
         /// Its partitions.
         partition_count: u32,
+        /// Its settings.
+        settings: TopicSettings,
+    },
+    /// Change a topic's settings or the number of its partitions. Shard 0 only.
+    AlterTopic {
+        /// The topic.
+        topic: TopicId,
+        /// What is to be changed.
+        change: TopicChange,
     },
     /// Delete a topic with everything in it. Shard 0 only.
     DeleteTopic {
@@ -141,6 +150,8 @@ pub struct PartitionStatus {
 pub enum Reply {
     /// The topic is live.
     TopicCreated(TopicDescriptor),
+    /// The topic has this description.
+    TopicAltered(TopicDescriptor),
     /// The topic is gone.
     TopicDeleted(TopicId),
     /// The live topics.

@@ -50,15 +50,19 @@ impl Shard {
         self.has_cuts = self.partitions.values().any(|partition| partition.cut_ahead().is_some());
     }
 
+    /// How long the topic keeps its records.
     fn retention_of(&self, topic: TopicId) -> Retention {
-        let _ = topic;
-        Retention::default()
+        let settings = self.owned.durable().topic(topic).map(|descriptor| *descriptor.settings());
+        settings.map_or(Retention::default(), |settings| Retention {
+            bytes: settings.retention_bytes,
+            ns: settings.retention_ns,
+        })
     }
 
     /// At which size a segment file of the topic is sealed.
     pub(super) fn segment_bytes_of(&self, topic: TopicId) -> u64 {
-        let _ = topic;
-        u64::MAX
+        let descriptor = self.owned.durable().topic(topic).or_else(|| self.owned.ahead().topic(topic));
+        descriptor.map_or(u64::MAX, |descriptor| descriptor.settings().segment_bytes)
     }
 
     /// Whether a segment file that begins at this time must be sealed, because only whole runs are cut by age.

@@ -1,5 +1,6 @@
 //! A shard as a pure state machine: events by hand, effects looked at, writes completed in any order.
 
+mod alterations;
 mod checkpoints;
 mod closing;
 mod failures;

@@ -1,67 +1,74 @@
 //! The shard's part in the catalogue: shard 0 coordinates, owners open and close, everybody holds copies.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::request::{Effect, Reply};
 use super::{Record, Refusal, Shard};
 use crate::catalogue::{
     CatalogueAction, CatalogueMessage, CatalogueRecord, CatalogueReply, Coordinator, OwnedAction, OwnedRecord,
-    OwnerState, TopicDescriptor,
+    TopicChange, TopicDescriptor, TopicSettings,
 };
-use crate::format::block::block_bytes;
 use crate::format::control::{Control, Entry};
-use crate::format::layout::Geometry;
 use crate::journal::append::Purpose;
-use crate::limits::{TOPIC_PARTITION_COUNT_MAX, UNIT_BYTES};
-use crate::model::{FileIndex, Now, RequestId, ShardId, TopicId};
+use crate::limits::TOPIC_PARTITION_COUNT_MAX;
+use crate::model::{Now, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
+
+mod room;
 
 impl Shard {
     /// Creates a topic, on shard 0.
-    pub(super) fn create_topic(&mut self, id: RequestId, name: &str, partition_count: u32, now: Now) {
-        let Some(mut coordinator) = self.coordinator.take() else {
-            return self.refuse(id, Refusal::NotCoordinator);
-        };
-        let refusal = match coordinator.ahead().plan_create(name, partition_count) {
-            Ok(record) if !self.journal.is_stopped() => self.create_refusal(coordinator.ahead(), &record),
-            Ok(_) | Err(_) => None,
-        };
-        let actions = match refusal {
-            Some(_) => Vec::new(),
-            None => coordinator.create(id, name, partition_count, now.monotonic),
-        };
-        self.coordinator = Some(coordinator);
-        match refusal {
-            Some(refusal) => self.refuse(id, refusal),
-            None => self.carry_out(actions),
-        }
+    pub(super) fn create_topic(
+        &mut self,
+        id: RequestId,
+        name: &str,
+        partition_count: u32,
+        settings: TopicSettings,
+        now: Now,
+    ) {
+        self.change_topic(id, |shard, coordinator| {
+            let planned = coordinator.ahead().plan_create(name, partition_count, settings).ok();
+            match planned.and_then(|record| shard.begin_refusal(coordinator.ahead(), &record)) {
+                Some(refusal) => Err(refusal),
+                None => Ok(coordinator.create(id, name, partition_count, settings, now.monotonic)),
+            }
+        });
     }
 
-    /// Why a topic that the table would take cannot be created.
-    fn create_refusal(&self, table: &OwnerState, record: &CatalogueRecord) -> Option<Refusal> {
-        let CatalogueRecord::Creating(descriptor) = record else { return None };
-        if !has_room_for_topic(table, self.geometry(), descriptor) {
-            Some(Refusal::CatalogueFull)
-        } else if self.has_room_for_creation(descriptor) {
-            None
-        } else {
-            Some(Refusal::JournalFull(self.id))
-        }
+    /// Alters a topic, on shard 0.
+    pub(super) fn alter_topic(&mut self, id: RequestId, topic: TopicId, change: &TopicChange, now: Now) {
+        self.change_topic(id, |shard, coordinator| {
+            let planned = coordinator.ahead().plan_alter(topic, change).ok().flatten();
+            match planned.and_then(|record| shard.begin_refusal(coordinator.ahead(), &record)) {
+                Some(refusal) => Err(refusal),
+                None => Ok(coordinator.alter(id, topic, change, now.monotonic)),
+            }
+        });
     }
 
     /// Deletes a topic, on shard 0.
     pub(super) fn delete_topic(&mut self, id: RequestId, topic: TopicId, now: Now) {
+        self.change_topic(id, |shard, coordinator| {
+            if !shard.journal.is_stopped() && !shard.has_room_for_deletion(coordinator, topic) {
+                return Err(Refusal::JournalFull(shard.id));
+            }
+            Ok(coordinator.delete(id, topic, now.monotonic))
+        });
+    }
+
+    /// Lets the coordinator decide, if there is one here and there is room for what it begins.
+    fn change_topic(
+        &mut self,
+        id: RequestId,
+        decide: impl FnOnce(&Self, &mut Coordinator) -> Result<Vec<CatalogueAction>, Refusal>,
+    ) {
         let Some(mut coordinator) = self.coordinator.take() else {
             return self.refuse(id, Refusal::NotCoordinator);
         };
-        if !self.journal.is_stopped() && !self.has_room_for_deletion(&coordinator, topic) {
-            self.coordinator = Some(coordinator);
-            return self.refuse(id, Refusal::JournalFull(self.id));
-        }
-        self.deleting.insert(id, topic);
-        let actions = coordinator.delete(id, topic, now.monotonic);
+        let decided = decide(self, &mut coordinator);
         self.coordinator = Some(coordinator);
-        self.carry_out(actions);
+        match decided {
+            Ok(actions) => self.carry_out(actions),
+            Err(refusal) => self.refuse(id, refusal),
+        }
     }
 
     /// Lists the live topics.
@@ -79,11 +86,21 @@ impl Shard {
         self.answer(id, reply);
     }
 
-    /// A topic as far as this shard knows.
+    /// A topic as far as this shard knows: by the description in force, if it knows that.
     pub(super) fn topic(&self, topic: TopicId) -> Option<&TopicDescriptor> {
-        let own = self.owned.durable().topic(topic).or_else(|| self.copies.topic(topic));
+        self.descriptions(topic).next()
+    }
+
+    /// The newest description of a topic that this shard knows. It may not be in force yet, and says best where a
+    /// partition is.
+    pub(super) fn newest_topic(&self, topic: TopicId) -> Option<&TopicDescriptor> {
+        self.descriptions(topic).max_by_key(|descriptor| descriptor.revision())
+    }
+
+    fn descriptions(&self, topic: TopicId) -> impl Iterator<Item = &TopicDescriptor> {
         let table = self.coordinator.as_ref().and_then(|coordinator| coordinator.durable().topic(topic));
-        own.or_else(|| table.map(|topic| &topic.descriptor))
+        let in_force = table.map(|topic| &topic.descriptor);
+        [in_force, self.copies.topic(topic), self.owned.durable().topic(topic)].into_iter().flatten()
     }
 
     /// Takes a message from a shard.
@@ -91,12 +108,7 @@ impl Shard {
         if let CatalogueMessage::Open { .. } | CatalogueMessage::Close { .. } = message {
             return self.owner_message(message);
         }
-        let has_room = match message {
-            CatalogueMessage::Opened { .. } => self.has_room_beside_reserve(UNIT_BYTES),
-            CatalogueMessage::Closed { .. } => self.has_room(UNIT_BYTES),
-            _ => true,
-        };
-        if !has_room {
+        if !self.has_room_to_end_change(message) {
             return;
         }
         self.copies.message(message, now.monotonic);
@@ -134,8 +146,7 @@ impl Shard {
                 CatalogueAction::Append(record) => self.append_record(Record::Catalogue(record)),
                 CatalogueAction::Send { to, message } => self.effects.push(Effect::Send { to, message }),
                 CatalogueAction::Reply { request, reply } => {
-                    let topic = self.deleting.remove(&request);
-                    let reply = self.catalogue_reply(reply, topic);
+                    let reply = self.catalogue_reply(reply);
                     self.answer(request, reply);
                 }
             }
@@ -159,15 +170,7 @@ impl Shard {
     }
 
     fn owner_message(&mut self, message: &CatalogueMessage) {
-        let ahead = self.owned.ahead();
-        let has_room = match message {
-            CatalogueMessage::Open { descriptor, .. } if ahead.topic(descriptor.id()).is_none() => {
-                self.has_room_for_creation(descriptor)
-            }
-            CatalogueMessage::Close { topic, .. } if ahead.topic(*topic).is_some() => self.has_room_to_close(*topic),
-            _ => true,
-        };
-        if !has_room {
+        if !self.has_room_as_owner(message) {
             return;
         }
         let action = match message {
@@ -179,7 +182,7 @@ impl Shard {
             OwnedAction::Append(record) => {
                 if let OwnedRecord::Opened(descriptor) = &record {
                     for id in descriptor.partitions_on(self.id) {
-                        self.partitions.insert(id, Partition::new(id));
+                        self.partitions.entry(id).or_insert_with(|| Partition::new(id));
                     }
                 }
                 self.append_record(Record::Owned(record));
@@ -197,85 +200,25 @@ impl Shard {
         self.records.push_back((appended.sequence, record));
     }
 
-    /// Whether the records of a creation can be taken and leave the reserve to deletions.
-    fn has_room_for_creation(&self, topic: &TopicDescriptor) -> bool {
-        let record = Record::Catalogue(CatalogueRecord::Creating(topic.clone()));
-        let described_bytes = block_bytes(record.entry().encoded_bytes());
-        self.has_room_beside_reserve(2 * described_bytes + UNIT_BYTES)
-    }
-
-    /// Whether the records of another deletion can be taken, beside what deletions under way still need. Creations take
-    /// nothing of the reserve, so one that waits for room keeps no deletion waiting. One that frees no file leaves room
-    /// for one that does: otherwise the deletions of a few small topics would use up the reserve, and on a full journal
-    /// nothing could be deleted ever again.
-    fn has_room_for_deletion(&self, coordinator: &Coordinator, topic: TopicId) -> bool {
-        const RECORDS: usize = 3;
-        const RECORDS_LEFT: usize = 2;
-        let needed = |deletion_count: usize| RECORDS + RECORDS_LEFT * deletion_count;
-        let count = coordinator.deletion_count();
-        self.has_room((needed(count + 1) + RECORDS_LEFT) * UNIT_BYTES)
-            || self.has_room(needed(count) * UNIT_BYTES) && self.may_use_last_room(topic)
-    }
-
-    /// Whether an owner can note that a topic is closed. Shard 0 has seen to that when it admitted the deletion.
-    fn has_room_to_close(&self, topic: TopicId) -> bool {
-        self.has_room(2 * UNIT_BYTES)
-            || self.has_room(UNIT_BYTES) && (self.coordinator.is_some() || self.may_use_last_room(topic))
-    }
-
-    /// Whether the deletion of this topic alone frees a file, or that of no topic does.
-    fn may_use_last_room(&self, topic: TopicId) -> bool {
-        let mut topics_by_file: BTreeMap<FileIndex, BTreeSet<TopicId>> = BTreeMap::new();
-        for (id, partition) in &self.partitions {
-            for file in partition.ring_files() {
-                topics_by_file.entry(*file).or_default().insert(id.topic);
-            }
-        }
-        let sealed = self.journal.ring().sealed_files().filter_map(|file| topics_by_file.get(&file));
-        let mut alone = sealed.filter(|topics| topics.len() == 1).flatten().peekable();
-        alone.peek().is_none() || alone.any(|other| *other == topic)
-    }
-
-    fn has_room(&self, bytes: usize) -> bool {
-        !self.journal.is_stopped() && self.journal.ring().has_room(bytes)
-    }
-
-    fn has_room_beside_reserve(&self, bytes: usize) -> bool {
-        !self.journal.is_stopped() && self.journal.ring().has_room_for_capture(bytes)
-    }
-
-    fn catalogue_reply(&self, reply: CatalogueReply, topic: Option<TopicId>) -> Reply {
-        let topic = topic.unwrap_or_default();
+    fn catalogue_reply(&self, reply: CatalogueReply) -> Reply {
         Reply::Refused(match reply {
             CatalogueReply::Created(descriptor) => return Reply::TopicCreated(descriptor),
+            CatalogueReply::Altered(descriptor) => return Reply::TopicAltered(descriptor),
             CatalogueReply::Deleted(topic) => return Reply::TopicDeleted(topic),
             CatalogueReply::NameTaken { topic } => Refusal::NameTaken(topic),
             CatalogueReply::InvalidName(error) => Refusal::TopicName(error),
-            CatalogueReply::InvalidPartitionCount { partition_count } => {
-                Refusal::PartitionCount { asked: partition_count, max: TOPIC_PARTITION_COUNT_MAX }
+            CatalogueReply::InvalidPartitionCount { asked, least } => {
+                Refusal::PartitionCount { asked, least, most: TOPIC_PARTITION_COUNT_MAX }
             }
-            CatalogueReply::TooManyTopics => Refusal::CatalogueFull,
-            CatalogueReply::NotFound => Refusal::UnknownTopic(topic),
+            CatalogueReply::InvalidSetting(error) => Refusal::TopicSetting(error),
+            CatalogueReply::TooManyTopics | CatalogueReply::TooManyRevisions => Refusal::CatalogueFull,
+            CatalogueReply::NotFound(topic) => Refusal::UnknownTopic(topic),
             CatalogueReply::Busy => Refusal::Busy(self.id),
             CatalogueReply::StillWorking => Refusal::StillWorking,
             CatalogueReply::OutcomeUnknown => Refusal::OutcomeUnknown(self.id),
             CatalogueReply::Unavailable => Refusal::ShardUnavailable(self.id),
         })
     }
-}
-
-/// Whether the table of shard 0, and what an owner of every partition keeps, fill at most half a manifest with one
-/// more topic. The other half belongs to producers.
-fn has_room_for_topic(table: &OwnerState, geometry: Geometry, topic: &TopicDescriptor) -> bool {
-    const TOPIC_BYTES: usize = size_of::<u64>() + size_of::<u8>();
-    const PARTITION_BYTES: usize = Partition::ENCODED_BYTES + size_of::<u32>();
-    let mut encoded = Vec::new();
-    table.encode(&mut encoded);
-    let known_count: usize = table.topics().map(|topic| topic.descriptor.partition_count() as usize).sum();
-    let partition_count = known_count + topic.partition_count() as usize;
-    let catalogue_bytes = encoded.len() + TOPIC_BYTES + topic.encoded_bytes();
-    let needed_bytes = UNIT_BYTES + 2 * catalogue_bytes + partition_count * PARTITION_BYTES;
-    needed_bytes as u64 <= geometry.manifest_bytes / 2
 }
 
 impl Record {

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::{Offset, Realtime};
+
+use crate::protocol::{PartitionDescription, TopicDescription};
 
 /// How a client finds its server.
 #[derive(Clone, Debug)]
@@ -16,6 +19,9 @@ pub struct ClientSettings {
     pub connect_timeout: Duration,
     /// How long one request may take, repetitions included.
     pub request_timeout: Duration,
+    /// How old what is known of the topics may become while there are producers or consumers, before it is asked for
+    /// anew: so long it may take until they use partitions that were added.
+    pub metadata_age_max: Duration,
 }
 
 /// How a producer gathers, sends and repeats.
@@ -44,7 +50,7 @@ pub struct ProducerSettings {
 pub struct ConsumerSettings {
     /// The topic's name.
     pub topic: String,
-    /// Its partitions; all of them if not given.
+    /// Its partitions; all of them if not given, also those that are added to the topic later, from their beginning.
     pub partitions: Option<Vec<u32>>,
     /// Where every partition begins.
     pub start: Start,
@@ -65,6 +71,26 @@ pub enum Start {
     Offset(Offset),
     /// At the first batch that was appended at this time or later.
     Time(Realtime),
+}
+
+/// A topic as it is after an alteration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlteredTopic {
+    /// The topic.
+    pub topic: TopicDescription,
+    /// Its settings.
+    pub settings: TopicSettings,
+}
+
+/// A topic and how its partitions are doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DescribedTopic {
+    /// The topic.
+    pub topic: TopicDescription,
+    /// Its settings.
+    pub settings: TopicSettings,
+    /// Its partitions, in the order of their indices.
+    pub partitions: Vec<PartitionDescription>,
 }
 
 /// A record to send.
@@ -105,6 +131,7 @@ impl ClientSettings {
             name: format!("florin-client/{}", env!("CARGO_PKG_VERSION")),
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
+            metadata_age_max: Duration::from_secs(60),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use florin_engine::catalogue::TopicDescriptor;
+use florin_engine::catalogue::{TopicDescriptor, TopicSettings};
 use florin_engine::model::ShardId;
 use florin_engine::shard::{PartitionStatus, Reply};
 
@@ -14,6 +14,7 @@ use crate::server::core::Pending;
 /// The parts that are there.
 pub struct Gather<S> {
     topic: TopicDescription,
+    settings: TopicSettings,
     partitions: RefCell<Vec<PartitionDescription>>,
     missing: Cell<usize>,
     pending: RefCell<Option<Pending<S>>>,
@@ -31,6 +32,7 @@ impl<S> Gather<S> {
         };
         Self {
             topic: description(topic),
+            settings: *topic.settings(),
             partitions: RefCell::new((0..).zip(topic.placement()).map(unknown).collect()),
             missing: Cell::new(missing),
             pending: RefCell::new(Some(pending)),
@@ -54,7 +56,7 @@ impl<S> Gather<S> {
         }
         let pending = self.pending.take().expect("the last part comes once");
         let (topic, partitions) = (self.topic.clone(), self.partitions.take());
-        Some((pending, Response::TopicDescribed { topic, partitions }))
+        Some((pending, Response::TopicDescribed { topic, settings: self.settings, partitions }))
     }
 
     fn fill_in(&self, shard: ShardId, status: &PartitionStatus) {

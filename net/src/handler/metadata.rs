@@ -28,6 +28,7 @@ pub(super) fn description(topic: &TopicDescriptor) -> TopicDescription {
     TopicDescription {
         id: topic.id(),
         name: topic.name().to_owned(),
+        revision: topic.revision(),
         placement: topic.placement().iter().map(|shard| shard.0).collect(),
     }
 }

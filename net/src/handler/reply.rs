@@ -20,6 +20,9 @@ pub fn respond<N: Network>(core: &Core<N>, pending: &Pending<N::Stream>, reply: 
         Reply::Offset(offset) => Response::Offset(offset),
         Reply::Producer { id, epoch } => Response::Producer { id, epoch },
         Reply::TopicCreated(topic) => Response::TopicCreated(description(&topic)),
+        Reply::TopicAltered(topic) => {
+            Response::TopicAltered { topic: description(&topic), settings: *topic.settings() }
+        }
         Reply::TopicDeleted(topic) => Response::TopicDeleted(topic),
         Reply::Topics { complete, topics } => {
             let query = pending.query.as_ref().expect("topics were asked for by a query");

@@ -1,8 +1,8 @@
-//! Topics created, deleted and described.
+//! Topics created, altered, deleted and described.
 
 use std::rc::Rc;
 
-use florin_engine::catalogue::COORDINATOR;
+use florin_engine::catalogue::{COORDINATOR, TopicChange, TopicSettings};
 use florin_engine::model::{ShardId, TopicId};
 use florin_engine::shard::{Refusal, Request};
 
@@ -12,8 +12,19 @@ use crate::protocol::{ErrorResponse, PartitionDescription, Response};
 use crate::server::core::{Core, Pending, Waiter};
 
 /// Asks shard 0 for a new topic.
-pub(super) fn create<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, name: String, partition_count: u32) {
-    ask_coordinator(core, pending, Request::CreateTopic { name, partition_count });
+pub(super) fn create<N: Network>(
+    core: &Core<N>,
+    pending: Pending<N::Stream>,
+    name: String,
+    partition_count: u32,
+    settings: TopicSettings,
+) {
+    ask_coordinator(core, pending, Request::CreateTopic { name, partition_count, settings });
+}
+
+/// Asks shard 0 to alter a topic.
+pub(super) fn alter<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, topic: TopicId, change: TopicChange) {
+    ask_coordinator(core, pending, Request::AlterTopic { topic, change });
 }
 
 /// Asks shard 0 to delete a topic.

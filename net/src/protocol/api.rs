@@ -25,6 +25,8 @@ pub enum Api {
     DescribeShards,
     /// The wall clock is right although it jumped.
     ConfirmClock,
+    /// Change the settings of a topic, or add partitions.
+    AlterTopic,
 }
 
 /// The versions of one api that a server speaks.
@@ -39,7 +41,7 @@ pub struct ApiVersions {
 }
 
 /// Every api that this build knows, in the order of their numbers.
-pub const APIS: [Api; 11] = [
+pub const APIS: [Api; 12] = [
     Api::Negotiate,
     Api::Metadata,
     Api::CreateTopic,
@@ -51,6 +53,7 @@ pub const APIS: [Api; 11] = [
     Api::ListOffsets,
     Api::DescribeShards,
     Api::ConfirmClock,
+    Api::AlterTopic,
 ];
 
 /// What this build speaks.
@@ -80,6 +83,7 @@ impl Api {
             Self::ListOffsets => 8,
             Self::DescribeShards => 9,
             Self::ConfirmClock => 10,
+            Self::AlterTopic => 11,
         }
     }
 
@@ -113,6 +117,7 @@ impl Api {
             Self::ListOffsets => "list_offsets",
             Self::DescribeShards => "describe_shards",
             Self::ConfirmClock => "confirm_clock",
+            Self::AlterTopic => "alter_topic",
         }
     }
 }

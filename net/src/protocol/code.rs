@@ -75,7 +75,7 @@ const fn row(code: u16, name: &'static str, action: Action, meaning: &'static st
 
 /// Every code but success, in the order of their numbers.
 #[rustfmt::skip]
-pub const CODES: [CodeRow; 41] = [
+pub const CODES: [CodeRow; 43] = [
     row(1, "starting", Action::Retry, "the shard is recovering"),
     row(2, "stopping", Action::Retry, "the shard is shutting down"),
     row(3, "shard_unavailable", Action::Retry, "the shard takes nothing new until an operator has looked at its disk"),
@@ -89,13 +89,15 @@ pub const CODES: [CodeRow; 41] = [
     row(13, "not_coordinator", Action::Refresh, "only shard 0 changes the catalogue"),
     row(14, "topic_name", Action::FixRequest, "the topic's name breaks a rule"),
     row(15, "name_taken", Action::FixRequest, "a topic has this name already"),
-    row(16, "partition_count", Action::FixRequest, "the number of partitions is 0 or above the limit"),
+    row(16, "partition_count", Action::FixRequest, "the number of partitions is 0, fewer than the topic has, or above the limit"),
     row(17, "catalogue_full", Action::FixRequest, "there are as many topics or partitions as fit"),
     row(18, "still_working", Action::Retry, "the change is under way and goes on"),
+    row(19, "topic_setting", Action::FixRequest, "a setting of the topic is out of its bounds"),
     row(20, "batch", Action::FixRequest, "the batch breaks a rule"),
     row(21, "offset_out_of_range", Action::FixRequest, "the offset does not exist"),
     row(22, "unsupported", Action::FixRequest, "the batch needs transactions, which are not offered"),
     row(23, "batch_checksum", Action::Retry, "the batch was damaged on the way"),
+    row(24, "record_too_large", Action::FixRequest, "a record is larger than its topic takes"),
     row(25, "damaged", Action::Fatal, "what is stored at these offsets is damaged, an operator must look at the directory"),
     row(26, "read_failed", Action::Retry, "a segment file could not be opened"),
     row(30, "unknown_producer", Action::FixRequest, "the producer is not known and the batch is not its first"),

@@ -1,6 +1,7 @@
 //! Requests as values, and their heads as bytes.
 
 use bytes::{BufMut, BytesMut};
+use florin_engine::catalogue::{TopicChange, TopicSettings};
 use florin_engine::limits::{BATCH_BYTES_MAX, TOPIC_NAME_BYTES_MAX};
 use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
 use thiserror::Error;
@@ -8,6 +9,7 @@ use thiserror::Error;
 use super::api::Api;
 use super::field::{FieldError, FieldReader, cut_text, put_count, put_text};
 use super::frame::{FRAME_HEADER_BYTES, Frame, Kind, put_frame};
+use super::settings::{change, put_change, put_settings, settings};
 use crate::limits::{ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, METADATA_NAMES_MAX, REQUEST_BYTES_MAX};
 
 /// The first bytes of every negotiation: whoever sends them means Florin.
@@ -65,6 +67,8 @@ pub enum Request {
         name: String,
         /// Its partitions.
         partition_count: u32,
+        /// Its settings. A retention of 0 is sent as none.
+        settings: TopicSettings,
     },
     /// [`Api::DeleteTopic`].
     DeleteTopic {
@@ -107,6 +111,13 @@ pub enum Request {
     DescribeShards,
     /// [`Api::ConfirmClock`]: of the shard whose port this is sent to.
     ConfirmClock,
+    /// [`Api::AlterTopic`].
+    AlterTopic {
+        /// The topic.
+        topic: TopicId,
+        /// What is to be changed. A retention of 0 is sent as none.
+        change: TopicChange,
+    },
 }
 
 /// Why a frame is no request that can be carried out. The connection goes on.
@@ -154,6 +165,7 @@ impl Request {
             Self::ListOffsets { .. } => Api::ListOffsets,
             Self::DescribeShards => Api::DescribeShards,
             Self::ConfirmClock => Api::ConfirmClock,
+            Self::AlterTopic { .. } => Api::AlterTopic,
         }
     }
 
@@ -182,8 +194,9 @@ impl Request {
                 put_count(out, names.len());
                 names.iter().for_each(|name| put_text(out, cut_text(name, ASKED_NAME_BYTES_MAX)));
             }
-            Self::CreateTopic { name, partition_count } => {
+            Self::CreateTopic { name, partition_count, settings } => {
                 out.put_u32_le(*partition_count);
+                put_settings(out, settings);
                 put_text(out, cut_text(name, ASKED_NAME_BYTES_MAX));
             }
             Self::DeleteTopic { topic } | Self::DescribeTopic { topic } => out.put_u64_le(topic.0),
@@ -199,6 +212,10 @@ impl Request {
                 };
                 out.put_u8(kind);
                 out.put_u64_le(value);
+            }
+            Self::AlterTopic { topic, change } => {
+                out.put_u64_le(topic.0);
+                put_change(out, change);
             }
             Self::ListOffsets { partition, at } => {
                 put_partition(out, *partition);
@@ -247,9 +264,10 @@ impl Request {
                 Self::Metadata { from, names: names.collect::<Result<_, _>>()? }
             }
             Api::CreateTopic => {
-                let partition_count = reader.u32("partition_count")?;
+                let (partition_count, settings) = (reader.u32("partition_count")?, settings(&mut reader)?);
                 // What a name may be is for the catalogue to say, with its own code.
-                Self::CreateTopic { partition_count, name: reader.text("name", ASKED_NAME_BYTES_MAX)?.to_owned() }
+                let name = reader.text("name", ASKED_NAME_BYTES_MAX)?.to_owned();
+                Self::CreateTopic { partition_count, settings, name }
             }
             Api::DeleteTopic => Self::DeleteTopic { topic: TopicId(reader.u64("topic")?) },
             Api::DescribeTopic => Self::DescribeTopic { topic: TopicId(reader.u64("topic")?) },
@@ -278,6 +296,7 @@ impl Request {
             }
             Api::DescribeShards => Self::DescribeShards,
             Api::ConfirmClock => Self::ConfirmClock,
+            Api::AlterTopic => Self::AlterTopic { topic: TopicId(reader.u64("topic")?), change: change(&mut reader)? },
         };
         reader.end()?;
         Ok(request)

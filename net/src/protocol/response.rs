@@ -1,6 +1,7 @@
 //! Responses as values, and their heads as bytes.
 
 use bytes::Bytes;
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::shard::Action;
 use thiserror::Error;
@@ -58,6 +59,8 @@ pub struct TopicDescription {
     pub id: TopicId,
     /// Its name.
     pub name: String,
+    /// How often it was altered, counted from 1 on: of two descriptions the higher one is newer.
+    pub revision: u32,
     /// The shard of each partition.
     pub placement: Vec<u16>,
 }
@@ -196,6 +199,8 @@ pub enum Response {
     TopicDescribed {
         /// The topic.
         topic: TopicDescription,
+        /// Its settings.
+        settings: TopicSettings,
         /// Its partitions, in the order of their indices.
         partitions: Vec<PartitionDescription>,
     },
@@ -223,6 +228,13 @@ pub enum Response {
     Shards(Vec<ShardDescription>),
     /// To [`Api::ConfirmClock`].
     ClockConfirmed,
+    /// To [`Api::AlterTopic`]: the topic is so.
+    TopicAltered {
+        /// The topic.
+        topic: TopicDescription,
+        /// Its settings.
+        settings: TopicSettings,
+    },
     /// To any request, or to none with correlation 0: then the connection is closed.
     Error(ErrorResponse),
 }

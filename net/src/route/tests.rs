@@ -118,8 +118,11 @@ fn a_lane_has_room_for_the_requests_their_cancellations_and_the_answers_of_both_
 #[test]
 fn messages_of_the_catalogue_are_dropped_when_there_are_too_many_and_leave_requests_their_room() {
     let (first, second) = pair();
-    let message =
-        || Message { from: ShardId(0), to: ShardId(1), message: CatalogueMessage::Opened { topic: TopicId(1) } };
+    let message = || Message {
+        from: ShardId(0),
+        to: ShardId(1),
+        message: CatalogueMessage::Opened { topic: TopicId(1), revision: 1 },
+    };
     for _ in 0..MESSAGES_PER_PAIR_MAX {
         assert!(first.send(1, message()));
     }

@@ -17,7 +17,7 @@ struct Canary {
     edits: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const CANARIES: [Canary; 9] = [
+const CANARIES: [Canary; 18] = [
     Canary {
         name: "an ack leaves before its block is durable",
         edits: &[(
@@ -89,6 +89,73 @@ const CANARIES: [Canary; 9] = [
             "shard/checkpointing.rs",
             "self.partitions[&id].producers().encode(&mut out);",
             "crate::producer::ProducerTable::default().encode(&mut out);",
+        )],
+    },
+    Canary {
+        name: "a topic is shown as altered before its owners have taken it over",
+        edits: &[(
+            "catalogue/owner.rs",
+            "live.map(|(_, topic)| &topic.descriptor)",
+            "live.map(|(_, topic)| topic.wanted())",
+        )],
+    },
+    Canary {
+        name: "a superblock counts when the newest copy alone has it",
+        edits: &[(
+            "journal/write.rs",
+            "        self.write_copy(superblock, first.other()).await\n",
+            "        Ok(())\n",
+        )],
+    },
+    Canary {
+        name: "a manifest names a segment file before its name is durable",
+        edits: &[("segment/write.rs", "if plan.files.iter().any(|file| file.is_new)", "if plan.files.is_empty()")],
+    },
+    Canary {
+        name: "a segment file counts before it is synced",
+        edits: &[("segment/write.rs", "    file.sync().await?;\n    Ok(index_bytes)\n", "    Ok(index_bytes)\n")],
+    },
+    Canary {
+        name: "a segment file is removed while a superblock names it",
+        edits: &[("segment/table.rs", "&& entry.pin_count == 0 && !entry.named &&", "&& entry.pin_count == 0 &&")],
+    },
+    Canary {
+        name: "an index is misaligned, as a torn tail would leave it",
+        edits: &[(
+            "segment/write.rs",
+            "    entries.extend(new);\n",
+            "    entries.extend(new.into_iter().map(|entry| IndexEntry { extent_bytes: 4096, ..entry }));\n",
+        )],
+    },
+    Canary {
+        name: "padding is served as data",
+        edits: &[
+            (
+                "format/extent.rs",
+                "let batch = bytes.slice(at..end);",
+                "let batch = bytes.slice(at..if next_offset == head.next_offset { total } else { end });",
+            ),
+            (
+                "format/extent.rs",
+                "match check_batch(&batch, base_offset, next_offset, entry.crc.get()) {",
+                "match Ok::<(), String>(()) {",
+            ),
+        ],
+    },
+    Canary {
+        name: "a cut is shown before its checkpoint is in force",
+        edits: &[(
+            "partition.rs",
+            "    pub fn start_offset(&self) -> Offset {\n        self.start_offset\n",
+            "    pub fn start_offset(&self) -> Offset {\n        self.cut_ahead.map_or(self.start_offset, |cut| self.start_offset.max(cut.to))\n",
+        )],
+    },
+    Canary {
+        name: "records go before they were kept for as long as they must be",
+        edits: &[(
+            "partition/retention.rs",
+            "let aged = retention.ns.is_some_and(|ns| now.since_ns(piece.append_time) >= ns);",
+            "let aged = retention.ns.is_some_and(|ns| now.since_ns(piece.append_time) >= ns / 4);",
         )],
     },
 ];

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use florin_engine::catalogue::TopicDescriptor;
+use florin_engine::catalogue::{TopicDescriptor, TopicSettings};
 use florin_engine::io::Runtime;
 use florin_engine::model::ShardId;
 use florin_engine::shard::open::{OpenReport, OpenSettings, open_shard, read_identity};
@@ -251,7 +251,11 @@ async fn find_topic<R: Runtime>(context: &ShardContext<R>) -> Result<Option<Topi
 }
 
 async fn create_topic<R: Runtime>(context: &ShardContext<R>) -> Result<(), String> {
-    let request = Request::CreateTopic { name: TOPIC_NAME.to_owned(), partition_count: PARTITION_COUNT };
+    let request = Request::CreateTopic {
+        name: TOPIC_NAME.to_owned(),
+        partition_count: PARTITION_COUNT,
+        settings: TopicSettings::default(),
+    };
     match context.client.ask(request).await {
         Reply::TopicCreated(_) => Ok(()),
         Reply::Refused(Refusal::StillWorking | Refusal::NameTaken(_) | Refusal::Busy(_) | Refusal::Stopping(_)) => {

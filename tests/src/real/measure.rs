@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bytes::BytesMut;
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
 use florin_engine::format::layout::Geometry;
 use florin_engine::io::glommio::{GlommioRuntime, ShardExecutor};
@@ -130,7 +131,11 @@ async fn captures(runtime: GlommioRuntime, path: PathBuf, producers: usize, bloc
     while !client.status().serving {
         runtime.sleep(PAUSE_NS).await;
     }
-    let create = Request::CreateTopic { name: "payments".to_owned(), partition_count: PARTITION_COUNT };
+    let create = Request::CreateTopic {
+        name: "payments".to_owned(),
+        partition_count: PARTITION_COUNT,
+        settings: TopicSettings::default(),
+    };
     let Reply::TopicCreated(topic) = client.ask(create).await else { return Err("no topic".to_owned()) };
     let meter = Rc::new(Meter::default());
     let partitions: Vec<_> = topic.partitions_on(ShardId(0)).collect();

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::PartitionId;
 use florin_net::client::{
     Client, ClientSettings, Consumer, ConsumerSettings, Delivery, Producer, ProducerSettings, Receipt, Record,
@@ -68,7 +69,8 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
     let begin = || Server::start(&start).map_err(|ended| format!("not started: {}", ended.log));
     let mut server = Some(begin()?);
     let client = connect(&address)?;
-    let topic = client.create_topic(TOPIC, PARTITION_COUNT).map_err(|error| error.to_string())?;
+    let topic =
+        client.create_topic(TOPIC, PARTITION_COUNT, TopicSettings::default()).map_err(|error| error.to_string())?;
     let producers: Vec<_> =
         DELIVERY_TIMEOUTS.iter().map(|timeout| producer(&client, *timeout)).collect::<Result<_, _>>()?;
     let consumer = client.consumer(ConsumerSettings::new(TOPIC)).map_err(|error| error.to_string())?;

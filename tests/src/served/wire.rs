@@ -6,6 +6,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::{self, BatchBuilder, HEADERS_NONE, RecordWalk};
 use florin_engine::model::{Offset, PartitionId};
 use florin_net::limits::RESPONSE_BYTES_MAX;
@@ -184,7 +185,11 @@ impl Wire {
 
     /// A new topic.
     pub fn create_topic(&mut self, name: &str, partition_count: u32) -> Result<TopicDescription, WireError> {
-        match self.ask(&Request::CreateTopic { name: name.to_owned(), partition_count })? {
+        match self.ask(&Request::CreateTopic {
+            name: name.to_owned(),
+            partition_count,
+            settings: TopicSettings::default(),
+        })? {
             Response::TopicCreated(topic) => Ok(topic),
             other => Err(unexpected(&other)),
         }

@@ -51,6 +51,13 @@ impl World {
         self.device.inject(Injection { operation, path_contains: path, skip_count, fault });
     }
 
+    /// The disk has no room for more than a few units, or as much as anybody wants.
+    pub(super) fn change_disk_space(&mut self) {
+        const UNIT: u64 = 4096;
+        let spare = [None, Some(0), Some(4 * UNIT), Some(40 * UNIT)][self.faults.random_range(0..4)];
+        self.device.set_capacity_bytes(spare.map(|spare| self.device.used_bytes() + spare));
+    }
+
     /// A journal or superblock write that failed must have stopped its shard.
     pub(super) fn check_failed_writes(&mut self) -> Checked {
         if self.watched.is_empty() {

@@ -71,19 +71,96 @@ pub struct PartitionFacts {
     pub batches: BTreeMap<u64, u64>,
     /// Offsets below exist: somebody was told so.
     pub end: u64,
+    /// Offsets below are gone by retention: somebody was told so.
+    pub start: u64,
 }
+
+/// The largest record that a topic was sure to take when a batch was sent, and how often somebody had asked for an
+/// alteration.
+pub type SureLimit = (u32, u64);
 
 /// What is known of a topic.
 #[derive(Clone, Debug)]
 pub struct TopicFacts {
-    /// Its name and placement.
+    /// Its newest description that was shown.
     pub descriptor: TopicDescriptor,
+    /// All that were shown, by their revisions.
+    pub shown: BTreeMap<u32, TopicDescriptor>,
+    /// Limits of records that it may have had.
+    pub limits: BTreeSet<u32>,
+    /// The shortest time, in nanoseconds, for which it may ever have had to keep records.
+    pub retention_ns_min: Option<u64>,
+    /// It may ever have had to keep only so many bytes.
+    pub has_retention_bytes: bool,
+    /// Requests to alter it.
+    pub alteration_count: u64,
+    /// Those of them that may still have an effect that nobody was told of.
+    pub alterations_open: u64,
     /// Somebody asked to delete it.
     pub may_be_deleted: bool,
     /// Requests to delete it that were not refused before they began.
     pub deletions_open: u32,
     /// Somebody was told that it is deleted.
     pub deleted: bool,
+}
+
+impl TopicFacts {
+    fn new(descriptor: TopicDescriptor) -> Self {
+        Self {
+            shown: BTreeMap::from([(descriptor.revision(), descriptor.clone())]),
+            limits: BTreeSet::from([descriptor.settings().record_bytes_max]),
+            retention_ns_min: descriptor.settings().retention_ns,
+            has_retention_bytes: descriptor.settings().retention_bytes.is_some(),
+            descriptor,
+            alteration_count: 0,
+            alterations_open: 0,
+            may_be_deleted: false,
+            deletions_open: 0,
+            deleted: false,
+        }
+    }
+
+    /// Whether it is still there as far as anybody knows for sure.
+    pub fn is_surely_live(&self) -> bool {
+        !self.deleted && !self.may_be_deleted
+    }
+
+    /// The largest record that it takes, if that is sure.
+    pub fn sure_limit(&self) -> Option<SureLimit> {
+        let limit = (self.descriptor.settings().record_bytes_max, self.alteration_count);
+        (self.alterations_open == 0).then_some(limit)
+    }
+
+    /// It may be that it need not keep records longer than this, or more than some bytes of them.
+    pub fn may_keep(&mut self, retention_ns: Option<u64>, by_bytes: bool) {
+        self.retention_ns_min = self.retention_ns_min.into_iter().chain(retention_ns).min();
+        self.has_retention_bytes |= by_bytes;
+    }
+
+    /// Takes over a description; says what is wrong with it if it cannot be one of this topic.
+    fn show(&mut self, descriptor: &TopicDescriptor) -> Result<(), String> {
+        let revision = descriptor.revision();
+        if let Some(known) = self.shown.get(&revision) {
+            return if known == descriptor { Ok(()) } else { Err(format!("{known:?} is now {descriptor:?}")) };
+        }
+        let grows = |before: &TopicDescriptor, after: &TopicDescriptor| {
+            before.name() == after.name() && after.placement().starts_with(before.placement())
+        };
+        let older = self.shown.range(..revision).next_back();
+        let newer = self.shown.range(revision..).next();
+        let fits = older.is_none_or(|(_, older)| grows(older, descriptor))
+            && newer.is_none_or(|(_, newer)| grows(descriptor, newer));
+        if !fits {
+            return Err(format!("{descriptor:?} does not lie between {older:?} and {newer:?}"));
+        }
+        self.shown.insert(revision, descriptor.clone());
+        self.limits.insert(descriptor.settings().record_bytes_max);
+        self.may_keep(descriptor.settings().retention_ns, descriptor.settings().retention_bytes.is_some());
+        if revision > self.descriptor.revision() {
+            self.descriptor = descriptor.clone();
+        }
+        Ok(())
+    }
 }
 
 /// Everything that clients know.
@@ -196,6 +273,32 @@ impl Model {
         Ok(())
     }
 
+    /// Somebody was told where a partition begins: never further back than before, and only behind what its topic need
+    /// not keep. `latest` is the latest that the wall clock ever showed. Returns whether it is news.
+    pub fn starts_at(&mut self, partition: PartitionId, start: Offset, latest: Realtime) -> Result<bool, Violation> {
+        let facts = self.partitions.entry(partition).or_default();
+        if start.0 < facts.start {
+            let what = format!("{partition} begins at {start}, it began at {} before", facts.start);
+            return violation("retention", what);
+        }
+        let gone: Vec<u64> = facts.batches.range(facts.start..start.0).map(|(_, serial)| *serial).collect();
+        let is_news = start.0 > facts.start;
+        facts.start = start.0;
+        let Some(topic) = self.topics.get(&partition.topic) else { return Ok(is_news) };
+        for serial in gone {
+            let (base, time) = self.sent[&serial].receipt.expect("facts have a place");
+            let is_aged = topic.retention_ns_min.is_some_and(|ns| latest.since_ns(time) >= ns);
+            if !is_aged && !topic.has_retention_bytes {
+                let what = format!("{partition}: batch {serial} at {base}, appended at {time}, is gone at {latest}");
+                return violation("retention", what);
+            }
+            if base.0 + self.sent[&serial].record_count > start.0 {
+                return violation("retention", format!("{partition} begins at {start}, inside batch {serial}"));
+            }
+        }
+        Ok(is_news)
+    }
+
     /// Somebody was told where a partition ends.
     pub fn ends_at(&mut self, partition: PartitionId, end: Offset) -> Checked {
         let facts = self.partitions.entry(partition).or_default();
@@ -206,20 +309,25 @@ impl Model {
         Ok(())
     }
 
+    /// Shard 0 says how a topic is: never older than anybody was told.
+    pub fn topic_in_force(&mut self, descriptor: &TopicDescriptor) -> Checked {
+        self.topic_shown(descriptor)?;
+        let newest = &self.topics[&descriptor.id()].descriptor;
+        if descriptor.revision() < newest.revision() {
+            return violation("topics", format!("shard 0 shows {descriptor:?} after {newest:?}"));
+        }
+        Ok(())
+    }
+
     /// The server names a topic.
     pub fn topic_shown(&mut self, descriptor: &TopicDescriptor) -> Checked {
         if !self.names.contains(descriptor.name()) {
             return violation("topics", format!("topic {} was never asked for", descriptor.name()));
         }
-        match self.topics.get(&descriptor.id()) {
-            Some(known) if known.descriptor != *descriptor => {
-                violation("topics", format!("topic id {} now names {}", descriptor.id(), descriptor.name()))
-            }
-            Some(_) => Ok(()),
+        match self.topics.get_mut(&descriptor.id()) {
+            Some(known) => known.show(descriptor).or_else(|what| violation("topics", what)),
             None => {
-                let descriptor = descriptor.clone();
-                let facts = TopicFacts { descriptor, may_be_deleted: false, deletions_open: 0, deleted: false };
-                self.topics.insert(facts.descriptor.id(), facts);
+                self.topics.insert(descriptor.id(), TopicFacts::new(descriptor.clone()));
                 Ok(())
             }
         }
@@ -228,7 +336,7 @@ impl Model {
     /// Shard 0 lists all live topics.
     pub fn all_topics(&mut self, listed: &[TopicDescriptor]) -> Checked {
         for descriptor in listed {
-            self.topic_shown(descriptor)?;
+            self.topic_in_force(descriptor)?;
             if self.topics[&descriptor.id()].deleted {
                 return violation("topics", format!("deleted topic {} is listed", descriptor.id()));
             }

@@ -35,6 +35,8 @@ pub enum Operation {
     CreateTopic,
     /// Delete a topic.
     DeleteTopic,
+    /// Add partitions to a topic, or change its settings.
+    AlterTopic,
     /// Ask for the topics.
     Metadata,
     /// Ask for a checkpoint, or confirm the clock.
@@ -43,6 +45,8 @@ pub enum Operation {
     Wait,
     /// Make the next disk operation of some kind fail.
     DiskFault,
+    /// The disk gets full, or there is room again.
+    DiskSpace,
     /// The wall clock jumps.
     ClockJump,
     /// Close in order and start again.
@@ -55,7 +59,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, with how often each is drawn when it is not left out.
-    pub const WEIGHTS: [(Self, u32); 21] = [
+    pub const WEIGHTS: [(Self, u32); 23] = [
         (Self::Capture, 180),
         (Self::Produce, 260),
         (Self::Retry, 120),
@@ -69,10 +73,12 @@ impl Operation {
         (Self::Misroute, 6),
         (Self::CreateTopic, 14),
         (Self::DeleteTopic, 7),
+        (Self::AlterTopic, 12),
         (Self::Metadata, 12),
         (Self::Checkpoint, 20),
         (Self::Wait, 60),
         (Self::DiskFault, 6),
+        (Self::DiskSpace, 5),
         (Self::ClockJump, 3),
         (Self::Restart, 4),
         (Self::Kill, 5),
@@ -112,6 +118,8 @@ pub struct Plan {
     pub message_loss_ppm: u32,
     /// Largest value of a record.
     pub value_bytes_max: usize,
+    /// Topics may let records go.
+    pub has_retention: bool,
     /// The disk acknowledges durable writes that are not: the checkers must notice.
     pub lying_disk: bool,
 }
@@ -141,6 +149,7 @@ impl Plan {
             events_between_max: [4, 12, 40][random.random_range(0..3)],
             message_loss_ppm: [0, 0, 100_000, 400_000][random.random_range(0..4)],
             value_bytes_max: [64, 600, 6_000][random.random_range(0..3)],
+            has_retention: random.random_bool(0.5),
             lying_disk: false,
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use florin_engine::catalogue::TopicChange;
 use florin_engine::io::Runtime;
 use florin_engine::journal::create::{FormatSettings, format};
 use florin_engine::model::{Id128, PartitionId, Realtime, RequestId, ShardId, TopicId};
@@ -13,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::clients::Producer;
 use super::cluster::{Cluster, DATA, Seen};
-use super::model::{Checked, Model, Violation, violation};
+use super::model::{Checked, Model, SureLimit, Violation, violation};
 use super::plan::{Operation, Plan};
 use crate::sim::{SimDevice, SimExecutor, SimRuntime, Stop, Streams, streams};
 
@@ -23,12 +24,13 @@ pub(super) const PATIENCE_NS: u64 = 60_000_000_000;
 /// What a request is about, until it is answered.
 #[derive(Clone, Debug)]
 pub(super) enum Asked {
-    Capture { serial: u64, producer: Option<usize>, expect: Expect },
+    Capture { serial: u64, producer: Option<usize>, expect: Expect, limit: Option<SureLimit> },
     Fetch { partition: PartitionId, from: u64, bytes_max: usize, verify: bool },
     FetchByTime { partition: PartitionId, time: Realtime },
     ListEnd { partition: PartitionId },
     CreateTopic,
-    DeleteTopic { topic: TopicId },
+    DeleteTopic { topic: TopicId, asked_at: u64 },
+    AlterTopic { topic: TopicId, change: TopicChange, asked_at: u64 },
     Metadata { shard: ShardId },
     InitProducer { partition: PartitionId },
     Other,
@@ -74,6 +76,10 @@ pub struct Summary {
     pub verified_count: u64,
     /// Starts refused because of an injected fault.
     pub refused_start_count: u64,
+    /// Topics altered.
+    pub altered_count: u64,
+    /// Times that retention was seen to have cut.
+    pub cut_front_count: u64,
 }
 
 impl Summary {
@@ -94,6 +100,8 @@ impl Summary {
             checkpoint_count: self.checkpoint_count + other.checkpoint_count,
             verified_count: self.verified_count + other.verified_count,
             refused_start_count: self.refused_start_count + other.refused_start_count,
+            altered_count: self.altered_count + other.altered_count,
+            cut_front_count: self.cut_front_count + other.cut_front_count,
         }
     }
 }
@@ -134,6 +142,8 @@ pub(super) struct World {
     pub(super) failed_before: BTreeMap<ShardId, RequestId>,
     /// Skew of the wall clock.
     pub(super) skew_ns: i64,
+    /// The latest that the wall clock ever showed.
+    pub(super) latest: Realtime,
     /// The last answer to a read that checks everything.
     pub(super) read_back: Option<Fetched>,
     /// The last read met a fault that was injected.
@@ -182,6 +192,7 @@ impl World {
             watched: Vec::new(),
             failed_before: BTreeMap::new(),
             skew_ns: 0,
+            latest: Realtime(0),
             read_back: None,
             read_again: false,
             plan,
@@ -224,6 +235,10 @@ impl World {
                 self.inject_fault();
                 Ok(())
             }
+            Operation::DiskSpace => {
+                self.change_disk_space();
+                Ok(())
+            }
             Operation::ClockJump => {
                 self.jump_clock();
                 Ok(())
@@ -255,6 +270,7 @@ impl World {
     /// Everything still asked is answered, then a last restart and a last check.
     fn end(&mut self) -> Checked {
         self.device.disarm();
+        self.device.set_capacity_bytes(None);
         self.answer_all()?;
         self.crash(true)?;
         self.close_and_start()?;
@@ -281,6 +297,7 @@ impl World {
     /// Takes what the server said; returns how many shards closed.
     pub(super) fn take_seen(&mut self) -> Result<usize, Violation> {
         let mut stopped = 0;
+        self.latest = self.latest.max(self.executor.handle().now().realtime);
         for seen in self.cluster.take_seen() {
             match seen {
                 Seen::Reply(id, reply) => self.reply(id, reply)?,

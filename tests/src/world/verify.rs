@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, ShardId, TopicId};
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, ShardId};
 use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Refusal, Request};
 
 use super::model::{Checked, serial_of, violation};
@@ -21,7 +21,7 @@ impl World {
             .model
             .topics
             .values()
-            .filter(|topic| Self::is_surely_live(topic))
+            .filter(|topic| topic.is_surely_live())
             .flat_map(|topic| {
                 let id = topic.descriptor.id();
                 (0..topic.descriptor.partition_count()).map(move |index| PartitionId { topic: id, index })
@@ -39,7 +39,7 @@ impl World {
     /// Reads a partition from its first offset to its end, answer by answer.
     fn read_whole(&mut self, partition: PartitionId, owner: ShardId) -> Checked {
         let mut whole = Fetched { batches: Vec::new(), start_offset: Offset(0), high_watermark: Offset(0) };
-        let mut next = Offset(0);
+        let mut next = Offset(self.model.partitions.get(&partition).map_or(0, |facts| facts.start));
         let mut faults = 0;
         loop {
             let request =
@@ -52,6 +52,7 @@ impl World {
                     return Ok(());
                 }
                 faults += 1;
+                next = next.max(Offset(self.model.partitions.get(&partition).map_or(0, |facts| facts.start)));
                 if faults > READ_FAULTS_MAX {
                     return violation("durability", format!("{partition} cannot be read from {next} on"));
                 }
@@ -69,6 +70,12 @@ impl World {
         self.whole_partition(partition, next.0, &whole)
     }
 
+    /// Takes where a partition begins.
+    pub(super) fn starts_at(&mut self, partition: PartitionId, start: Offset) -> Checked {
+        self.summary.cut_front_count += u64::from(self.model.starts_at(partition, start, self.latest)?);
+        Ok(())
+    }
+
     /// Takes what a fetch returned.
     pub(super) fn fetched(&mut self, partition: PartitionId, from: u64, fetched: &Fetched) -> Checked {
         if self.model.topics.get(&partition.topic).is_some_and(|topic| topic.deleted) {
@@ -78,6 +85,9 @@ impl World {
         let mut last_time = None;
         for held in &fetched.batches {
             let first = expected.is_none();
+            if held.base_offset < fetched.start_offset {
+                return violation("retention", format!("{partition}: offset {} is shown and cut", held.base_offset));
+            }
             let begins_right = if first { held.base_offset.0 <= from && from <= held.last_offset.0 } else { true };
             if !begins_right || expected.is_some_and(|expected| expected != held.base_offset.0) {
                 return violation(
@@ -117,13 +127,17 @@ impl World {
     /// Durable data is read whenever the shard is up, also after it has failed. `at`: the offset that was asked for,
     /// and whether everything must be read.
     pub(super) fn read_refused(
-        &self,
+        &mut self,
         shard: ShardId,
         partition: PartitionId,
         at: Option<(u64, bool)>,
         refusal: &Refusal,
     ) -> Checked {
         let known_end = self.model.partitions.get(&partition).map_or(0, |facts| facts.end);
+        if let Refusal::OffsetOutOfRange { start, .. } = refusal {
+            self.starts_at(partition, *start)?;
+        }
+        let start = self.model.partitions.get(&partition).map_or(0, |facts| facts.start);
         let topic = self.model.topics.get(&partition.topic);
         let excused = match refusal {
             Refusal::Starting(_) | Refusal::Stopping(_) => true,
@@ -131,15 +145,20 @@ impl World {
             // A fault that was injected strikes once: whoever asks again is answered.
             Refusal::ReadFailed { .. } | Refusal::Damaged { .. } => self.faulty,
             Refusal::UnknownPartition(_) => topic.is_none_or(|topic| topic.may_be_deleted),
-            Refusal::OffsetOutOfRange { .. } => at.is_some_and(|(from, _)| from > known_end),
+            Refusal::OffsetOutOfRange { .. } => at.is_some_and(|(from, _)| from > known_end || from < start),
             _ => false,
         };
         let must_be_read = at.is_some_and(|(_, verify)| verify) && self.has_begun(shard);
-        let is_fault = matches!(refusal, Refusal::ReadFailed { .. } | Refusal::Damaged { .. });
-        if excused && (!must_be_read || is_fault) {
+        let comes_again = Self::comes_again(refusal);
+        if excused && (!must_be_read || comes_again) {
             return Ok(());
         }
         violation("durability", format!("{partition} cannot be read: {refusal}"))
+    }
+
+    /// Whether who asks for everything asks once more: an injected fault has struck, or retention has cut meanwhile.
+    pub(super) fn comes_again(refusal: &Refusal) -> bool {
+        matches!(refusal, Refusal::ReadFailed { .. } | Refusal::Damaged { .. } | Refusal::OffsetOutOfRange { .. })
     }
 
     /// Whether the first block of the shard's epoch is durable: from then on it serves.
@@ -158,23 +177,17 @@ impl World {
         }
     }
 
-    /// A deletion that was refused before it began, and that nobody else asks for, did not happen.
-    pub(super) fn deletion_refused(&mut self, topic: TopicId, refusal: &Refusal) {
-        let never_began = matches!(refusal, Refusal::JournalFull(_) | Refusal::Starting(_) | Refusal::Stopping(_));
-        if never_began && let Some(facts) = self.model.topics.get_mut(&topic) {
-            facts.deletions_open -= 1;
-            facts.may_be_deleted = facts.deletions_open > 0;
-        }
-    }
-
     /// The batches of each producer epoch follow each other without a gap, from sequence 0.
     fn sequences_follow(&self, partition: PartitionId, fetched: &Fetched) -> Checked {
         let mut next: BTreeMap<(ProducerId, ProducerEpoch), u32> = BTreeMap::new();
         for held in &fetched.batches {
             let stamp = serial_of(&held.bytes).and_then(|serial| self.model.sent[&serial].stamp);
             let Some(stamp) = stamp else { continue };
-            let expected = next.insert((stamp.id, stamp.epoch), stamp.next_sequence()).unwrap_or(0);
-            if stamp.base_sequence != expected {
+            let before = next.insert((stamp.id, stamp.epoch), stamp.next_sequence());
+            // What retention has cut cannot be followed.
+            let is_cut = before.is_none() && fetched.start_offset > Offset(0);
+            let expected = before.unwrap_or(0);
+            if stamp.base_sequence != expected && !is_cut {
                 let what = format!(
                     "{partition}: producer {} goes on with {} instead of {expected}",
                     stamp.id, stamp.base_sequence
@@ -187,21 +200,20 @@ impl World {
 
     /// A fetch by time begins at the first batch that was appended at the time or later.
     pub(super) fn fetched_by_time(&mut self, partition: PartitionId, time: Realtime, fetched: &Fetched) -> Checked {
-        let Some(first) = fetched.batches.first() else {
-            return violation("by time", format!("{partition}: nothing from {time} on, which was the time of a batch"));
-        };
-        if first.append_time < time {
-            return violation("by time", format!("{partition}: a batch of {} was read from {time}", first.append_time));
-        }
         let facts = self.model.partitions.entry(partition).or_default();
-        let before = facts.batches.range(..first.base_offset.0).next_back();
-        let too_late =
-            before.is_some_and(|(_, serial)| self.model.sent[serial].receipt.is_some_and(|(_, at)| at >= time));
-        if too_late {
+        let first = fetched.batches.first();
+        let end = first.map_or(u64::MAX, |first| first.base_offset.0);
+        let is_late = |serial: &u64| self.model.sent[serial].receipt.is_some_and(|(_, at)| at >= time);
+        let mut earlier = facts.batches.range(facts.start..end.max(facts.start));
+        if let Some((at, _)) = earlier.find(|(_, serial)| is_late(serial)) {
             return violation(
                 "by time",
-                format!("{partition}: an earlier batch than {} is of {time}", first.base_offset),
+                format!("{partition}: the batch at {at} is as late as {time}, and not the first"),
             );
+        }
+        let Some(first) = first else { return Ok(()) };
+        if first.append_time < time {
+            return violation("by time", format!("{partition}: a batch of {} was read from {time}", first.append_time));
         }
         self.fetched(partition, first.base_offset.0, fetched)
     }
@@ -214,7 +226,8 @@ impl World {
                 return violation("exactly once", format!("{partition}: batch {serial} is stored twice"));
             }
         }
-        if fetched.start_offset != Offset(0) || end != fetched.high_watermark.0 {
+        let start = self.model.partitions.get(&partition).map_or(0, |facts| facts.start);
+        if fetched.start_offset.0 != start || end != fetched.high_watermark.0 {
             let what = format!(
                 "{partition} holds offsets {} to {end}, its end is {}",
                 fetched.start_offset, fetched.high_watermark
@@ -222,7 +235,7 @@ impl World {
             return violation("no gap", what);
         }
         let facts = self.model.partitions.get(&partition);
-        let lost = facts.and_then(|facts| facts.batches.iter().find(|(_, serial)| !serials.contains(serial)));
+        let lost = facts.and_then(|facts| facts.batches.range(start..).find(|(_, serial)| !serials.contains(serial)));
         match lost {
             Some((at, serial)) => violation("durability", format!("{partition}: batch {serial} at {at} is gone")),
             None => self.sequences_follow(partition, fetched),

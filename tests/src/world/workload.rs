@@ -2,18 +2,16 @@
 
 use std::hash::{Hash, Hasher};
 
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, ShardId, TopicId};
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, ShardId};
 use florin_engine::producer::ProducerError;
 use florin_engine::shard::{FetchFrom, OffsetAt, Refusal, Reply, Request};
 use rand::Rng;
 
 use super::clients::{PIPELINE_MAX, Producer, Standing, batch};
-use super::model::{Checked, SentBatch, TopicFacts, violation};
+use super::model::TopicFacts;
+use super::model::{Checked, SentBatch, violation};
 use super::plan::Operation;
 use super::run::{Asked, Expect, World};
-
-/// Topics alive at the same time.
-const TOPIC_COUNT_MAX: usize = 4;
 
 impl World {
     /// Does one operation of a client.
@@ -30,6 +28,7 @@ impl World {
             Operation::Misroute => self.misroute(),
             Operation::CreateTopic => self.create_topic(),
             Operation::DeleteTopic => self.delete_topic(),
+            Operation::AlterTopic => self.alter_topic(),
             Operation::Metadata => {
                 let shard = ShardId(self.random.random_range(0..self.plan.shard_count));
                 self.submit(shard, Asked::Metadata { shard }, Request::Metadata);
@@ -41,6 +40,7 @@ impl World {
             }
             Operation::Wait
             | Operation::DiskFault
+            | Operation::DiskSpace
             | Operation::ClockJump
             | Operation::Restart
             | Operation::Kill
@@ -97,7 +97,8 @@ impl World {
         let Some(owner) = self.owner(partition) else { return };
         self.model.send(serial, self.executor.handle().now().realtime);
         let request = Request::Capture { partition, batch };
-        if !self.submit(owner, Asked::Capture { serial, producer, expect }, request) {
+        let limit = self.model.topics.get(&partition.topic).and_then(TopicFacts::sure_limit);
+        if !self.submit(owner, Asked::Capture { serial, producer, expect, limit }, request) {
             self.model.refused(serial);
             self.settle(producer, serial, Standing::Unknown);
         }
@@ -227,7 +228,7 @@ impl World {
         let (serial, _) = self.new_batch(partition, None, Expect::Refused);
         self.model.send(serial, self.executor.handle().now().realtime);
         let batch = bytes::BytesMut::from(&self.model.sent[&serial].bytes[..]);
-        let asked = Asked::Capture { serial, producer: None, expect: Expect::Refused };
+        let asked = Asked::Capture { serial, producer: None, expect: Expect::Refused, limit: None };
         if !self.submit(other, asked, Request::Capture { partition, batch }) {
             self.model.refused(serial);
         }
@@ -236,32 +237,6 @@ impl World {
     fn list_end(&mut self) {
         if let Some((partition, owner)) = self.any_partition() {
             self.submit(owner, Asked::ListEnd { partition }, Request::ListOffset { partition, at: OffsetAt::End });
-        }
-    }
-
-    pub(super) fn create_topic(&mut self) {
-        let alive = self.model.topics.values().filter(|topic| !topic.deleted).count();
-        if alive >= TOPIC_COUNT_MAX {
-            return;
-        }
-        let name = format!("topic-{}", self.random.random_range(0..12));
-        let partition_count = self.random.random_range(1..=4);
-        self.model.names.insert(name.clone());
-        self.submit(ShardId(0), Asked::CreateTopic, Request::CreateTopic { name, partition_count });
-    }
-
-    fn delete_topic(&mut self) {
-        let live: Vec<TopicId> =
-            self.model.topics.iter().filter(|(_, topic)| !topic.deleted).map(|(id, _)| *id).collect();
-        if live.len() < 2 {
-            return;
-        }
-        let topic = live[self.random.random_range(0..live.len())];
-        if self.submit(ShardId(0), Asked::DeleteTopic { topic }, Request::DeleteTopic { topic }) {
-            let facts = self.model.topics.get_mut(&topic).expect("it was just listed");
-            facts.may_be_deleted = true;
-            facts.deletions_open += 1;
-            self.producers.iter_mut().filter(|p| p.partition.topic == topic).for_each(|p| p.retired = true);
         }
     }
 
@@ -279,8 +254,12 @@ impl World {
         }
         self.answers_digest = digest(self.answers_digest, id, &reply);
         match (asked, reply) {
-            (Asked::Capture { serial, producer, expect }, reply) => self.captured(serial, producer, expect, reply),
+            (Asked::Capture { serial, producer, expect, limit }, reply) => {
+                self.within_limit(serial, limit, &reply)?;
+                self.captured(serial, producer, expect, reply)
+            }
             (Asked::Fetch { partition, from, bytes_max, verify }, Reply::Fetched(fetched)) => {
+                self.starts_at(partition, fetched.start_offset)?;
                 Self::fits(partition, from, bytes_max, &fetched)?;
                 self.fetched(partition, from, &fetched)?;
                 if verify {
@@ -289,10 +268,12 @@ impl World {
                 Ok(())
             }
             (Asked::FetchByTime { partition, time }, Reply::Fetched(fetched)) => {
+                self.starts_at(partition, fetched.start_offset)?;
                 self.fetched_by_time(partition, time, &fetched)
             }
             (Asked::ListEnd { partition }, Reply::Offset(end)) => self.model.ends_at(partition, end),
-            (Asked::CreateTopic, Reply::TopicCreated(descriptor)) => self.model.topic_shown(&descriptor),
+            (Asked::CreateTopic, Reply::TopicCreated(descriptor)) => self.model.topic_in_force(&descriptor),
+            (Asked::AlterTopic { topic, change, asked_at }, reply) => self.altered(topic, &change, asked_at, &reply),
             (Asked::DeleteTopic { .. }, Reply::TopicDeleted(topic)) => {
                 self.model.topics.get_mut(&topic).expect("only known topics are deleted").deleted = true;
                 Ok(())
@@ -312,14 +293,14 @@ impl World {
                 Ok(())
             }
             (Asked::Fetch { partition, from, verify, .. }, Reply::Refused(refusal)) => {
-                self.read_again = matches!(refusal, Refusal::ReadFailed { .. } | Refusal::Damaged { .. });
+                self.read_again = Self::comes_again(&refusal);
                 self.read_refused(shard, partition, Some((from, verify)), &refusal)
             }
             (Asked::FetchByTime { partition, .. } | Asked::ListEnd { partition }, Reply::Refused(refusal)) => {
                 self.read_refused(shard, partition, None, &refusal)
             }
-            (Asked::DeleteTopic { topic }, Reply::Refused(refusal)) => {
-                self.deletion_refused(topic, &refusal);
+            (Asked::DeleteTopic { topic, asked_at }, Reply::Refused(refusal)) => {
+                self.deletion_refused(topic, asked_at, &refusal);
                 Ok(())
             }
             (Asked::Other, Reply::ClockConfirmed) | (_, Reply::Refused(_)) => Ok(()),
@@ -348,7 +329,11 @@ impl World {
                 self.summary.full_count += u64::from(matches!(refusal, Refusal::JournalFull(_)));
                 Self::pushback_is_due(&refusal)?;
                 self.model.refused(serial);
-                if expect == Expect::Refused { Ok(()) } else { self.capture_refused(serial, producer, &refusal) }
+                if expect == Expect::Refused {
+                    return Ok(());
+                }
+                self.topic_refused(serial, &refusal)?;
+                self.capture_refused(serial, producer, &refusal)
             }
             other => violation("answers fit", format!("a capture was answered with {other:?}")),
         }
@@ -396,16 +381,12 @@ impl World {
                 | Asked::ListEnd { .. }
                 | Asked::CreateTopic
                 | Asked::DeleteTopic { .. }
+                | Asked::AlterTopic { .. }
                 | Asked::Metadata { .. }
                 | Asked::InitProducer { .. }
                 | Asked::Other => {}
             }
         }
-    }
-
-    /// Whether the topic is still there as far as anybody knows for sure.
-    pub(super) fn is_surely_live(topic: &TopicFacts) -> bool {
-        !topic.deleted && !topic.may_be_deleted
     }
 }
 

@@ -168,7 +168,7 @@ fn every_module_and_state_in_the_page_has_the_number_of_the_code() {
     assert_eq!(uses, are);
 
     let states = numbers_and_names(Table::find(&tables, &["state", "`TopicState`"]));
-    let are = [TopicState::Creating, TopicState::Live, TopicState::Deleting];
+    let are = [TopicState::Creating, TopicState::Live, TopicState::Deleting, TopicState::Altering];
     assert_eq!(states, are.map(|state| (state as u64, format!("{state:?}"))));
 
     let states = numbers_and_names(Table::find(&tables, &["state", "`SegmentState`"]));
@@ -203,6 +203,7 @@ fn entry_of(kind: EntryKind) -> Entry {
             Control::ProducerExpired { partition, producer: ProducerId(6), epoch: ProducerEpoch(1) }
         }
         EntryKind::ClockConfirmed => Control::ClockConfirmed { realtime: Realtime(9) },
+        EntryKind::TopicAltering => Control::TopicAltering(descriptor()),
     })
 }
 
@@ -224,7 +225,10 @@ fn every_entry_kind_in_the_page_has_the_number_body_and_header_fields_of_the_cod
         let body = if row[2] == "n" { "n".to_owned() } else { body_bytes.to_string() };
         let are = [&code.to_string(), &format!("`{kind:?}`"), &body, used(8..16), used(16..20), used(24..32)];
         assert_eq!(row[..6], are, "entry kind {code}");
-        let varies = matches!(kind, EntryKind::Batch | EntryKind::TopicCreating | EntryKind::PartitionsOpened);
+        let varies = matches!(
+            kind,
+            EntryKind::Batch | EntryKind::TopicCreating | EntryKind::PartitionsOpened | EntryKind::TopicAltering
+        );
         assert_eq!(row[2] == "n", varies, "body of entry kind {code}");
     }
 }

@@ -4,6 +4,7 @@
 mod heads;
 
 use bytes::{Bytes, BytesMut};
+use florin_engine::catalogue::{TopicChange, TopicSettings};
 use florin_engine::format::batch::{self, BatchBuilder, HEADERS_NONE};
 use florin_engine::limits as engine_limits;
 use florin_engine::model::{Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, TopicId};
@@ -157,8 +158,8 @@ fn the_codes_in_the_page_are_those_of_the_code() {
         let rows = table.rows.iter().filter(|row| row[column] != "-");
         rows.map(|row| row[0].parse().expect("a code")).collect()
     };
-    assert_eq!(with_details(4), [11, 15, 16, 21, 25, 32, 33, 34, 35, 101, 104]);
-    assert_eq!(with_details(5), [16, 21, 25, 34, 104]);
+    assert_eq!(with_details(4), [11, 15, 16, 19, 21, 24, 25, 32, 33, 34, 35, 101, 104]);
+    assert_eq!(with_details(5), [16, 19, 21, 24, 25, 34, 104]);
     let of_producers = Table::find(&tables, &["code", "what it means for the producer", "what the client does"]);
     let said: Vec<_> = of_producers.rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(said, ["30", "31", "32", "33", "34", "35"]);
@@ -225,6 +226,11 @@ fn the_limits_in_the_page_are_those_of_the_code() {
         ("ASKED_NAME_BYTES_MAX", limits::ASKED_NAME_BYTES_MAX as u64),
         ("TOPIC_NAME_BYTES_MAX", engine_limits::TOPIC_NAME_BYTES_MAX as u64),
         ("TOPIC_PARTITION_COUNT_MAX", u64::from(engine_limits::TOPIC_PARTITION_COUNT_MAX)),
+        ("RECORD_BYTES_MAX_MIN", u64::from(engine_limits::RECORD_BYTES_MAX_MIN)),
+        ("RECORD_BYTES_MAX_MAX", u64::from(engine_limits::RECORD_BYTES_MAX_MAX)),
+        ("SEGMENT_BYTES_MIN", engine_limits::SEGMENT_BYTES_MIN),
+        ("SEGMENT_BYTES_MAX", engine_limits::SEGMENT_BYTES_MAX),
+        ("SEGMENT_BYTES_DEFAULT", engine_limits::SEGMENT_BYTES_DEFAULT),
         ("TOPIC_COUNT_MAX", engine_limits::TOPIC_COUNT_MAX as u64),
         ("SHARD_COUNT_MAX", u64::from(engine_limits::SHARD_COUNT_MAX)),
         ("CLIENT_NAME_BYTES_MAX", limits::CLIENT_NAME_BYTES_MAX as u64),
@@ -263,7 +269,7 @@ fn requests() -> Vec<Request> {
     vec![
         Request::Negotiate { client: "example".to_owned() },
         Request::Metadata { from: TopicId(8), names: vec!["orders".to_owned(), "refunds".to_owned()] },
-        Request::CreateTopic { name: "orders".to_owned(), partition_count: 12 },
+        Request::CreateTopic { name: "orders".to_owned(), partition_count: 12, settings: TopicSettings::default() },
         Request::DeleteTopic { topic: TopicId(7) },
         Request::DescribeTopic { topic: TopicId(7) },
         Request::InitProducer,
@@ -272,12 +278,14 @@ fn requests() -> Vec<Request> {
         Request::ListOffsets { partition, at: ListAt::Time(TIME) },
         Request::DescribeShards,
         Request::ConfirmClock,
+        Request::AlterTopic { topic: TopicId(7), change: TopicChange::default() },
     ]
 }
 
 /// The same of responses.
 fn responses() -> Vec<Response> {
-    let topic = || TopicDescription { id: TopicId(7), name: "orders".to_owned(), placement: vec![0, 3] };
+    let topic = || TopicDescription { id: TopicId(7), name: "orders".to_owned(), revision: 1, placement: vec![0, 3] };
+    let settings = TopicSettings::default();
     let endpoints = ShardEndpoints { host: "db1.example".to_owned(), ports: vec![9401, 9402, 0, 9404] };
     let batches =
         vec![FetchedBatch { base_offset: Offset(41), append_time: TIME, bytes: Bytes::from(example_batch()) }; 2];
@@ -287,13 +295,14 @@ fn responses() -> Vec<Response> {
         Response::Topics(TopicsPage { endpoints, complete: true, next: TopicId(9), topics: vec![topic(), topic()] }),
         Response::TopicCreated(topic()),
         Response::TopicDeleted(TopicId(7)),
-        Response::TopicDescribed { topic: topic(), partitions: vec![PartitionDescription::default(); 2] },
+        Response::TopicDescribed { topic: topic(), settings, partitions: vec![PartitionDescription::default(); 2] },
         Response::Producer { id: PRODUCER, epoch: ProducerEpoch(0) },
         Response::Produced { base_offset: Offset(41), append_time: TIME, duplicate: false },
         Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark: Offset(42), batches }),
         Response::Offset(Offset(42)),
         Response::Shards(vec![shard; 2]),
         Response::ClockConfirmed,
+        Response::TopicAltered { topic: topic(), settings },
     ]
 }
 

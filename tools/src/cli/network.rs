@@ -2,9 +2,12 @@
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
+use florin_engine::catalogue::{Setting, TopicChange};
 use florin_engine::limits::TOPIC_PARTITION_COUNT_MAX;
 
 use super::number;
+use crate::duration::Span;
+use crate::size::Size;
 
 /// Where the server is.
 #[derive(Clone, Debug, Args)]
@@ -20,10 +23,18 @@ pub struct ServerArguments {
 pub enum TopicCommand {
     /// Create a topic
     ///
-    /// The partitions are spread over the shards, and their number is fixed for ever: the records of one key are in
-    /// one partition, in their order.
-    #[command(verbatim_doc_comment, after_help = "Example:\n  florin topic create payments --partitions 32")]
+    /// The partitions are spread over the shards: the records of one key are in one partition, in their order. More of
+    /// them can be added later, but then keys change their partition (see `topic alter`), so make enough now.
+    #[command(
+        verbatim_doc_comment,
+        after_help = "Examples:\n  florin topic create payments --partitions 32\n  florin topic create clicks --retention 7d --retention-bytes 10GiB"
+    )]
     Create(CreateArguments),
+    /// Change the settings of a topic, or add partitions
+    ///
+    /// What is not given stays as it is. The topic is served all the time; the change is in force when the command ends.
+    #[command(verbatim_doc_comment, after_help = ALTER_HELP)]
+    Alter(AlterArguments),
     /// List all topics.
     List(ListArguments),
     /// Describe a topic, partition by partition
@@ -38,15 +49,82 @@ pub enum TopicCommand {
     Delete(DeleteArguments),
 }
 
+const ALTER_HELP: &str = "\
+Adding partitions breaks the order of keys. A key's partition follows from their number, so most keys go to another
+partition from then on. What is stored is not moved: records of a key from before the change and from behind it are in
+two partitions, and nothing says which came first. Producers change over one by one, within about a minute. Where the
+order of a key matters, stop the producers, wait until everything is consumed, add the partitions, and go on.
+
+Examples:
+  florin topic alter payments --retention forever
+  florin topic alter clicks --retention 12h --record-bytes-max 64KiB
+  florin topic alter clicks --partitions 64";
+
+/// What can be chosen for a topic.
+#[derive(Clone, Debug, Args)]
+pub struct SettingsArguments {
+    /// How long a record is kept after it was appended: 7d, 12h, or forever [default: forever]
+    #[arg(long, value_name = "DURATION", value_parser = retention)]
+    pub retention: Option<Kept>,
+    /// Size of a partition above which its oldest records go, or forever [default: forever]
+    #[arg(long, value_name = "SIZE", value_parser = retention_bytes)]
+    pub retention_bytes: Option<Kept>,
+    /// Size at which a segment file is sealed: what retention removes at once [default: 256MiB]
+    #[arg(long, value_name = "SIZE", value_parser = segment_bytes)]
+    pub segment_bytes: Option<u64>,
+    /// The largest record that is taken, as it stands in its batch; a compressed batch counts as one [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = record_bytes_max)]
+    pub record_bytes_max: Option<u32>,
+}
+
+/// How much or how long is kept; none: everything, for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept(pub Option<u64>);
+
+impl SettingsArguments {
+    /// What is given, as a change of what there is.
+    pub fn change(&self) -> TopicChange {
+        TopicChange {
+            retention_bytes: self.retention_bytes.map(|kept| kept.0),
+            retention_ns: self.retention.map(|kept| kept.0),
+            segment_bytes: self.segment_bytes,
+            record_bytes_max: self.record_bytes_max,
+            partition_count: None,
+        }
+    }
+}
+
 /// What `topic create` is told.
 #[derive(Clone, Debug, Args)]
 pub struct CreateArguments {
     /// Its name: letters, digits, `.`, `_` and `-`.
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub name: String,
-    /// Its partitions, fixed for ever.
+    /// Its partitions.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = partition_count)]
     pub partitions: u32,
+    /// What is chosen for it.
+    #[command(flatten)]
+    pub settings: SettingsArguments,
+    /// Where.
+    #[command(flatten)]
+    pub at: ServerArguments,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `topic alter` is told.
+#[derive(Clone, Debug, Args)]
+pub struct AlterArguments {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it is to have: as many as it has, or more. Breaks the order of keys, see below.
+    #[arg(long, value_name = "N", value_parser = partition_count)]
+    pub partitions: Option<u32>,
+    /// What is chosen for it.
+    #[command(flatten)]
+    pub settings: SettingsArguments,
     /// Where.
     #[command(flatten)]
     pub at: ServerArguments,
@@ -126,6 +204,47 @@ pub struct ConfirmArguments {
 fn partition_count(text: &str) -> Result<u32, String> {
     let count = text.parse().ok().filter(|count| (1..=TOPIC_PARTITION_COUNT_MAX).contains(count));
     count.ok_or_else(|| format!("write a number from 1 to {TOPIC_PARTITION_COUNT_MAX}"))
+}
+
+fn retention(text: &str) -> Result<Kept, String> {
+    let nanoseconds = |text: &str| {
+        let span = text.parse::<Span>().map_err(|problem| format!("{problem}, or forever"))?;
+        u64::try_from(span.0.as_nanos()).map_err(|_| format!("{text:?} is more than 584 years: write forever"))
+    };
+    kept(text, Setting::RetentionNs, nanoseconds)
+}
+
+fn retention_bytes(text: &str) -> Result<Kept, String> {
+    let bytes =
+        |text: &str| text.parse::<Size>().map(|size| size.0).map_err(|problem| format!("{problem}, or forever"));
+    kept(text, Setting::RetentionBytes, bytes)
+}
+
+fn kept(text: &str, setting: Setting, read: impl Fn(&str) -> Result<u64, String>) -> Result<Kept, String> {
+    if text == "forever" {
+        return Ok(Kept(None));
+    }
+    let number = read(text)?;
+    if setting.bounds().contains(&number) {
+        Ok(Kept(Some(number)))
+    } else {
+        Err("keeping nothing is not possible: write forever to keep everything".to_owned())
+    }
+}
+
+fn segment_bytes(text: &str) -> Result<u64, String> {
+    bounded(text, Setting::SegmentBytes)
+}
+
+fn record_bytes_max(text: &str) -> Result<u32, String> {
+    bounded(text, Setting::RecordBytesMax).map(|bytes| u32::try_from(bytes).expect("its bounds are lower"))
+}
+
+fn bounded(text: &str, setting: Setting) -> Result<u64, String> {
+    let (least, most) = setting.bounds().into_inner();
+    let bytes = text.parse::<Size>()?.0;
+    let (low, high) = (Size(least), Size(most));
+    if (least..=most).contains(&bytes) { Ok(bytes) } else { Err(format!("write a size from {low} to {high}")) }
 }
 
 /// A host and a port; the host itself is looked up when it is connected to.

@@ -7,6 +7,7 @@ use florin_engine::model::{PartitionId, Realtime, TopicId};
 use serde::Serialize;
 
 use crate::time::rfc3339;
+use crate::topic_settings;
 
 /// One entry; what its kind does not have is left out.
 #[derive(Debug, Default, Serialize)]
@@ -77,9 +78,14 @@ impl EntryView {
             Control::EpochStart { epoch, last_sequence, boot_time, .. } => {
                 self.saying(format!("epoch {epoch} begins behind block {last_sequence}")).at(*boot_time)
             }
-            Control::TopicCreating(descriptor) | Control::PartitionsOpened(descriptor) => {
+            Control::TopicCreating(descriptor)
+            | Control::PartitionsOpened(descriptor)
+            | Control::TopicAltering(descriptor) => {
                 let shards: Vec<String> = descriptor.placement().iter().map(ToString::to_string).collect();
-                self.saying(format!("{} on shards {}", descriptor.name(), shards.join(","))).of_topic(descriptor.id())
+                let (name, revision) = (descriptor.name(), descriptor.revision());
+                let settings = topic_settings::in_words(descriptor.settings());
+                let described = format!("{name} revision {revision} on shards {}; {settings}", shards.join(","));
+                self.saying(described).of_topic(descriptor.id())
             }
             Control::TopicLive(topic) | Control::TopicDeleting(topic) | Control::TopicDeleted(topic) => {
                 self.of_topic(*topic)
@@ -176,6 +182,7 @@ fn kind_word(kind: EntryKind) -> &'static str {
         EntryKind::ProducerIdsReserved => "producer_ids_reserved",
         EntryKind::ProducerExpired => "producer_expired",
         EntryKind::ClockConfirmed => "clock_confirmed",
+        EntryKind::TopicAltering => "topic_altering",
     }
 }
 

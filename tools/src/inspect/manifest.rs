@@ -234,16 +234,19 @@ fn render_partitions(partitions: &[PartitionEnd], out: &mut String) {
 }
 
 fn render_topics(topics: &[Topic], out: &mut String) {
-    let mut table =
-        Table::new(&[("TOPIC", Align::Right), ("NAME", Align::Left), ("STATE", Align::Left), ("SHARDS", Align::Left)]);
-    for topic in topics {
+    use Align::{Left, Right};
+    let columns = [("TOPIC", Right), ("NAME", Left), ("STATE", Left), ("REVISION", Right), ("SHARDS", Left)];
+    let mut table = Table::new(&columns);
+    let mut row = |topic: &Topic, state: &str| {
         let shards: Vec<String> = topic.placement.iter().map(ToString::to_string).collect();
-        table.row(vec![
-            topic.topic.to_string(),
-            topic.name.clone(),
-            topic.state.unwrap_or("open").to_owned(),
-            shards.join(","),
-        ]);
+        let (id, revision) = (topic.topic.to_string(), topic.revision.to_string());
+        table.row(vec![id, topic.name.clone(), state.to_owned(), revision, shards.join(",")]);
+    };
+    for topic in topics {
+        row(topic, topic.state.unwrap_or("open"));
+        if let Some(pending) = &topic.pending {
+            row(pending, "to come");
+        }
     }
     table.render(out, 8);
 }

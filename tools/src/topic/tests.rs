@@ -1,10 +1,11 @@
 use florin_engine::model::TopicId;
+use florin_net::client::{DescribedTopic, TopicSettings};
 use florin_net::protocol::{PartitionDescription, TopicDescription};
 
 use super::{describe_in_words, list_in_words, partition_document, question};
 
 fn topic() -> TopicDescription {
-    TopicDescription { id: TopicId(7), name: "payments".to_owned(), placement: vec![0, 1] }
+    TopicDescription { id: TopicId(7), name: "payments".to_owned(), revision: 1, placement: vec![0, 1] }
 }
 
 fn partitions() -> [PartitionDescription; 2] {
@@ -27,12 +28,15 @@ fn topics_are_listed_in_columns() {
 
 #[test]
 fn a_description_shows_what_is_known_and_why_the_rest_is_not() {
-    let text = describe_in_words(&topic(), &partitions());
+    let settings = TopicSettings::default();
+    let described = DescribedTopic { topic: topic(), settings, partitions: partitions().to_vec() };
+    let text = describe_in_words(&described);
     let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
-    assert_eq!(lines[0], "topic payments (id 7) with 2 partitions");
-    assert_eq!(lines[2], "0 0 10 12010 12,000 4,194,304 2 2026-01-02T03:04:05.000000000Z");
-    assert_eq!(lines[3], "1 1 ? ? ? ? ? not known: journal_full (5)");
-    assert_eq!(lines[4], "in all 12,000 records in 4MiB (4194304 bytes)");
+    assert_eq!(lines[0], "topic payments (id 7) with 2 partitions, revision 1");
+    assert!(lines[1].starts_with("keeps everything; "));
+    assert_eq!(lines[3], "0 0 10 12010 12,000 4,194,304 2 2026-01-02T03:04:05.000000000Z");
+    assert_eq!(lines[4], "1 1 ? ? ? ? ? not known: journal_full (5)");
+    assert_eq!(lines[5], "in all 12,000 records in 4MiB (4194304 bytes)");
 }
 
 #[test]

@@ -50,7 +50,10 @@ fn the_manifest_is_shown_with_what_its_sections_say() {
 fn the_journal_is_shown_block_by_block_with_entries_and_verdicts() {
     let scratch = Scratch::crashed();
     let text = scratch.run("inspect journal", &["--entries"]);
-    text.assert(0, &["epoch 1, not closed in order", "epoch_start", "topic_creating", "payments on shards 0"]);
+    text.assert(
+        0,
+        &["epoch 1, not closed in order", "epoch_start", "topic_creating", "payments revision 1 on shards 0"],
+    );
     text.assert(
         0,
         &["batch  1/0  offsets 4 to 5, 2 records", "at 2026-01-02T03:04:05.0000", "recovered", "as formatted"],

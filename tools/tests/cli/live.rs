@@ -64,6 +64,38 @@ fn topics_are_created_listed_described_and_deleted() {
 }
 
 #[test]
+fn topics_are_altered_while_they_are_used() {
+    let Some(server) = LiveServer::start() else { return };
+    let chosen = ["--retention", "7d", "--segment-bytes", "1MiB", "--json"];
+    let created = server.run(&[&["topic", "create", "payments"], &chosen[..]].concat()).json();
+    let settings = &created["settings"];
+    assert_eq!((&created["revision"], &settings["segment_bytes"]), (&json!(1), &json!(1 << 20)));
+    assert_eq!(
+        (&settings["retention_ns"], &settings["retention_bytes"]),
+        (&json!(604_800_000_000_000_u64), &json!(null))
+    );
+    server.run_with_input(&["produce", "payments"], b"a\n").assert(0, &["stored       1 record"]);
+
+    let altered = server.run(&["topic", "alter", "payments", "--partitions", "3", "--retention", "forever"]);
+    altered.assert(0, &["altered topic payments (id 1) with 3 partitions", "keeps everything; segments of 1MiB"]);
+    server.run(&["topic", "alter", "payments", "--partitions", "3"]).assert(0, &["nothing to alter: topic payments"]);
+    server.run(&["topic", "alter", "payments", "--partitions", "2"]).assert(1, &["choose from 3 to 4096", "code 16"]);
+    server.run(&["topic", "alter", "absent", "--partitions", "2"]).assert(1, &["code 12"]);
+    server.run(&["topic", "describe", "payments"]).assert(0, &["with 3 partitions, revision 2", "keeps everything"]);
+    let described = server.run(&["topic", "describe", "payments", "--json"]).json();
+    assert_eq!((&described["revision"], &described["settings"]["retention_ns"]), (&json!(2), &json!(null)));
+    server.run_with_input(&["produce", "payments", "--partition", "2"], b"b\n").assert(0, &["stored       1 record"]);
+    assert_eq!(server.run(&["consume", "payments"]).out.lines().count(), 2);
+
+    let altered = server.run(&["topic", "alter", "payments", "--record-bytes-max", "64", "--json"]).json();
+    assert_eq!((&altered["revision"], &altered["settings"]["record_bytes_max"]), (&json!(3), &json!(64)));
+    let long = [b"x".repeat(80), b"\n".to_vec()].concat();
+    server.run_with_input(&["produce", "payments"], &long).assert(1, &["record_too_large", "64 at most"]);
+    [&created, &described, &altered].into_iter().for_each(assert_documented);
+    server.stop();
+}
+
+#[test]
 fn shards_are_listed_and_clocks_confirmed() {
     let Some(server) = LiveServer::start() else { return };
     server.run(&["shard", "list"]).assert(0, &["serving", "directory "]);

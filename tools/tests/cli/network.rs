@@ -19,9 +19,10 @@ fn without_a_server_every_command_says_so_and_what_to_do() {
     let lines = scratch.directory().with_file_name("lines");
     fs::copy("/proc/self/status", &lines).expect("copied");
     let lines = lines.to_str().expect("a plain path");
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &["topic", "list"],
         &["topic", "create", "payments"],
+        &["topic", "alter", "payments", "--partitions", "2"],
         &["topic", "describe", "payments"],
         &["topic", "delete", "payments", "--yes"],
         &["shard", "list"],
@@ -58,11 +59,18 @@ fn the_server_is_found_in_the_environment() {
 
 #[test]
 fn wrong_arguments_are_refused_before_a_server_is_asked() {
-    let wrong: [(&[&str], &str); 15] = [
+    let wrong: [(&[&str], &str); 22] = [
         (&["topic", "create", ""], "a value is required"),
         (&["consume", ""], "a value is required"),
         (&["topic", "create", "payments", "--partitions", "0"], "a number from 1 to 4096"),
         (&["topic", "create", "payments", "--partitions", "4097"], "a number from 1 to 4096"),
+        (&["topic", "create", "payments", "--retention", "7"], "such as 5ms, or forever"),
+        (&["topic", "create", "payments", "--retention", "0s"], "keeping nothing is not possible"),
+        (&["topic", "create", "payments", "--retention-bytes", "0"], "keeping nothing is not possible"),
+        (&["topic", "alter", "payments", "--segment-bytes", "1KiB"], "a size from 64KiB to 4GiB"),
+        (&["topic", "alter", "payments", "--record-bytes-max", "2MiB"], "a size from 64B to 1MiB"),
+        (&["topic", "alter", "payments", "--partitions", "0"], "a number from 1 to 4096"),
+        (&["topic", "alter", "payments"], "nothing was altered: say what"),
         (&["topic", "list", "--server", "nowhere"], "write HOST:PORT, such as 127.0.0.1:7878"),
         (&["topic", "list", "--server", "::1:7878"], "[::1]:7878"),
         (&["topic", "list", "--server", "localhost:0"], "write HOST:PORT"),
@@ -101,7 +109,8 @@ fn help_has_examples_and_exit_codes() {
     florin(&["produce", "--help"]).assert(0, &["OUTCOME UNKNOWN", "key_base64", "Exit codes", "--key-column 1"]);
     florin(&["consume", "--help"]).assert(0, &["Exit codes", "--from -10m", "@1767323045", "FLORIN_SERVER"]);
     florin(&["serve", "--help"]).assert(0, &["[default: 127.0.0.1:7878]", "[default: 127.0.0.1:7877]", "FLORIN_LOG"]);
-    florin(&["topic", "--help"]).assert(0, &["create", "list", "describe", "delete"]);
+    florin(&["topic", "--help"]).assert(0, &["create", "alter", "list", "describe", "delete"]);
+    florin(&["topic", "alter", "--help"]).assert(0, &["breaks the order of keys", "--retention forever"]);
     florin(&["topic", "delete", "--help"]).assert(0, &["typed once more", "--yes"]);
     florin(&["clock", "confirm", "--help"]).assert(0, &["jumped by more than an hour"]);
     florin(&["demo", "--help"]).assert(0, &["--keep", "--payments", "Exit code 0"]);

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use florin_engine::catalogue::CatalogueMessage;
+use florin_engine::catalogue::{CatalogueMessage, TopicSettings};
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
 use florin_engine::io::blocking::{BlockingDisk, block_on};
 use florin_engine::io::{DiskError, Runtime};
@@ -125,7 +125,11 @@ impl Server {
     }
 
     pub fn create_topic(&self) {
-        let reply = self.ask(Request::CreateTopic { name: "payments".to_owned(), partition_count: 1 });
+        let reply = self.ask(Request::CreateTopic {
+            name: "payments".to_owned(),
+            partition_count: 1,
+            settings: TopicSettings::default(),
+        });
         assert!(matches!(&reply, Reply::TopicCreated(topic) if topic.id() == PARTITION.topic), "{reply:?}");
     }
 

@@ -11,6 +11,7 @@ use crate::model::{Monotonic, RequestId, ShardId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     Create,
+    Alter,
     Delete,
 }
 

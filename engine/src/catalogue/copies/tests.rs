@@ -1,7 +1,7 @@
 //! Copies that start late, lose messages, or get them twice.
 
 use super::*;
-use crate::catalogue::{CatalogueAction, CatalogueRecord, Coordinator, OwnerState};
+use crate::catalogue::{CatalogueAction, CatalogueRecord, Coordinator, OwnerState, TopicSettings};
 use crate::limits::CATALOGUE_PENDING_MAX;
 use crate::model::ShardId;
 
@@ -9,7 +9,7 @@ use crate::model::ShardId;
 fn table(topic_count: usize) -> OwnerState {
     let mut state = OwnerState::new(2);
     for number in 0..topic_count {
-        let record = state.plan_create(&format!("t{number}"), 1).expect("room");
+        let record = state.plan_create(&format!("t{number}"), 1, TopicSettings::default()).expect("room");
         state.apply(&record).expect("planned");
         state.apply(&CatalogueRecord::Live(record.topic())).expect("was creating");
     }
@@ -104,6 +104,24 @@ fn changes_are_taken_in_order_and_only_once() {
     assert_eq!((ids(&copies), copies.version()), (vec![2], Some(7)), "a late Publish does not resurrect");
     assert!(copies.topic_named("t1").is_none() && copies.topic_named("t2").is_some());
     assert_eq!(copies.topic(TopicId(2)).map(TopicDescriptor::name), Some("t2"));
+}
+
+#[test]
+fn a_publish_of_a_known_topic_replaces_its_description_also_when_there_are_as_many_as_there_may_be() {
+    let mut copies = empty();
+    let now = Monotonic(9);
+    let publish =
+        |descriptor: TopicDescriptor, version| CatalogueMessage::Publish { version, previous: version - 1, descriptor };
+    for id in 1..=TOPIC_COUNT_MAX as u64 {
+        copies.message(&publish(descriptor(id), id), now);
+    }
+    let altered = descriptor(7).altered(TopicSettings::default(), &[ShardId(0)]).expect("valid").expect("more");
+    let version = TOPIC_COUNT_MAX as u64 + 1;
+    copies.message(&publish(altered.clone(), version), now);
+    assert_eq!((copies.topic(TopicId(7)), copies.version()), (Some(&altered), Some(version)));
+    assert_eq!(copies.topic_named("t7"), Some(&altered));
+    copies.message(&publish(descriptor(7), 7), now);
+    assert_eq!(copies.topic(TopicId(7)), Some(&altered), "a late Publish brings no older description back");
 }
 
 #[test]

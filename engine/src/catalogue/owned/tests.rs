@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::catalogue::TopicSettings;
 
 const SHARD: ShardId = ShardId(1);
 
@@ -10,8 +11,14 @@ fn topic(id: u64) -> TopicDescriptor {
     TopicDescriptor::new(TopicId(id), &format!("t{id}"), vec![ShardId(0), SHARD, SHARD]).expect("valid")
 }
 
+/// The description that follows, with a partition more on this shard.
+fn altered(before: &TopicDescriptor) -> TopicDescriptor {
+    let settings = TopicSettings { retention_ns: Some(9), ..TopicSettings::default() };
+    before.altered(settings, &[ShardId(0), SHARD]).expect("valid").expect("there are more revisions")
+}
+
 fn opened(id: u64) -> CatalogueMessage {
-    CatalogueMessage::Opened { topic: TopicId(id) }
+    CatalogueMessage::Opened { topic: TopicId(id), revision: 1 }
 }
 
 fn closed(id: u64) -> CatalogueMessage {
@@ -86,6 +93,39 @@ fn a_late_open_after_a_close_does_not_resurrect() {
 }
 
 #[test]
+fn the_next_description_replaces_the_one_before_and_counts_when_it_is_durable() {
+    let mut owned = new();
+    open(&mut owned, 1, 1);
+    let next = altered(&topic(1));
+    assert!(owned.is_news(&next) && !owned.is_news(&topic(1)));
+    let record = appended(owned.on_open(3, &next));
+    assert_eq!(owned.on_open(3, &next), OwnedAction::Wait);
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Refuse(OwnedRefusal::Stale), "a late Open");
+    assert_eq!(owned.in_force(TopicId(1)), Some(&topic(1)));
+    let answer = CatalogueMessage::Opened { topic: TopicId(1), revision: 2 };
+    assert_eq!(owned.record_durable(&record), answer);
+    assert_eq!(owned.in_force(TopicId(1)), Some(&next));
+    assert_eq!(owned.on_open(3, &next), OwnedAction::Answer(answer));
+    let partitions = owned.durable().partitions().map(|partition| partition.index).collect::<Vec<_>>();
+    assert_eq!(partitions, [1, 2, 4]);
+    let mut owned = restarted(&owned);
+    assert_eq!(owned.on_open(2, &topic(1)), OwnedAction::Refuse(OwnedRefusal::Stale), "after a restart");
+    close(&mut owned, 5, 1);
+    assert_eq!(owned.on_open(3, &next), OwnedAction::Refuse(OwnedRefusal::Stale), "when it is closed");
+}
+
+#[test]
+fn a_shard_that_gets_its_first_partition_by_an_alteration_begins_with_that_description() {
+    let mut owned = new();
+    let elsewhere = TopicDescriptor::new(TopicId(1), "t1", vec![ShardId(0)]).expect("valid");
+    let next = altered(&elsewhere);
+    let record = appended(owned.on_open(3, &next));
+    assert_eq!(owned.in_force(TopicId(1)), Some(&next), "nothing else is known yet");
+    assert_eq!(owned.record_durable(&record), CatalogueMessage::Opened { topic: TopicId(1), revision: 2 });
+    assert_eq!(owned.durable().partitions().map(|partition| partition.index).collect::<Vec<_>>(), [2]);
+}
+
+#[test]
 fn a_restart_before_the_close_is_durable_leaves_the_topic_open() {
     let mut owned = new();
     open(&mut owned, 1, 1);
@@ -124,6 +164,10 @@ fn opens_that_contradict_the_placement_are_refused() {
     open(&mut owned, 1, 1);
     let other = TopicDescriptor::new(TopicId(1), "other", vec![SHARD]).expect("valid");
     assert_eq!(owned.on_open(2, &other), OwnedAction::Refuse(OwnedRefusal::OtherDescriptor));
+    let other = altered(&other);
+    assert_eq!(owned.on_open(2, &other), OwnedAction::Refuse(OwnedRefusal::OtherDescriptor));
+    let skipped = altered(&altered(&topic(1)));
+    assert_eq!(owned.on_open(2, &skipped), OwnedAction::Refuse(OwnedRefusal::OtherDescriptor));
     let elsewhere = TopicDescriptor::new(TopicId(2), "elsewhere", vec![ShardId(0)]).expect("valid");
     assert_eq!(owned.on_open(2, &elsewhere), OwnedAction::Refuse(OwnedRefusal::NotPlacedHere));
     for id in 2..=TOPIC_COUNT_MAX as u64 {
@@ -139,7 +183,8 @@ fn impossible_records_are_refused_and_change_nothing() {
     let state = owned.durable();
     let elsewhere = TopicDescriptor::new(TopicId(2), "elsewhere", vec![ShardId(0)]).expect("valid");
     for (record, expected) in [
-        (OwnedRecord::Opened(topic(1)), Impossible::AlreadyOpen),
+        (OwnedRecord::Opened(topic(1)), Impossible::NotNext),
+        (OwnedRecord::Opened(altered(&altered(&topic(1)))), Impossible::NotNext),
         (OwnedRecord::Opened(elsewhere), Impossible::NotPlacedHere),
         (OwnedRecord::Closed { topic: TopicId(2), version: 9 }, Impossible::NotOpen),
     ] {
@@ -161,8 +206,9 @@ fn a_manifest_section_has_these_golden_bytes_and_refuses_others() {
     let mut section = Vec::new();
     owned.ahead().encode(&mut section);
     let hex = section.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let second = "0200000000000000 0300000002000000 000001000100 7432";
-    let third = "0300000000000000 0300000002000000 000001000100 7433";
+    let settings = "00001000 0000001000000000 0000000000000000 0000000000000000";
+    let second = format!("0200000000000000 0300000002000000 01000000{settings} 000001000100 7432");
+    let third = format!("0300000000000000 0300000002000000 01000000{settings} 000001000100 7433");
     assert_eq!(hex, format!("030000000000000002000000{second}{third}").replace(' ', ""));
 
     for length in 0..section.len() {

@@ -13,6 +13,8 @@ pub struct Record<'a> {
     pub offset_delta: u32,
     /// The record's timestamp less the batch's base timestamp, in milliseconds.
     pub timestamp_delta_ms: i64,
+    /// Bytes of the record in its batch, its length field included.
+    pub size_bytes: usize,
     /// The key.
     pub key: Option<&'a [u8]>,
     /// The value.
@@ -57,8 +59,10 @@ impl<'a> RecordWalk<'a> {
     }
 
     fn record(&mut self, index: u32) -> Result<Record<'a>, RecordFault> {
+        let start = self.cursor.position();
         let bytes = self.cursor.length()?;
         let mut body = self.cursor.split(bytes)?;
+        let size_bytes = self.cursor.position() - start;
         let attributes = body.byte()?;
         if attributes != 0 {
             return Err(RecordFault::Attributes { attributes, position: body.position() });
@@ -72,7 +76,7 @@ impl<'a> RecordWalk<'a> {
         let value = body.nullable()?;
         let left_count = body.length()?;
         let headers = HeaderWalk { cursor: body, record_index: index, left_count, done: false };
-        Ok(Record { offset_delta: index, timestamp_delta_ms, key, value, headers })
+        Ok(Record { offset_delta: index, timestamp_delta_ms, size_bytes, key, value, headers })
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
+use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX};
 use crate::model::ShardId;
 
 fn encoded(entry: &Entry) -> Vec<u8> {
@@ -31,7 +31,65 @@ fn orders() -> TopicDescriptor {
     TopicDescriptor::new(TopicId(0x0102), "pay-1", vec![ShardId(2), ShardId(0), ShardId(2)]).expect("valid")
 }
 
+/// The same topic, altered.
+fn altered() -> TopicDescriptor {
+    let settings = TopicSettings {
+        retention_bytes: Some(0x0102_0304),
+        retention_ns: Some(0x0506_0708_090a),
+        segment_bytes: 0x0010_0000,
+        record_bytes_max: 0x4000,
+    };
+    orders().altered(settings, &[ShardId(1)]).expect("valid").expect("there are more revisions")
+}
+
 fn golden() -> Vec<(Entry, &'static str)> {
+    let mut all = golden_of_topics();
+    all.extend(golden_of_the_rest());
+    all.sort_by_key(|(entry, _)| entry.kind().code());
+    all
+}
+
+fn golden_of_topics() -> Vec<(Entry, &'static str)> {
+    vec![
+        (
+            Entry::Control(Control::TopicCreating(orders())),
+            "0300000033000000 0201000000000000 0000000000000000 0000000000000000 \
+             0300000005000000 0100000000001000 0000001000000000 0000000000000000 0000000000000000 \
+             020000000200 7061792d31 0000000000",
+        ),
+        (
+            Entry::Control(Control::TopicLive(TopicId(9))),
+            "0400000000000000 0900000000000000 0000000000000000 0000000000000000",
+        ),
+        (
+            Entry::Control(Control::TopicDeleting(TopicId(9))),
+            "0500000000000000 0900000000000000 0000000000000000 0000000000000000",
+        ),
+        (
+            Entry::Control(Control::TopicDeleted(TopicId(9))),
+            "0600000000000000 0900000000000000 0000000000000000 0000000000000000",
+        ),
+        (
+            Entry::Control(Control::PartitionsOpened(altered())),
+            "0700000035000000 0201000000000000 0000000000000000 0000000000000000 \
+             0400000005000000 0200000000400000 0000100000000000 0403020100000000 0a09080706050000 \
+             0200000002000100 7061792d31 000000",
+        ),
+        (
+            Entry::Control(Control::PartitionsClosed { topic: TopicId(9), version: 0x0c }),
+            "0800000008000000 0900000000000000 0000000000000000 0000000000000000 \
+             0c00000000000000",
+        ),
+        (
+            Entry::Control(Control::TopicAltering(altered())),
+            "0c00000035000000 0201000000000000 0000000000000000 0000000000000000 \
+             0400000005000000 0200000000400000 0000100000000000 0403020100000000 0a09080706050000 \
+             0200000002000100 7061792d31 000000",
+        ),
+    ]
+}
+
+fn golden_of_the_rest() -> Vec<(Entry, &'static str)> {
     let partition = PartitionId { topic: TopicId(0x1122_3344_5566_7788), index: 0x99aa_bbcc };
     let small = PartitionId { topic: TopicId(5), index: 6 };
     let start = Control::EpochStart {
@@ -59,33 +117,6 @@ fn golden() -> Vec<(Entry, &'static str)> {
              0300000000000000 1000000000000000 1122334455667788",
         ),
         (
-            Entry::Control(Control::TopicCreating(orders())),
-            "0300000013000000 0201000000000000 0000000000000000 0000000000000000 \
-             0300000005000000 020000000200 7061792d31 0000000000",
-        ),
-        (
-            Entry::Control(Control::TopicLive(TopicId(9))),
-            "0400000000000000 0900000000000000 0000000000000000 0000000000000000",
-        ),
-        (
-            Entry::Control(Control::TopicDeleting(TopicId(9))),
-            "0500000000000000 0900000000000000 0000000000000000 0000000000000000",
-        ),
-        (
-            Entry::Control(Control::TopicDeleted(TopicId(9))),
-            "0600000000000000 0900000000000000 0000000000000000 0000000000000000",
-        ),
-        (
-            Entry::Control(Control::PartitionsOpened(orders())),
-            "0700000013000000 0201000000000000 0000000000000000 0000000000000000 \
-             0300000005000000 020000000200 7061792d31 0000000000",
-        ),
-        (
-            Entry::Control(Control::PartitionsClosed { topic: TopicId(9), version: 0x0c }),
-            "0800000008000000 0900000000000000 0000000000000000 0000000000000000 \
-             0c00000000000000",
-        ),
-        (
             Entry::Control(Control::ProducerIdsReserved { up_to: 1024 }),
             "0900000008000000 0000000000000000 0000000000000000 0000000000000000 \
              0004000000000000",
@@ -106,7 +137,7 @@ fn golden() -> Vec<(Entry, &'static str)> {
 fn every_kind_has_these_golden_bytes() {
     let golden = golden();
     let kinds = golden.iter().map(|(entry, _)| entry.kind().code()).collect::<Vec<_>>();
-    assert_eq!(kinds, (1..=11).collect::<Vec<_>>());
+    assert_eq!(kinds, (1..=12).collect::<Vec<_>>());
     for (entry, bytes) in golden {
         let bytes = bytes.replace(' ', "");
         assert_eq!(hex(&encoded(&entry)), bytes, "{entry:?}");
@@ -118,7 +149,7 @@ fn every_kind_has_these_golden_bytes() {
 fn kind_numbers_are_read_as_they_are_written() {
     for code in 0..=u16::MAX {
         let kind = EntryKind::from_code(code);
-        assert_eq!(kind.is_some(), (1..=11).contains(&code));
+        assert_eq!(kind.is_some(), (1..=12).contains(&code));
         assert!(kind.is_none_or(|kind| kind.code() == code));
     }
 }
@@ -135,8 +166,8 @@ fn batches_are_slices_of_the_payload() {
 fn unknown_kinds_are_refused() {
     let mut payload = vec![0; 32];
     assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 0 });
-    payload[0] = 12;
-    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 12 });
+    payload[0] = 13;
+    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 13 });
 }
 
 #[test]
@@ -159,7 +190,7 @@ fn reserved_bytes_and_padding_must_be_zero() {
 #[test]
 fn header_fields_that_a_kind_does_not_use_must_be_zero() {
     let used = |kind: u16, field: &str| match field {
-        "topic" => matches!(kind, 1 | 3..=8 | 10),
+        "topic" => matches!(kind, 1 | 3..=8 | 10 | 12),
         "partition" => matches!(kind, 1 | 10),
         _ => matches!(kind, 1 | 2 | 11),
     };
@@ -235,66 +266,28 @@ fn producer_epochs_end_where_kafkas_do() {
     assert_eq!(only_fault(&payload), EntryFault::ProducerEpoch { epoch: 0x8000 });
 }
 
-#[test]
-fn topic_names_follow_the_rules() {
-    let check = TopicDescriptor::check_name;
-    let longest = "x".repeat(TOPIC_NAME_BYTES_MAX);
-    for good in ["a", "A.b_c-9", "...", "-", longest.as_str()] {
-        assert_eq!(check(good), Ok(()), "{good}");
-    }
-    assert_eq!(check(""), Err(TopicNameError::Empty));
-    assert_eq!(check("."), Err(TopicNameError::Dots));
-    assert_eq!(check(".."), Err(TopicNameError::Dots));
-    assert_eq!(check("ab/c"), Err(TopicNameError::Character { position: 2 }));
-    assert_eq!(check("zahlungé"), Err(TopicNameError::Character { position: 7 }));
-    let bytes = TOPIC_NAME_BYTES_MAX + 1;
-    assert_eq!(check(&"x".repeat(bytes)), Err(TopicNameError::TooLong { bytes }));
-}
-
-#[test]
-fn topics_outside_the_limits_cannot_be_made_or_read() {
-    let count_max = TOPIC_PARTITION_COUNT_MAX as usize;
-    for partition_count in [0, count_max + 1] {
-        let made = TopicDescriptor::new(TopicId(1), "a", vec![ShardId(0); partition_count]);
-        assert_eq!(made, Err(TopicError::PartitionCount { partition_count }));
-    }
-    let shard = ShardId(SHARD_COUNT_MAX);
-    let made = TopicDescriptor::new(TopicId(1), "a", vec![ShardId(0), shard]);
-    assert_eq!(made, Err(TopicError::Shard { partition: 1, shard }));
-
-    let mut body = Vec::new();
-    TopicDescriptor::new(TopicId(1), "ab", vec![ShardId(0); count_max]).expect("the largest").put(&mut body);
-    let read = |body: &[u8]| TopicDescriptor::get(TopicId(1), &mut &*body);
-    assert!(read(&body).is_ok());
-    for (position, byte, error) in [
-        (1, 0x11, TopicError::PartitionCount { partition_count: 0x1100 }),
-        (3, 0xff, TopicError::PartitionCount { partition_count: 0xff00_1000 }),
-        (4, 0, TopicError::Name(TopicNameError::Empty)),
-        (4, 3, TopicError::Truncated),
-        (6, 1, TopicError::Reserved),
-        (9, 1, TopicError::Shard { partition: 0, shard }),
-        (body.len() - 1, b'/', TopicError::Name(TopicNameError::Character { position: 1 })),
-    ] {
-        let mut damaged = body.clone();
-        damaged[position] = byte;
-        assert_eq!(read(&damaged), Err(error), "byte {position}");
-    }
-}
-
-#[test]
-fn a_topic_names_its_owners_and_their_partitions() {
-    let topic = orders();
-    let on = |shard| topic.partitions_on(ShardId(shard)).map(|partition| partition.index).collect::<Vec<_>>();
-    assert_eq!((on(2), on(0), on(1)), (vec![0, 2], vec![1], vec![]));
-    assert_eq!(topic.owners().into_iter().collect::<Vec<_>>(), vec![ShardId(0), ShardId(2)]);
-    assert_eq!((topic.shard_of(1), topic.shard_of(3)), (Some(ShardId(0)), None));
-}
-
 fn any_topic() -> impl Strategy<Value = TopicDescriptor> {
     let placement = prop::collection::vec((0..SHARD_COUNT_MAX).prop_map(ShardId), 1..40);
-    (any::<u64>(), 1usize..=TOPIC_NAME_BYTES_MAX, placement).prop_map(|(id, name_bytes, placement)| {
+    let described = (any::<u64>(), 1usize..=TOPIC_NAME_BYTES_MAX, placement).prop_map(|(id, name_bytes, placement)| {
         TopicDescriptor::new(TopicId(id), &"n".repeat(name_bytes), placement).expect("valid")
+    });
+    (described, any_settings(), 0..3).prop_map(|(topic, settings, alterations)| {
+        let topic = topic.with_settings(settings).expect("valid");
+        (0..alterations).fold(topic, |topic, _| topic.altered(settings, &[ShardId(3)]).expect("valid").expect("more"))
     })
+}
+
+fn any_settings() -> impl Strategy<Value = TopicSettings> {
+    let kept = || prop::option::of(1..=u64::MAX);
+    let bounds = |setting: Setting| setting.bounds();
+    (kept(), kept(), bounds(Setting::SegmentBytes), bounds(Setting::RecordBytesMax)).prop_map(
+        |(retention_bytes, retention_ns, segment_bytes, record_bytes_max)| TopicSettings {
+            retention_bytes,
+            retention_ns,
+            segment_bytes,
+            record_bytes_max: u32::try_from(record_bytes_max).expect("it is bounded"),
+        },
+    )
 }
 
 fn any_entry() -> impl Strategy<Value = Entry> {
@@ -319,6 +312,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         expired,
         any_topic().prop_map(Control::TopicCreating),
         any_topic().prop_map(Control::PartitionsOpened),
+        any_topic().prop_map(Control::TopicAltering),
         any::<u64>().prop_map(|topic| Control::TopicLive(TopicId(topic))),
         any::<u64>().prop_map(|topic| Control::TopicDeleting(TopicId(topic))),
         any::<u64>().prop_map(|topic| Control::TopicDeleted(TopicId(topic))),

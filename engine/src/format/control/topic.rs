@@ -1,12 +1,17 @@
-//! A topic's description as journal and manifest keep it: name and placement. The id stands before it.
+//! A topic's description as journal and manifest keep it: name, placement, settings. The id stands before it.
 //!
 //! | at | field |
 //! | --- | --- |
 //! | 0 | partition count u32, 1 to `TOPIC_PARTITION_COUNT_MAX` |
 //! | 4 | name bytes u16, 1 to `TOPIC_NAME_BYTES_MAX` |
 //! | 6 | zero u16 |
-//! | 8 | the shard of each partition, u16 each, below `SHARD_COUNT_MAX` |
-//! | 8 + 2 × partition count | the name |
+//! | 8 | revision u32, from 1 on |
+//! | 12 | record bytes max u32, see [`TopicSettings`] |
+//! | 16 | segment bytes u64 |
+//! | 24 | retention bytes u64, 0: everything is kept |
+//! | 32 | retention ns u64, 0: everything is kept |
+//! | 40 | the shard of each partition, u16 each, below `SHARD_COUNT_MAX` |
+//! | 40 + 2 × partition count | the name |
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,18 +23,32 @@ use thiserror::Error;
 use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
 use crate::model::{PartitionId, ShardId, TopicId};
 
-const FIXED_BYTES: usize = 8;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use settings::{Setting, SettingOutOfBounds, TopicSettings};
+
+const FIXED_BYTES: usize = 40;
 const SHARD_BYTES: usize = 2;
 
 const _: () = assert!(TOPIC_NAME_BYTES_MAX <= u16::MAX as usize);
 
-/// A topic: its id, its name, and the shard that owns each partition. Always within the limits; cheap to clone, as
-/// every shard holds every live topic.
+/// The revision of a topic's first description.
+pub const REVISION_FIRST: u32 = 1;
+
+/// A topic: its id, its name, the shard that owns each partition, and its settings. Always within the limits; cheap to
+/// clone, as every shard holds every live topic.
+///
+/// Id and name never change. An alteration gives a description of the next revision, with other settings or further
+/// partitions; partitions that are there stay where they are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TopicDescriptor {
     id: TopicId,
     name: Arc<str>,
     placement: Arc<[ShardId]>,
+    revision: u32,
+    settings: TopicSettings,
 }
 
 /// Why a text is not a topic's name.
@@ -75,6 +94,15 @@ pub enum TopicError {
         /// The shard found.
         shard: ShardId,
     },
+    /// A setting.
+    #[error(transparent)]
+    Setting(#[from] SettingOutOfBounds),
+    /// Revisions begin at [`REVISION_FIRST`].
+    #[error("revision {revision} cannot be")]
+    Revision {
+        /// The number found.
+        revision: u32,
+    },
     /// The bytes end before the description does.
     #[error("description is cut short")]
     Truncated,
@@ -84,15 +112,38 @@ pub enum TopicError {
 }
 
 impl TopicDescriptor {
-    /// A topic whose partition `i` is owned by `placement[i]`.
+    /// The first description of a topic whose partition `i` is owned by `placement[i]`, with the settings that nobody
+    /// chose.
     pub fn new(id: TopicId, name: &str, placement: Vec<ShardId>) -> Result<Self, TopicError> {
         Self::check_name(name)?;
-        check_partition_count(placement.len())?;
-        let beyond = placement.iter().position(|shard| shard.0 >= SHARD_COUNT_MAX);
-        match beyond {
-            Some(partition) => Err(TopicError::Shard { partition, shard: placement[partition] }),
-            None => Ok(Self { id, name: name.into(), placement: placement.into() }),
-        }
+        check_placement(&placement)?;
+        let (revision, settings) = (REVISION_FIRST, TopicSettings::default());
+        Ok(Self { id, name: name.into(), placement: placement.into(), revision, settings })
+    }
+
+    /// The same description with these settings.
+    pub fn with_settings(self, settings: TopicSettings) -> Result<Self, TopicError> {
+        settings.check()?;
+        Ok(Self { settings, ..self })
+    }
+
+    /// The description that follows this one, with these settings and with `added` behind the partitions that are
+    /// there. None if there are no more revisions.
+    pub fn altered(&self, settings: TopicSettings, added: &[ShardId]) -> Result<Option<Self>, TopicError> {
+        settings.check()?;
+        let Some(revision) = self.revision.checked_add(1) else { return Ok(None) };
+        let placement =
+            if added.is_empty() { self.placement.clone() } else { [&self.placement[..], added].concat().into() };
+        check_placement(&placement)?;
+        Ok(Some(Self { id: self.id, name: self.name.clone(), placement, revision, settings }))
+    }
+
+    /// Whether this is a description that an alteration of `before` can have given.
+    pub fn follows(&self, before: &Self) -> bool {
+        self.id == before.id
+            && self.name == before.name
+            && Some(self.revision) == before.revision.checked_add(1)
+            && self.placement.starts_with(&before.placement)
     }
 
     /// Whether a topic can have this name.
@@ -113,6 +164,16 @@ impl TopicDescriptor {
     /// The name, to be held on to.
     pub fn name_shared(&self) -> Arc<str> {
         self.name.clone()
+    }
+
+    /// How often the topic was altered, counted from [`REVISION_FIRST`] on.
+    pub fn revision(&self) -> u32 {
+        self.revision
+    }
+
+    /// What was chosen for the topic.
+    pub fn settings(&self) -> &TopicSettings {
+        &self.settings
     }
 
     /// The shard of each partition, in the order of their indices.
@@ -152,6 +213,11 @@ impl TopicDescriptor {
         out.put_u32_le(self.partition_count());
         out.put_u16_le(u16::try_from(self.name.len()).expect("checked when it was made"));
         out.put_u16_le(0);
+        out.put_u32_le(self.revision);
+        out.put_u32_le(self.settings.record_bytes_max);
+        out.put_u64_le(self.settings.segment_bytes);
+        out.put_u64_le(self.settings.retention_bytes.unwrap_or(0));
+        out.put_u64_le(self.settings.retention_ns.unwrap_or(0));
         self.placement.iter().for_each(|shard| out.put_u16_le(shard.0));
         out.put_slice(self.name.as_bytes());
     }
@@ -164,6 +230,15 @@ impl TopicDescriptor {
         if from.try_get_u16_le().map_err(cut)? != 0 {
             return Err(TopicError::Reserved);
         }
+        let revision = from.try_get_u32_le().map_err(cut)?;
+        let record_bytes_max = from.try_get_u32_le().map_err(cut)?;
+        let segment_bytes = from.try_get_u64_le().map_err(cut)?;
+        let kept = |number: u64| (number != 0).then_some(number);
+        let retention_bytes = kept(from.try_get_u64_le().map_err(cut)?);
+        let retention_ns = kept(from.try_get_u64_le().map_err(cut)?);
+        if revision < REVISION_FIRST {
+            return Err(TopicError::Revision { revision });
+        }
         check_partition_count(partition_count)?;
         let mut placement = Vec::with_capacity(partition_count);
         for _ in 0..partition_count {
@@ -173,14 +248,24 @@ impl TopicDescriptor {
         check_name_bytes(name)?;
         let name = str::from_utf8(name).expect("an allowed name is ASCII");
         *from = rest;
-        Self::new(id, name, placement)
+        let settings = TopicSettings { retention_bytes, retention_ns, segment_bytes, record_bytes_max };
+        Ok(Self { revision, ..Self::new(id, name, placement)?.with_settings(settings)? })
     }
 }
 
 impl fmt::Debug for TopicDescriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shards = self.placement.iter().map(|shard| shard.0).collect::<Vec<_>>();
-        write!(f, "TopicDescriptor({} {:?} on {shards:?})", self.id, self.name)
+        write!(f, "TopicDescriptor({} {:?} revision {} on {shards:?}, ", self.id, self.name, self.revision)?;
+        write!(f, "{:?})", self.settings)
+    }
+}
+
+fn check_placement(placement: &[ShardId]) -> Result<(), TopicError> {
+    check_partition_count(placement.len())?;
+    match placement.iter().position(|shard| shard.0 >= SHARD_COUNT_MAX) {
+        Some(partition) => Err(TopicError::Shard { partition, shard: placement[partition] }),
+        None => Ok(()),
     }
 }
 

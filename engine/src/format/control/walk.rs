@@ -155,7 +155,8 @@ fn check_unused_fields(kind: EntryKind, header: &EntryHeader) -> Result<(), Entr
         | EntryKind::TopicDeleting
         | EntryKind::TopicDeleted
         | EntryKind::PartitionsOpened
-        | EntryKind::PartitionsClosed => (true, false, false),
+        | EntryKind::PartitionsClosed
+        | EntryKind::TopicAltering => (true, false, false),
         EntryKind::ProducerIdsReserved => (false, false, false),
         EntryKind::ProducerExpired => (true, true, false),
     };
@@ -210,6 +211,7 @@ fn decode(kind: EntryKind, header: &EntryHeader, body: Bytes) -> Result<Entry, E
         EntryKind::ClockConfirmed => {
             exactly::<[u8; 0]>(kind, &body).map(|_| Control::ClockConfirmed { realtime: time })?
         }
+        EntryKind::TopicAltering => Control::TopicAltering(descriptor(kind, topic, &body)?),
     };
     Ok(Entry::Control(control))
 }

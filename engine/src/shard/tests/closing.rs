@@ -1,6 +1,6 @@
 //! Closing in order: everybody is answered, and nothing is written behind the end.
 
-use super::rig::{Rig, SECOND_NS, SMALL, batch, captured, disk_error, refused};
+use super::rig::{Rig, SECOND_NS, SMALL, batch, captured, create, disk_error, refused};
 use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::io::DiskErrorKind;
 use crate::model::{ShardId, TopicId};
@@ -77,7 +77,7 @@ fn messages_that_arrive_while_the_end_is_written_write_nothing_behind_it() {
     let messages = [
         CatalogueMessage::Open { version: 9, descriptor },
         CatalogueMessage::Close { version: 9, topic: TopicId(1) },
-        CatalogueMessage::Opened { topic: TopicId(1) },
+        CatalogueMessage::Opened { topic: TopicId(1), revision: 1 },
         CatalogueMessage::Closed { topic: TopicId(1) },
         CatalogueMessage::CopyRequest { have: None, cursor: Default::default() },
     ];
@@ -114,7 +114,7 @@ fn a_message_before_the_end_is_written_is_part_of_it() {
 #[test]
 fn a_client_that_waits_for_a_catalogue_change_is_answered_before_the_end() {
     let mut rig = Rig::serving_with(ShardId(0), 2, SMALL, 1);
-    let id = rig.ask(Request::CreateTopic { name: "payments".to_owned(), partition_count: 2 });
+    let id = rig.ask(create("payments", 2));
     rig.settle();
     assert_eq!(rig.reply(id), None, "shard 1 has not answered");
     rig.event(Event::Shutdown);

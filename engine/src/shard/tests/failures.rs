@@ -1,6 +1,7 @@
 //! A failed write: nobody is told what is not so, and what is durable is still served.
 
-use super::rig::{Rig, SMALL, batch, captured, disk_error, refused, stamped};
+use super::rig::{Rig, SMALL, batch, captured, create, disk_error, refused, stamped};
+use crate::catalogue::TopicChange;
 use crate::io::DiskErrorKind;
 use crate::model::{Offset, ShardId};
 use crate::shard::{Event, Refusal, Reply, Request};
@@ -20,7 +21,7 @@ fn after_a_failed_block_everybody_who_waits_learns_that_the_outcome_is_unknown()
         rig.ask(Request::InitProducer),
         rig.ask(Request::ConfirmClock),
         rig.ask(Request::Checkpoint),
-        rig.ask(Request::CreateTopic { name: "other".to_owned(), partition_count: 1 }),
+        rig.ask(create("other", 1)),
     ];
     rig.fail_block();
     for id in waiting {
@@ -41,8 +42,8 @@ fn a_failed_shard_takes_nothing_new_and_serves_what_is_durable() {
     assert_eq!(rig.reply(durable), Some(&captured(0, rig.now.realtime)));
     assert_eq!(rig.reply(lost), Some(&refused(UNKNOWN)));
     assert_eq!(rig.answer(Request::Capture { partition, batch: batch(b"c") }), refused(UNAVAILABLE));
-    let create = Request::CreateTopic { name: "other".to_owned(), partition_count: 1 };
-    for request in [create, Request::ConfirmClock, Request::Checkpoint] {
+    let alter = Request::AlterTopic { topic: partition.topic, change: TopicChange::default() };
+    for request in [create("other", 1), alter, Request::ConfirmClock, Request::Checkpoint] {
         let reply = rig.answer(request.clone());
         assert!(matches!(reply, Reply::Refused(Refusal::ShardUnavailable(_) | Refusal::JournalFull(_))), "{request:?}");
     }
@@ -60,8 +61,9 @@ fn a_catalogue_change_on_a_failed_shard_is_refused_as_unavailable_not_as_full() 
     let (mut rig, partition) = Rig::with_partition();
     rig.capture(partition, batch(b"a"));
     rig.fail_block();
-    let create = Request::CreateTopic { name: "other".to_owned(), partition_count: 1 };
-    assert_eq!(rig.answer(create), refused(UNAVAILABLE));
+    assert_eq!(rig.answer(create("other", 1)), refused(UNAVAILABLE));
+    let change = TopicChange { partition_count: Some(3), ..TopicChange::default() };
+    assert_eq!(rig.answer(Request::AlterTopic { topic: partition.topic, change }), refused(UNAVAILABLE));
     assert_eq!(rig.answer(Request::DeleteTopic { topic: partition.topic }), refused(UNAVAILABLE));
 }
 

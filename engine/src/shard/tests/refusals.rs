@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::catalogue::TopicNameError;
+use crate::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use crate::format::batch::BatchError;
 use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, ShardId, TopicId};
 use crate::producer::ProducerError;
@@ -32,6 +32,7 @@ fn producer_errors() -> [ProducerError; 6] {
 fn all() -> Vec<(Refusal, u16)> {
     let shard = ShardId(3);
     let partition = PartitionId { topic: TopicId(1), index: 0 };
+    let setting = SettingOutOfBounds { setting: Setting::SegmentBytes, asked: 1, least: 2, most: 3 };
     let mut all = vec![
         (Refusal::Starting(shard), 1),
         (Refusal::Stopping(shard), 2),
@@ -46,13 +47,15 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::NotCoordinator, 13),
         (Refusal::TopicName(TopicNameError::Empty), 14),
         (Refusal::NameTaken(TopicId(1)), 15),
-        (Refusal::PartitionCount { asked: 0, max: 1 }, 16),
+        (Refusal::PartitionCount { asked: 0, least: 1, most: 2 }, 16),
         (Refusal::CatalogueFull, 17),
         (Refusal::StillWorking, 18),
+        (Refusal::TopicSetting(setting), 19),
         (Refusal::Batch(BatchError::Short { bytes: 1 }), 20),
         (Refusal::Batch(BatchError::Transactional), 22),
         (Refusal::Batch(BatchError::Checksum { claimed: 0, computed: 1 }), 23),
         (Refusal::OffsetOutOfRange { asked: Offset(2), start: Offset(0), end: Offset(1) }, 21),
+        (Refusal::RecordTooLarge { bytes: 2, max: 1 }, 24),
         (Refusal::Damaged { partition, from: Offset(2), to: Offset(4) }, 25),
         (Refusal::ReadFailed { partition, why: "the disk failed".to_owned() }, 26),
         (Refusal::ProducersFull(shard), 36),
@@ -75,7 +78,7 @@ fn every_refusal_has_the_code_it_always_had_and_no_code_is_used_twice() {
 #[test]
 fn no_refusal_is_missing_from_the_list() {
     let kinds: BTreeSet<_> = all().iter().map(|(refusal, _)| kind(refusal)).collect();
-    assert_eq!(kinds, (0..24).collect());
+    assert_eq!(kinds, (0..26).collect());
 }
 
 /// A number for each variant: a new one does not compile before it is here.
@@ -103,8 +106,10 @@ fn kind(refusal: &Refusal) -> u32 {
         Refusal::StillWorking => 19,
         Refusal::CheckpointFailed(_) => 20,
         Refusal::NotOpen(_) => 21,
-        Refusal::Damaged { .. } => 22,
-        Refusal::ReadFailed { .. } => 23,
+        Refusal::TopicSetting(_) => 22,
+        Refusal::RecordTooLarge { .. } => 23,
+        Refusal::Damaged { .. } => 24,
+        Refusal::ReadFailed { .. } => 25,
     }
 }
 

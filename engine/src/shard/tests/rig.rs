@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
-use crate::catalogue::{CatalogueMessage, OwnedState, OwnerState};
+use crate::catalogue::{CatalogueMessage, OwnedState, OwnerState, TopicSettings};
 use crate::format::batch::BatchBuilder;
 use crate::format::block::JournalName;
 use crate::format::checksum::Chain;
@@ -77,6 +77,10 @@ pub(super) fn stamped(value: &[u8], producer: u64, epoch: u16, sequence: u32) ->
     builder.push(0, None, Some(value), &[]).unwrap();
     builder.stamp(ProducerId(producer), ProducerEpoch(epoch), sequence);
     builder.finish()
+}
+
+pub(super) fn create(name: &str, partition_count: u32) -> Request {
+    Request::CreateTopic { name: name.to_owned(), partition_count, settings: TopicSettings::default() }
 }
 
 pub(super) fn captured(base_offset: u64, append_time: Realtime) -> Reply {
@@ -220,7 +224,7 @@ impl Rig {
 
     /// Creates a topic of one partition and waits for it.
     pub(super) fn create(&mut self, name: &str) -> PartitionId {
-        let id = self.ask(Request::CreateTopic { name: name.to_owned(), partition_count: 1 });
+        let id = self.ask(create(name, 1));
         self.settle();
         let Some(Reply::TopicCreated(topic)) = self.replies.get(&id) else { panic!("{:?}", self.replies.get(&id)) };
         PartitionId { topic: topic.id(), index: 0 }

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::rig::{Rig, SECOND_NS, SMALL, batch, disk_error, refused};
+use crate::catalogue::TopicChange;
 use crate::format::superblock::FileUse;
 use crate::io::DiskErrorKind;
 use crate::limits::{COLD_READS_MAX, COLD_WAITING_MAX};
-use crate::model::{Offset, PartitionId, RequestId, SegmentId, ShardId};
-use crate::partition::HeldBatch;
+use crate::model::{Offset, PartitionId, Realtime, RequestId, SegmentId, ShardId};
+use crate::partition::{CutReason, HeldBatch};
 use crate::segment::WritePlan;
 use crate::segment::read::{Chunk, ReadDone, Target};
 use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Request};
@@ -164,7 +165,7 @@ fn chunk(base: u64, next: u64) -> Chunk {
         HeldBatch {
             base_offset: Offset(offset),
             last_offset: Offset(offset),
-            append_time: crate::model::Realtime(0),
+            append_time: Realtime(0),
             bytes: bytes.freeze(),
         }
     };
@@ -303,9 +304,9 @@ fn who_waits_for_a_read_is_answered_when_the_shard_closes() {
 fn times_in_segments_are_looked_up_by_a_read() {
     let (mut rig, partition) = with_cold_front();
     let list = rig.ask(Request::ListOffset { partition, at: OffsetAt::Timestamp(-1) });
-    let from = FetchFrom::Time(crate::model::Realtime(0));
+    let from = FetchFrom::Time(Realtime(0));
     let fetch = rig.ask(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 0 });
-    for target in [Target::Timestamp(-1), Target::AppendTime(crate::model::Realtime(0))] {
+    for target in [Target::Timestamp(-1), Target::AppendTime(Realtime(0))] {
         let (read, plan) = rig.reads.pop_front().expect("a segment file is being read");
         assert_eq!(plan.target, target);
         rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result: Ok(chunk(0, 10)) } });
@@ -330,4 +331,80 @@ fn what_the_disk_did_not_give_is_asked_for_again() {
     let second = rig.fetch(partition, 0, 0);
     end_read(&mut rig);
     assert_eq!(shown_by(rig.reply(second)), (0..10).collect::<Vec<_>>());
+}
+
+/// A partition whose topic keeps a record for ten seconds.
+fn with_retention() -> (Rig, PartitionId) {
+    let (mut rig, partition) = Rig::with_partition();
+    let change = TopicChange { retention_ns: Some(Some(10 * SECOND_NS)), ..TopicChange::default() };
+    let alter = rig.ask(Request::AlterTopic { topic: partition.topic, change });
+    rig.settle();
+    assert!(matches!(rig.reply(alter), Some(Reply::TopicAltered(_))), "{:?}", rig.reply(alter));
+    (rig, partition)
+}
+
+#[test]
+fn records_that_were_kept_long_enough_go_with_a_checkpoint_and_their_offsets_are_refused() {
+    let (mut rig, partition) = with_retention();
+    for _ in 0..3 {
+        rig.capture(partition, batch(b"x"));
+    }
+    rig.settle();
+    rig.pass(9 * SECOND_NS);
+    rig.capture(partition, batch(b"y"));
+    rig.settle();
+    rig.tick_after(2 * SECOND_NS);
+    rig.settle_blocks();
+    assert_eq!((rig.manifests.len(), rig.cuts.len()), (1, 0), "a cut counts with the checkpoint that states it");
+    assert_eq!(rig.shown(partition, 0).0, [0, 1, 2, 3], "until then everything is there");
+    rig.settle();
+    let [cut] = rig.cuts[..] else { panic!("{:?}", rig.cuts) };
+    assert_eq!((cut.partition, cut.from, cut.to, cut.reason), (partition, Offset(0), Offset(3), CutReason::Age));
+    let gone = Refusal::OffsetOutOfRange { asked: Offset(2), start: Offset(3), end: Offset(4) };
+    let id = rig.fetch(partition, 2, 0);
+    assert_eq!(rig.reply(id), Some(&refused(gone)));
+    assert_eq!(rig.shown(partition, 3).0, [3]);
+    assert_eq!(rig.answer(Request::ListOffset { partition, at: OffsetAt::Start }), Reply::Offset(Offset(3)));
+}
+
+#[test]
+fn retention_works_on_a_full_journal_and_makes_room_in_it() {
+    let (mut rig, partition) = with_retention();
+    rig.disk_full = true;
+    super::topics::fill(&mut rig, partition);
+    rig.tick_after(11 * SECOND_NS);
+    rig.settle();
+    assert_eq!(rig.cuts.len(), 1);
+    let id = rig.capture(partition, batch(b"x"));
+    rig.settle();
+    let Some(Reply::Captured { base_offset, .. }) = rig.reply(id) else { panic!("{:?}", rig.reply(id)) };
+    assert_eq!(*base_offset, rig.cuts[0].to, "offsets go on where they were");
+}
+
+#[test]
+fn nothing_is_cut_while_the_wall_clock_is_not_trusted() {
+    let (mut rig, partition) = with_retention();
+    rig.capture(partition, batch(b"x"));
+    rig.settle();
+    rig.now.realtime = Realtime(rig.now.realtime.0 + 2 * 3_600 * SECOND_NS);
+    rig.tick_after(6 * SECOND_NS);
+    rig.settle();
+    assert_eq!(rig.cuts, []);
+    rig.ask(Request::ConfirmClock);
+    rig.settle();
+    rig.tick_after(6 * SECOND_NS);
+    rig.settle();
+    assert_eq!(rig.cuts.len(), 1);
+}
+
+#[test]
+fn a_segment_file_that_retention_cut_is_removed() {
+    let (mut rig, partition) = with_retention();
+    capture_until_written(&mut rig, partition);
+    let segment = rig.end_write(&Ok(())).files[0].segment;
+    rig.settle();
+    rig.tick_after(11 * SECOND_NS);
+    rig.settle();
+    assert_eq!(rig.removed, [segment]);
+    assert_eq!(rig.shard.status().stored_bytes, 0);
 }

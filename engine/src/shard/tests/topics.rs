@@ -1,14 +1,10 @@
 //! Topics come and go through events alone.
 
-use super::rig::{Rig, SECOND_NS, SMALL, batch, captured, refused};
+use super::rig::{Rig, SECOND_NS, SMALL, batch, captured, create, refused};
 use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::limits::CATALOGUE_WAIT_NS;
 use crate::model::{PartitionId, ShardId, TopicId};
 use crate::shard::{Event, Refusal, Reply, Request};
-
-fn create(name: &str, partition_count: u32) -> Request {
-    Request::CreateTopic { name: name.to_owned(), partition_count }
-}
 
 #[test]
 fn a_topic_of_one_shard_is_created_step_by_durable_step() {
@@ -22,7 +18,7 @@ fn a_topic_of_one_shard_is_created_step_by_durable_step() {
     assert_eq!((rig.messages.len(), rig.blocks.len()), (0, 1), "nothing is answered before Opened is durable");
     rig.finish_block();
     let (_, opened) = rig.messages.pop_front().unwrap();
-    assert_eq!(opened, CatalogueMessage::Opened { topic: TopicId(1) });
+    assert_eq!(opened, CatalogueMessage::Opened { topic: TopicId(1), revision: 1 });
     rig.event(Event::Message { from: ShardId(0), message: opened });
     assert_eq!(rig.reply(id), None, "nobody is told before Live is durable");
     let Reply::Topics { topics, .. } = rig.answer(Request::Metadata) else { panic!("no metadata") };
@@ -78,7 +74,8 @@ fn a_topic_of_two_shards_is_live_when_both_have_opened_it() {
     let id = rig.ask(create("payments", 2));
     rig.settle();
     assert_eq!(rig.reply(id), None, "shard 1 has not answered");
-    rig.event(Event::Message { from: ShardId(1), message: CatalogueMessage::Opened { topic: TopicId(1) } });
+    let message = CatalogueMessage::Opened { topic: TopicId(1), revision: 1 };
+    rig.event(Event::Message { from: ShardId(1), message });
     rig.settle();
     assert!(matches!(rig.reply(id), Some(Reply::TopicCreated(_))));
     let elsewhere = PartitionId { topic: TopicId(1), index: 1 };
@@ -150,7 +147,7 @@ fn a_capture_in_flight_is_answered_although_its_topic_is_being_deleted() {
 }
 
 /// Fills the journal with captures until it is full, on a disk that has no room for segment files.
-fn fill(rig: &mut Rig, partition: PartitionId) {
+pub(super) fn fill(rig: &mut Rig, partition: PartitionId) {
     rig.disk_full = true;
     for _ in 0..100_000 {
         let id = rig.capture(partition, batch(&[7; 3000]));
@@ -189,7 +186,7 @@ fn a_client_that_creates_topics_cannot_use_up_the_room_for_deletions() {
     let partition = rig.create("payments");
     fill(&mut rig, partition);
     for number in 0..50 {
-        let create = rig.ask(Request::CreateTopic { name: format!("x{number}"), partition_count: 1 });
+        let create = rig.ask(create(&format!("x{number}"), 1));
         rig.settle();
         assert_eq!(rig.reply(create), Some(&refused(Refusal::JournalFull(ShardId(0)))), "create {number}");
     }
@@ -233,7 +230,7 @@ fn a_shard_that_crashed_with_a_full_journal_can_still_delete_topics() {
 #[test]
 fn deletions_that_free_nothing_leave_room_for_the_one_that_does() {
     for file_bytes in [512 * 1024, 256 * 1024, 128 * 1024, 64 * 1024] {
-        let geometry = crate::format::layout::Geometry { file_count: 4, file_bytes, ..SMALL };
+        let geometry = crate::format::layout::Geometry { file_count: 4, file_bytes, manifest_bytes: 64 * 1024 };
         let mut rig = Rig::serving_with(ShardId(0), 1, geometry, 1);
         let small: Vec<_> = (0..30).map(|number| rig.create(&format!("x{number}"))).collect();
         let partition = rig.create("payments");

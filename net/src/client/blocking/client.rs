@@ -6,8 +6,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::channel::{Sender, bounded};
+use florin_engine::catalogue::{SettingOutOfBounds, TopicChange, TopicSettings};
 use florin_engine::limits::FETCH_WAIT_NS_MAX;
 use florin_engine::model::{Offset, PartitionId, TopicId};
+use florin_engine::shard::Refusal;
 use mio::{Poll, Waker};
 
 use super::call::Ask;
@@ -16,10 +18,10 @@ use super::command::{Bell, COMMAND_COUNT_MAX, Command, Route};
 use super::completion::lock;
 use super::hub::{BELL_TOKEN, Hub, HubStart};
 use super::{Consumer, Producer};
-use crate::client::{ClientError, ClientSettings, ConsumerSettings, ProducerSettings};
+use crate::client::{AlteredTopic, ClientError, ClientSettings, ConsumerSettings, DescribedTopic, ProducerSettings};
 use crate::protocol::{
-    Code, ErrorResponse, FetchResponse, ListAt, Negotiated, PartitionDescription, Request, RequestFrom, Response,
-    ShardDescription, TopicDescription,
+    Code, ErrorResponse, FetchResponse, ListAt, Negotiated, Request, RequestFrom, Response, ShardDescription,
+    TopicDescription,
 };
 
 /// A client of a Florin server, shared by its clones, producers and consumers. Its thread ends with the last of them.
@@ -81,6 +83,18 @@ impl Drop for Inner {
     }
 }
 
+impl DescribedTopic {
+    /// Whether it is as it was asked for.
+    fn is(&self, partition_count: u32, settings: &TopicSettings) -> bool {
+        u32::try_from(self.topic.placement.len()) == Ok(partition_count) && self.settings == *settings
+    }
+}
+
+/// What the server would answer: it could not tell a retention of 0, which keeps nothing, from none.
+fn refused_setting(error: SettingOutOfBounds) -> ClientError {
+    ClientError::Refused(ErrorResponse::from(&Refusal::TopicSetting(error)))
+}
+
 fn no_thread(error: &std::io::Error, settings: &ClientSettings) -> ClientError {
     let reason = format!("the client's thread cannot be started ({error})");
     ClientError::Connect { servers: settings.servers.join(", "), reason }
@@ -107,6 +121,7 @@ impl Client {
             client_name: settings.name.clone(),
             connect_ns: duration_ns(settings.connect_timeout) / 20 * 19,
             request_ns: duration_ns(settings.request_timeout),
+            metadata_age_ns: duration_ns(settings.metadata_age_max),
             clock,
             poll,
             bell: bell.clone(),
@@ -164,23 +179,48 @@ impl Client {
         Err(ClientError::Refused(ErrorResponse::new(Code::UNKNOWN_TOPIC, absent)))
     }
 
-    /// Creates a topic and waits until it is there. If the answer is lost and a topic of this name and as many
-    /// partitions is there afterwards, it is taken for this one.
+    /// Creates a topic and waits until it is there. If the answer is lost and a topic of this name with as many
+    /// partitions and these settings is there afterwards, it is taken for this one.
     ///
     /// # Errors
     /// If it is refused, or its outcome is not known within the request timeout.
-    pub fn create_topic(&self, name: &str, partition_count: u32) -> Result<TopicDescription, ClientError> {
+    pub fn create_topic(
+        &self,
+        name: &str,
+        partition_count: u32,
+        settings: TopicSettings,
+    ) -> Result<TopicDescription, ClientError> {
+        settings.check().map_err(refused_setting)?;
         let what = format!("creating topic {name}");
-        let request = Request::CreateTopic { name: name.to_owned(), partition_count };
+        let request = Request::CreateTopic { name: name.to_owned(), partition_count, settings };
         match self.inner.request(&what, Route::Shard(0), request, false) {
             Ok(Response::TopicCreated(topic)) => Ok(topic),
             Ok(_) => Err(self.inner.unexpected(&what)),
             // If it is there now as it was asked for, it was created by this request or by an equal one.
-            Err(unknown @ ClientError::OutcomeUnknown { .. }) => match self.topic(name) {
-                Ok(topic) if u32::try_from(topic.placement.len()) == Ok(partition_count) => Ok(topic),
-                _ => Err(unknown),
-            },
+            Err(unknown @ ClientError::OutcomeUnknown { .. }) => {
+                match self.topic(name).and_then(|topic| self.describe_topic(topic.id)) {
+                    Ok(described) if described.is(partition_count, &settings) => Ok(described.topic),
+                    _ => Err(unknown),
+                }
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Alters a topic and waits until the change is in force. Asking for what is so already succeeds.
+    ///
+    /// Partitions can be added, never taken away. Records of a key go to another partition then, so that those before
+    /// the change and those behind it are not in one order.
+    ///
+    /// # Errors
+    /// If it is refused, or its outcome is not known within the request timeout.
+    pub fn alter_topic(&self, topic: TopicId, change: TopicChange) -> Result<AlteredTopic, ClientError> {
+        change.check().map_err(refused_setting)?;
+        let what = format!("altering topic {topic}");
+        // What is set to a value twice has that value.
+        match self.inner.request(&what, Route::Shard(0), Request::AlterTopic { topic, change }, true)? {
+            Response::TopicAltered { topic, settings } => Ok(AlteredTopic { topic, settings }),
+            _ => Err(self.inner.unexpected(&what)),
         }
     }
 
@@ -197,14 +237,16 @@ impl Client {
         }
     }
 
-    /// A topic and its partitions.
+    /// A topic, its settings and its partitions.
     ///
     /// # Errors
     /// If there is no such topic, or the server does not answer in time.
-    pub fn describe_topic(&self, topic: TopicId) -> Result<(TopicDescription, Vec<PartitionDescription>), ClientError> {
+    pub fn describe_topic(&self, topic: TopicId) -> Result<DescribedTopic, ClientError> {
         let what = format!("describing topic {topic}");
         match self.inner.request(&what, Route::Any, Request::DescribeTopic { topic }, true)? {
-            Response::TopicDescribed { topic, partitions } => Ok((topic, partitions)),
+            Response::TopicDescribed { topic, settings, partitions } => {
+                Ok(DescribedTopic { topic, settings, partitions })
+            }
             _ => Err(self.inner.unexpected(&what)),
         }
     }

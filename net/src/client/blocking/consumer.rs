@@ -69,6 +69,7 @@ impl Consumer {
             fetch_bytes_max: settings.fetch_bytes_max.min(client.server().fetch_bytes_max).max(1),
             buffer_bytes_max: settings.buffer_bytes_max,
             wait_ms: WAIT_MS,
+            reads_added: settings.partitions.is_none(),
         };
         let core = Mutex::new(ConsumerCore::new(topic, &partitions, settings.start, rules));
         let shared = Arc::new(ConsumerShared { core, arrived: Condvar::new(), is_closed: AtomicBool::new(false) });

@@ -52,6 +52,7 @@ pub(super) struct HubStart {
     pub(super) client_name: String,
     pub(super) connect_ns: u64,
     pub(super) request_ns: u64,
+    pub(super) metadata_age_ns: u64,
     pub(super) clock: Clock,
     pub(super) poll: Poll,
     pub(super) bell: Arc<Bell>,
@@ -75,6 +76,8 @@ pub(super) struct Hub {
     directory_id: Option<Id128>,
     metadata: Metadata,
     metadata_is_stale: bool,
+    /// When all topics were last heard of.
+    metadata_at_ns: u64,
     metadata_pages: Option<MetadataPages>,
     metadata_back_off: BackOff,
     producers: BTreeMap<u64, Arc<ProducerShared>>,
@@ -95,6 +98,7 @@ impl Hub {
             directory_id: None,
             metadata: Metadata::default(),
             metadata_is_stale: true,
+            metadata_at_ns: 0,
             metadata_pages: None,
             metadata_back_off: BackOff::default(),
             producers: BTreeMap::new(),
@@ -258,6 +262,7 @@ impl Hub {
             core.pump(now_ns, &mut Outlets { links: &mut self.links, owner: *number, deadline_ns });
             self.metadata_is_stale |= core.wants_metadata();
         }
+        self.age_metadata(now_ns);
         self.ask_metadata(now_ns);
         for link in self.links.values_mut() {
             link.is_wanted |= !link.waiting.is_empty();

@@ -169,9 +169,9 @@ impl Producer {
         result
     }
 
-    /// Partitions of the topic.
+    /// Partitions of the topic as last heard: those that records go to.
     pub fn partition_count(&self) -> u32 {
-        u32::try_from(self.topic.placement.len()).expect("a topic has at most 4096 partitions")
+        lock(&self.shared.state).core.partition_count()
     }
 
     /// The topic, as it was when the producer was made.

@@ -5,11 +5,12 @@ mod server;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use florin_engine::model::{Offset, PartitionId};
+use florin_engine::model::{Offset, PartitionId, TopicId};
 
 use super::clock::Clock;
 use crate::client::{
-    Client, ClientError, ClientSettings, ConsumerSettings, ProducerSettings, Record, SendError, Start,
+    Client, ClientError, ClientSettings, ConsumerSettings, ProducerSettings, Record, SendError, Start, TopicChange,
+    TopicSettings,
 };
 use crate::protocol::{Code, ListAt};
 use server::{Behaviour, Server};
@@ -178,4 +179,46 @@ fn what_does_not_exist_is_refused_in_words() {
     let refused = consumer.poll(Duration::from_secs(5));
     assert!(matches!(refused, Err(ClientError::Refused(error)) if error.code == Code::OFFSET_OUT_OF_RANGE));
     assert_eq!(consumer.partitions(), [0, 1]);
+}
+
+#[test]
+fn added_partitions_are_used_once_the_client_has_heard_of_them() {
+    let server = Server::start(Behaviour::default());
+    let client = Client::connect(settings(&server)).unwrap();
+    let metadata_age_max = Duration::from_millis(50);
+    let other = Client::connect(ClientSettings { metadata_age_max, ..settings(&server) }).unwrap();
+    let producer = client.producer(ProducerSettings::new("captures")).unwrap();
+    let others = other.producer(ProducerSettings::new("captures")).unwrap();
+    let start = Start::End;
+    let mut consumer = other.consumer(ConsumerSettings { start, ..ConsumerSettings::new("captures") }).unwrap();
+    assert!(matches!(producer.send(record(2, "a")), Err(SendError::Partition { partition: 2, partition_count: 2 })));
+
+    let topic = client.topic("captures").unwrap().id;
+    let change = TopicChange { partition_count: Some(3), ..TopicChange::default() };
+    let altered = client.alter_topic(topic, change).unwrap();
+    assert_eq!((altered.topic.revision, altered.topic.placement.len()), (2, 3));
+    // The answer was the client's own: it knows at once.
+    assert_eq!(producer.partition_count(), 3);
+    assert_eq!(producer.send(record(2, "b")).unwrap().wait().unwrap().offset, Offset(0));
+    let mut read = Vec::new();
+    for _ in 0..100 {
+        read.extend(consumer.poll(Duration::from_millis(100)).unwrap().iter().map(|batch| batch.partition));
+        if others.partition_count() == 3 && !read.is_empty() {
+            break;
+        }
+    }
+    assert_eq!((others.partition_count(), read), (3, vec![2]), "an added partition is read from its beginning");
+    assert_eq!(consumer.partitions(), [0, 1, 2]);
+}
+
+#[test]
+fn settings_that_no_topic_can_have_are_refused_before_they_are_sent() {
+    let server = Server::start(Behaviour::default());
+    let client = Client::connect(settings(&server)).unwrap();
+    let nothing = TopicSettings { retention_bytes: Some(0), ..TopicSettings::default() };
+    let change = TopicChange { retention_bytes: Some(Some(0)), ..TopicChange::default() };
+    let refusals = [client.create_topic("other", 1, nothing).err(), client.alter_topic(TopicId(7), change).err()];
+    for refusal in refusals {
+        assert!(matches!(refusal, Some(ClientError::Refused(error)) if error.code == Code(19)));
+    }
 }

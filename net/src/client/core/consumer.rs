@@ -26,6 +26,8 @@ pub struct ConsumerRules {
     pub buffer_bytes_max: usize,
     /// How long the server waits for data before it answers with nothing, in milliseconds.
     pub wait_ms: u32,
+    /// Whether partitions that are added to the topic later are read as well.
+    pub reads_added: bool,
 }
 
 /// One request for one partition.
@@ -94,6 +96,7 @@ impl Assigned {
 pub struct ConsumerCore {
     topic: TopicDescription,
     rules: ConsumerRules,
+    start: Start,
     partitions: BTreeMap<u32, Assigned>,
     next_attempt: u64,
     wants_metadata: bool,
@@ -108,7 +111,7 @@ impl ConsumerCore {
         assert!(!partitions.is_empty(), "a consumer reads something");
         assert!(partitions.iter().all(|index| (*index as usize) < topic.placement.len()), "the partitions exist");
         let partitions = partitions.iter().map(|index| (*index, Assigned::at(start))).collect();
-        Self { topic, rules, partitions, next_attempt: 0, wants_metadata: false }
+        Self { topic, rules, start, partitions, next_attempt: 0, wants_metadata: false }
     }
 
     /// Asks for whatever there is room for.
@@ -179,13 +182,25 @@ impl ConsumerCore {
         }
     }
 
+    /// The topic as some shard knows it. Partitions that were added are read from their beginning, or from the time that
+    /// was asked for: whatever is in them came later than the consumer. What is older than what is known changes nothing.
+    pub fn learn(&mut self, topic: &TopicDescription) {
+        let (known, told) = (self.topic.placement.len(), topic.placement.len());
+        if topic.id != self.topic.id || topic.revision < self.topic.revision || told < known {
+            return;
+        }
+        self.topic = topic.clone();
+        if self.rules.reads_added {
+            let start = if let Start::Time(time) = self.start { Start::Time(time) } else { Start::Beginning };
+            self.partitions.extend((0..).take(told).skip(known).map(|index| (index, Assigned::at(start))));
+        }
+    }
+
     /// The topic as it is now; none if it certainly does not exist any longer.
     pub fn on_topic(&mut self, topic: Option<&TopicDescription>) {
         self.wants_metadata = false;
         match topic {
-            Some(topic) if topic.id == self.topic.id && topic.placement.len() == self.topic.placement.len() => {
-                self.topic = topic.clone();
-            }
+            Some(topic) if topic.id == self.topic.id => self.learn(topic),
             _ => {
                 let gone = format!("topic {} ({}) was deleted: make a new consumer", self.topic.name, self.topic.id);
                 let error = ErrorResponse::new(Code::UNKNOWN_TOPIC, gone);

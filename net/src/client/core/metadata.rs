@@ -103,11 +103,20 @@ impl Metadata {
         self.endpoints = endpoints;
     }
 
-    /// Adds a topic that was just heard of.
+    /// Adds a topic that was just heard of. A shard may not have heard of its last alteration yet: what is older than
+    /// what is known is passed over.
     pub fn insert(&mut self, topic: TopicDescription) {
-        if self.topics.len() < TOPIC_COUNT_MAX || self.topics.contains_key(&topic.id) {
+        let has_room = self.topics.len() < TOPIC_COUNT_MAX || self.topics.contains_key(&topic.id);
+        let is_older = self.topic(topic.id).is_some_and(|known| topic.revision < known.revision);
+        if has_room && !is_older {
             self.topics.insert(topic.id, topic);
         }
+    }
+
+    /// Takes over what is newer in `before` of topics that are listed here.
+    pub fn keep_newer(&mut self, before: &Self) {
+        let known: Vec<_> = before.topics.values().filter(|topic| self.topics.contains_key(&topic.id)).collect();
+        known.into_iter().for_each(|topic| self.insert(topic.clone()));
     }
 }
 

@@ -24,7 +24,7 @@ pub fn murmur2(data: &[u8]) -> u32 {
     hash ^ (hash >> 15)
 }
 
-/// The partition of a key.
+/// The partition of a key. It depends on the number of partitions: most keys go elsewhere when some are added.
 ///
 /// # Panics
 /// If there are no partitions: topics have at least one.

@@ -275,13 +275,21 @@ impl ProducerCore {
         wake_at_ns
     }
 
+    /// The topic as some shard knows it. Partitions that were added take records from now on, by key too: a key may then
+    /// go to another partition than before. What is older than what is known changes nothing.
+    pub fn learn(&mut self, topic: &TopicDescription) {
+        let is_older = topic.revision < self.topic.revision || topic.placement.len() < self.lanes.len();
+        if topic.id == self.topic.id && !is_older {
+            self.lanes.resize_with(topic.placement.len(), Lane::default);
+            self.topic = topic.clone();
+        }
+    }
+
     /// The topic as it is now; none if it certainly does not exist any longer.
     pub fn on_topic(&mut self, topic: Option<&TopicDescription>) {
         self.wants_metadata = false;
         match topic {
-            Some(topic) if topic.id == self.topic.id && topic.placement.len() == self.lanes.len() => {
-                self.topic = topic.clone();
-            }
+            Some(topic) if topic.id == self.topic.id => self.learn(topic),
             _ => {
                 let gone = format!("topic {} ({}) was deleted: make a new producer", self.topic.name, self.topic.id);
                 self.end(&SendError::Refused(ErrorResponse::new(Code::UNKNOWN_TOPIC, gone)));

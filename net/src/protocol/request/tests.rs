@@ -1,7 +1,9 @@
 use bytes::{BufMut, Bytes, BytesMut};
+use florin_engine::catalogue::{TopicChange, TopicSettings};
 use florin_engine::limits::TOPIC_NAME_BYTES_MAX;
 use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 use super::{ListAt, NEGOTIATE_MAGIC, Request, RequestError, RequestFrom, put_produce_head};
@@ -19,11 +21,22 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
     let list = |at| Request::ListOffsets { partition, at };
     let fetch = |from, wait_ms| Request::Fetch { partition, from, bytes_max: 65_536, wait_ms };
     let names = vec!["orders".to_owned(), "refunds".to_owned()];
+    let more = TopicChange {
+        partition_count: Some(16),
+        record_bytes_max: Some(256 << 10),
+        retention_ns: Some(Some(7 * 86_400 * 1_000_000_000)),
+        ..TopicChange::default()
+    };
+    let keep = TopicChange { segment_bytes: Some(1 << 20), retention_bytes: Some(None), ..TopicChange::default() };
     vec![
         (golden::NEGOTIATE, 1, Request::Negotiate { client: "example".to_owned() }),
         (golden::METADATA, 2, Request::Metadata { from: TopicId(8), names }),
         (golden::METADATA_OF_ALL, 3, Request::Metadata { from: TopicId(0), names: Vec::new() }),
-        (golden::CREATE_TOPIC, 4, Request::CreateTopic { name: "orders".to_owned(), partition_count: 12 }),
+        (
+            golden::CREATE_TOPIC,
+            4,
+            Request::CreateTopic { name: "orders".to_owned(), partition_count: 12, settings: settings() },
+        ),
         (golden::DELETE_TOPIC, 5, Request::DeleteTopic { topic: TopicId(7) }),
         (golden::DESCRIBE_TOPIC, 6, Request::DescribeTopic { topic: TopicId(7) }),
         (golden::INIT_PRODUCER, 7, Request::InitProducer),
@@ -35,7 +48,18 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
         (golden::LIST_BY_TIME, 13, list(ListAt::Time(Realtime(TIME_NS)))),
         (golden::DESCRIBE_SHARDS, 14, Request::DescribeShards),
         (golden::CONFIRM_CLOCK, u64::MAX, Request::ConfirmClock),
+        (golden::ALTER_TOPIC, 15, Request::AlterTopic { topic: TopicId(7), change: more }),
+        (golden::ALTER_TOPIC_TO_KEEP_EVERYTHING, 16, Request::AlterTopic { topic: TopicId(7), change: keep }),
     ]
+}
+
+fn settings() -> TopicSettings {
+    TopicSettings {
+        retention_bytes: Some(8 << 30),
+        retention_ns: None,
+        segment_bytes: 1 << 20,
+        record_bytes_max: 256 << 10,
+    }
 }
 
 fn encoded(request: &Request, correlation: u64) -> BytesMut {
@@ -138,7 +162,7 @@ fn every_other_version_is_refused() {
 
 #[test]
 fn an_api_that_is_not_known_is_refused() {
-    for number in [11, 12, 255, 256, u16::MAX] {
+    for number in [12, 13, 255, 256, u16::MAX] {
         let frame = Frame { kind: Kind::Request(number), ..frame_of(&golden(golden::NEGOTIATE)) };
         assert_eq!(Request::decode(frame), Err(RequestError::UnknownApi { number }));
     }
@@ -214,7 +238,7 @@ fn texts_that_are_longer_than_they_may_be_are_refused() {
     let cases = [
         (Api::Negotiate, "client", NEGOTIATE_MAGIC.to_vec(), CLIENT_NAME_BYTES_MAX),
         (Api::Metadata, "name", one_name, ASKED_NAME_BYTES_MAX),
-        (Api::CreateTopic, "name", vec![1, 0, 0, 0], ASKED_NAME_BYTES_MAX),
+        (Api::CreateTopic, "name", vec![0; 32], ASKED_NAME_BYTES_MAX),
     ];
     for (api, field, before, bytes_max) in cases {
         let bytes_max = u16::try_from(bytes_max).unwrap();
@@ -236,7 +260,8 @@ fn a_text_that_is_not_utf_8_is_refused() {
 #[test]
 fn a_name_that_is_cut_is_still_too_long_for_a_topic() {
     for name in ["é".repeat(40_000), "x".repeat(70_000), "\u{1f600}".repeat(125)] {
-        let create = Request::CreateTopic { name: name.clone(), partition_count: 1 };
+        let create =
+            Request::CreateTopic { name: name.clone(), partition_count: 1, settings: TopicSettings::default() };
         let Ok(Request::CreateTopic { name: got, .. }) = sent(&create) else { panic!("it is for the catalogue") };
         assert!(name.starts_with(&got) && got.len() > TOPIC_NAME_BYTES_MAX);
         let Ok(Request::Metadata { names, .. }) = sent(&Request::Metadata { from: TopicId(0), names: vec![name] })
@@ -254,6 +279,52 @@ fn a_clients_name_is_cut_between_characters() {
     assert_eq!(got, "é".repeat(CLIENT_NAME_BYTES_MAX / 2));
 }
 
+fn kept() -> impl Strategy<Value = Option<u64>> {
+    option::of(1..=u64::MAX)
+}
+
+fn any_settings() -> impl Strategy<Value = TopicSettings> {
+    (kept(), kept(), any::<u64>(), any::<u32>()).prop_map(
+        |(retention_bytes, retention_ns, segment_bytes, record_bytes_max)| TopicSettings {
+            retention_bytes,
+            retention_ns,
+            segment_bytes,
+            record_bytes_max,
+        },
+    )
+}
+
+fn any_change() -> impl Strategy<Value = TopicChange> {
+    let numbers = (option::of(any::<u64>()), option::of(any::<u32>()), option::of(any::<u32>()));
+    (option::of(kept()), option::of(kept()), numbers).prop_map(
+        |(retention_bytes, retention_ns, (segment_bytes, record_bytes_max, partition_count))| TopicChange {
+            retention_bytes,
+            retention_ns,
+            segment_bytes,
+            record_bytes_max,
+            partition_count,
+        },
+    )
+}
+
+#[test]
+fn a_change_with_bits_that_mean_nothing_or_values_that_are_not_set_is_refused() {
+    let head = |sets: u8, at: usize| {
+        let mut head = [0; 41];
+        head[8] = sets;
+        head[at] |= 1;
+        Request::decode(frame(Api::AlterTopic, &head))
+    };
+    let value = |field, value| refused(Api::AlterTopic, FieldError::Value { field, value });
+    assert_eq!(head(0x20, 0), value("sets", 0x20));
+    assert_eq!(head(0xff, 0), value("sets", 0xff));
+    let fields = [("partition_count", 9), ("record_bytes_max", 13), ("segment_bytes", 17), ("retention_bytes", 25)];
+    for (bit, (field, at)) in (0..).zip(fields.into_iter().chain([("retention_ns", 33)])) {
+        assert_eq!(head(0x1f & !(1 << bit), at), value(field, 1), "it is not set");
+        assert!(head(1 << bit, at).is_ok());
+    }
+}
+
 fn any_request() -> impl Strategy<Value = Request> {
     let topic = || any::<u64>().prop_map(TopicId);
     let partition = || (topic(), any::<u32>()).prop_map(|(topic, index)| PartitionId { topic, index });
@@ -269,7 +340,12 @@ fn any_request() -> impl Strategy<Value = Request> {
     prop_oneof![
         ".{0,30}".prop_map(|client| Request::Negotiate { client }),
         (topic(), vec(".{0,100}", 0..=METADATA_NAMES_MAX)).prop_map(|(from, names)| Request::Metadata { from, names }),
-        (".{0,100}", any::<u32>()).prop_map(|(name, partition_count)| Request::CreateTopic { name, partition_count }),
+        (".{0,100}", any::<u32>(), any_settings()).prop_map(|(name, partition_count, settings)| Request::CreateTopic {
+            name,
+            partition_count,
+            settings
+        }),
+        (topic(), any_change()).prop_map(|(topic, change)| Request::AlterTopic { topic, change }),
         topic().prop_map(|topic| Request::DeleteTopic { topic }),
         topic().prop_map(|topic| Request::DescribeTopic { topic }),
         Just(Request::InitProducer),
@@ -296,7 +372,7 @@ proptest! {
 
     #[test]
     fn arbitrary_fields_never_panic_and_what_is_read_is_written_the_same(
-        api in 0..12_u16,
+        api in 0..13_u16,
         head in vec(prop_oneof![0..3_u8, any::<u8>()], 0..60),
         payload in vec(any::<u8>(), 0..3),
     ) {

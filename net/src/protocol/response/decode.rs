@@ -13,6 +13,7 @@ use crate::protocol::api::{Api, ApiVersions};
 use crate::protocol::code::{Code, action_of_number};
 use crate::protocol::field::{FieldError, FieldReader};
 use crate::protocol::frame::{Frame, Kind};
+use crate::protocol::settings::settings;
 
 /// Apis that a server may name.
 const API_COUNT_MAX: usize = 1024;
@@ -47,11 +48,11 @@ impl Response {
             Api::CreateTopic => Self::TopicCreated(topic(&mut reader)?),
             Api::DeleteTopic => Self::TopicDeleted(TopicId(reader.u64("topic")?)),
             Api::DescribeTopic => {
-                let topic = topic(&mut reader)?;
+                let (topic, settings) = (topic(&mut reader)?, settings(&mut reader)?);
                 let count_max = TOPIC_PARTITION_COUNT_MAX as usize;
                 let count = reader.count("partitions", count_max, PartitionDescription::ENCODED_BYTES)?;
                 let partitions = (0..count).map(|_| partition(&mut reader)).collect::<Result<_, _>>()?;
-                Self::TopicDescribed { topic, partitions }
+                Self::TopicDescribed { topic, settings, partitions }
             }
             Api::InitProducer => {
                 Self::Producer { id: ProducerId(reader.u64("id")?), epoch: ProducerEpoch(reader.u16("epoch")?) }
@@ -69,6 +70,7 @@ impl Response {
                 Self::Shards((0..count).map(|_| shard(&mut reader)).collect::<Result<_, _>>()?)
             }
             Api::ConfirmClock => Self::ClockConfirmed,
+            Api::AlterTopic => Self::TopicAltered { topic: topic(&mut reader)?, settings: settings(&mut reader)? },
         };
         reader.end()?;
         Ok(response)
@@ -120,11 +122,11 @@ fn topics_page(reader: &mut FieldReader<'_>) -> Result<TopicsPage, FieldError> {
 }
 
 fn topic(reader: &mut FieldReader<'_>) -> Result<TopicDescription, FieldError> {
-    let id = TopicId(reader.u64("topic")?);
+    let (id, revision) = (TopicId(reader.u64("topic")?), reader.u32("revision")?);
     let name = reader.text("name", TOPIC_NAME_BYTES_MAX)?.to_owned();
     let count = reader.count("placement", TOPIC_PARTITION_COUNT_MAX as usize, size_of::<u16>())?;
     let placement = (0..count).map(|_| reader.u16("shard")).collect::<Result<_, _>>()?;
-    Ok(TopicDescription { id, name, placement })
+    Ok(TopicDescription { id, name, revision, placement })
 }
 
 fn partition(reader: &mut FieldReader<'_>) -> Result<PartitionDescription, FieldError> {

@@ -18,6 +18,7 @@ use crate::protocol::api::Api;
 use crate::protocol::code::{Code, action_number};
 use crate::protocol::field::{cut_text, put_count, put_text};
 use crate::protocol::frame::{FRAME_HEADER_BYTES, Kind, put_frame};
+use crate::protocol::settings::{SETTINGS_BYTES, put_settings};
 
 const COUNT_BYTES: usize = size_of::<u32>();
 const TEXT_FIELD_BYTES_MAX: usize = size_of::<u16>() + TEXT_BYTES_MAX;
@@ -35,8 +36,10 @@ const PAGE_HEAD_BYTES_MAX: usize = TEXT_FIELD_BYTES_MAX
     + size_of::<u64>()
     + COUNT_BYTES
     + TOPICS_BYTES_MAX;
-const DESCRIBED_HEAD_BYTES_MAX: usize =
-    TOPIC_BYTES_MAX + COUNT_BYTES + TOPIC_PARTITION_COUNT_MAX as usize * PartitionDescription::ENCODED_BYTES;
+const DESCRIBED_HEAD_BYTES_MAX: usize = TOPIC_BYTES_MAX
+    + SETTINGS_BYTES
+    + COUNT_BYTES
+    + TOPIC_PARTITION_COUNT_MAX as usize * PartitionDescription::ENCODED_BYTES;
 const SHARDS_HEAD_BYTES_MAX: usize =
     COUNT_BYTES + SHARD_COUNT_MAX as usize * (ShardDescription::ENCODED_BYTES_MIN + TEXT_BYTES_MAX);
 /// A fetch of nothing but the shortest batches there can be, of a header each, has the longest table of them.
@@ -98,8 +101,9 @@ impl Response {
             Self::Topics(page) => page.put(out),
             Self::TopicCreated(topic) => topic.put(out),
             Self::TopicDeleted(topic) => out.put_u64_le(topic.0),
-            Self::TopicDescribed { topic, partitions } => {
+            Self::TopicDescribed { topic, settings, partitions } => {
                 topic.put(out);
+                put_settings(out, settings);
                 put_count(out, partitions.len());
                 partitions.iter().for_each(|partition| partition.put(out));
             }
@@ -123,6 +127,10 @@ impl Response {
                 shards.iter().for_each(|shard| shard.put(out));
             }
             Self::ClockConfirmed => {}
+            Self::TopicAltered { topic, settings } => {
+                topic.put(out);
+                put_settings(out, settings);
+            }
             Self::Error(error) => {
                 out.put_u8(action_number(error.action));
                 error.details.iter().for_each(|number| out.put_u64_le(*number));
@@ -204,7 +212,7 @@ impl TopicsPage {
 
 impl TopicDescription {
     /// Bytes in a head of one without a name and without partitions.
-    pub(super) const ENCODED_BYTES_MIN: usize = size_of::<u64>() + size_of::<u16>() + COUNT_BYTES;
+    pub(super) const ENCODED_BYTES_MIN: usize = size_of::<u64>() + size_of::<u32>() + size_of::<u16>() + COUNT_BYTES;
 
     /// Bytes in a head.
     pub fn encoded_bytes(&self) -> usize {
@@ -218,6 +226,7 @@ impl TopicDescription {
 
     fn put(&self, out: &mut BytesMut) {
         out.put_u64_le(self.id.0);
+        out.put_u32_le(self.revision);
         put_text(out, &self.name);
         put_count(out, self.placement.len());
         self.placement.iter().for_each(|shard| out.put_u16_le(*shard));

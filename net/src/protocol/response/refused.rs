@@ -1,5 +1,6 @@
 //! What a server answers to what it refuses: code, action, details and words of every cause.
 
+use florin_engine::catalogue::SettingOutOfBounds;
 use florin_engine::producer::ProducerError;
 use florin_engine::shard::Refusal;
 
@@ -14,7 +15,13 @@ impl From<&Refusal> for ErrorResponse {
         let details = match refusal {
             Refusal::NotOwner { owner, .. } => [u64::from(owner.0), 0],
             Refusal::NameTaken(topic) => [topic.0, 0],
-            Refusal::PartitionCount { asked, max } => [u64::from(*asked), u64::from(*max)],
+            Refusal::PartitionCount { asked, least, most } => {
+                [u64::from(*asked), u64::from(*if asked < least { least } else { most })]
+            }
+            Refusal::TopicSetting(SettingOutOfBounds { asked, least, most, .. }) => {
+                [*asked, *if asked < least { least } else { most }]
+            }
+            Refusal::RecordTooLarge { bytes, max } => [u64::from(*bytes), u64::from(*max)],
             Refusal::OffsetOutOfRange { start, end, .. } => [start.0, end.0],
             Refusal::Damaged { from, to, .. } => [from.0, to.0],
             Refusal::Producer(error) => producer_details(error),

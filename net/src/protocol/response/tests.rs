@@ -1,4 +1,5 @@
 use bytes::{BufMut, Bytes, BytesMut};
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::HEADER_BYTES;
 use florin_engine::limits::{
     FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
@@ -13,6 +14,7 @@ use super::{
 use crate::limits::{
     ERROR_MESSAGE_BYTES_MAX, METADATA_NAMES_MAX, METADATA_PAGE_BYTES, RESPONSE_BYTES_MAX, TEXT_BYTES_MAX,
 };
+use crate::protocol::settings::SETTINGS_BYTES;
 use crate::protocol::tests::{
     PRODUCER, TIME_NS, cut_off_everywhere, frame_of, golden, placed_batch, reader_of, with_byte_left_over,
 };
@@ -40,12 +42,21 @@ fn refused(api: Api, error: FieldError) -> Result<Response, ResponseError> {
 }
 
 fn topic() -> TopicDescription {
-    TopicDescription { id: TopicId(7), name: "orders".to_owned(), placement: vec![0, 3] }
+    TopicDescription { id: TopicId(7), name: "orders".to_owned(), revision: 2, placement: vec![0, 3] }
+}
+
+fn settings() -> TopicSettings {
+    TopicSettings {
+        retention_bytes: Some(8 << 30),
+        retention_ns: None,
+        segment_bytes: 1 << 20,
+        record_bytes_max: 256 << 10,
+    }
 }
 
 fn largest_topic() -> TopicDescription {
     let placement = vec![1; TOPIC_PARTITION_COUNT_MAX as usize];
-    TopicDescription { id: TopicId(7), name: "x".repeat(TOPIC_NAME_BYTES_MAX), placement }
+    TopicDescription { id: TopicId(7), name: "x".repeat(TOPIC_NAME_BYTES_MAX), revision: 1, placement }
 }
 
 fn negotiated() -> Response {
@@ -82,7 +93,7 @@ fn described() -> Response {
         last_append_time: TIME_NS,
     };
     let second = PartitionDescription { index: 1, shard: 3, code: 3, ..PartitionDescription::default() };
-    Response::TopicDescribed { topic: topic(), partitions: vec![first, second] }
+    Response::TopicDescribed { topic: topic(), settings: settings(), partitions: vec![first, second] }
 }
 
 fn shards() -> Response {
@@ -124,7 +135,12 @@ fn goldens() -> Vec<(&'static str, Api, u64, Response)> {
     vec![
         (golden::NEGOTIATED, Api::Negotiate, 1, negotiated()),
         (golden::TOPICS, Api::Metadata, 2, topics()),
-        (golden::TOPIC_CREATED, Api::CreateTopic, 3, Response::TopicCreated(topic())),
+        (
+            golden::TOPIC_CREATED,
+            Api::CreateTopic,
+            3,
+            Response::TopicCreated(TopicDescription { revision: 1, ..topic() }),
+        ),
         (golden::TOPIC_DELETED, Api::DeleteTopic, 4, Response::TopicDeleted(TopicId(7))),
         (golden::TOPIC_DESCRIBED, Api::DescribeTopic, 5, described()),
         (golden::PRODUCER, Api::InitProducer, 6, Response::Producer { id: PRODUCER, epoch: ProducerEpoch(0) }),
@@ -134,6 +150,7 @@ fn goldens() -> Vec<(&'static str, Api, u64, Response)> {
         (golden::OFFSET, Api::ListOffsets, 10, Response::Offset(Offset(42))),
         (golden::SHARDS, Api::DescribeShards, 11, shards()),
         (golden::CLOCK_CONFIRMED, Api::ConfirmClock, 12, Response::ClockConfirmed),
+        (golden::TOPIC_ALTERED, Api::AlterTopic, 20, Response::TopicAltered { topic: topic(), settings: settings() }),
         (golden::WITHOUT_DETAILS, Api::Produce, 13, error(5, Action::Retry, [0, 0], "full")),
         (golden::WITH_ONE_DETAIL, Api::Produce, 14, error(32, Action::Fenced, [2, 0], "fenced by epoch 2")),
         (golden::WITH_TWO_DETAILS, Api::Fetch, 15, error(21, Action::FixRequest, [10, 42], "choose 10 to 42")),
@@ -259,8 +276,8 @@ fn counts_that_no_frame_can_hold_are_refused_before_room_is_made_for_them() {
         (Api::Negotiate, golden::NEGOTIATED, 58, "apis"),
         (Api::Metadata, golden::TOPICS, 13, "ports"),
         (Api::Metadata, golden::TOPICS, 34, "topics"),
-        (Api::CreateTopic, golden::TOPIC_CREATED, 16, "placement"),
-        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 24, "partitions"),
+        (Api::CreateTopic, golden::TOPIC_CREATED, 20, "placement"),
+        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 56, "partitions"),
         (Api::Fetch, golden::FETCHED, 16, "batches"),
         (Api::DescribeShards, golden::SHARDS, 0, "shards"),
     ];
@@ -303,12 +320,16 @@ fn sizes_that_are_told_are_those_that_are_written() {
     let head_bytes = |response: &Response, api| frame_of(&encoded(response, api, 1)).head.len();
     let shards = Response::Shards(vec![ShardDescription::default()]);
     assert_eq!(head_bytes(&shards, Api::DescribeShards), 4 + ShardDescription::ENCODED_BYTES_MIN);
-    let empty = TopicDescription { id: TopicId(1), name: String::new(), placement: Vec::new() };
+    let empty = TopicDescription { id: TopicId(1), name: String::new(), revision: 1, placement: Vec::new() };
     assert_eq!(empty.encoded_bytes(), TopicDescription::ENCODED_BYTES_MIN);
     for topic in [empty, topic(), largest_topic()] {
         let bytes = topic.encoded_bytes();
         assert_eq!(head_bytes(&Response::TopicCreated(topic.clone()), Api::CreateTopic), bytes);
-        let described = Response::TopicDescribed { topic, partitions: vec![PartitionDescription::default()] };
+        let altered = Response::TopicAltered { topic: topic.clone(), settings: settings() };
+        assert_eq!(head_bytes(&altered, Api::AlterTopic), bytes + SETTINGS_BYTES);
+        let partitions = vec![PartitionDescription::default()];
+        let described = Response::TopicDescribed { topic, settings: settings(), partitions };
+        let bytes = bytes + SETTINGS_BYTES;
         assert_eq!(head_bytes(&described, Api::DescribeTopic), bytes + 4 + PartitionDescription::ENCODED_BYTES);
     }
 }
@@ -320,7 +341,7 @@ fn the_largest_descriptions_are_read_on_the_other_side() {
     let shards = Response::Shards(vec![shard; usize::from(SHARD_COUNT_MAX)]);
     assert_eq!(sent(&shards, Api::DescribeShards), Ok(shards));
     let partitions = vec![PartitionDescription::default(); TOPIC_PARTITION_COUNT_MAX as usize];
-    let described = Response::TopicDescribed { topic: largest_topic(), partitions };
+    let described = Response::TopicDescribed { topic: largest_topic(), settings: settings(), partitions };
     assert_eq!(sent(&described, Api::DescribeTopic), Ok(described));
     let endpoints = ShardEndpoints { host: "x".repeat(TEXT_BYTES_MAX), ports: vec![1; usize::from(SHARD_COUNT_MAX)] };
     let page = |topics| {
@@ -328,7 +349,7 @@ fn the_largest_descriptions_are_read_on_the_other_side() {
     };
     let named = page(vec![largest_topic(); METADATA_NAMES_MAX]);
     assert_eq!(sent(&named, Api::Metadata), Ok(named));
-    let smallest = TopicDescription { id: TopicId(1), name: "t".to_owned(), placement: vec![0] };
+    let smallest = TopicDescription { id: TopicId(1), name: "t".to_owned(), revision: 1, placement: vec![0] };
     let count = METADATA_PAGE_BYTES / smallest.encoded_bytes();
     let full = page(vec![smallest; count.min(TOPIC_COUNT_MAX)]);
     assert_eq!(sent(&full, Api::Metadata), Ok(full));

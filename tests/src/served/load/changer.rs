@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use florin_engine::catalogue::TopicSettings;
 use florin_net::protocol::{Request, Response};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -75,7 +76,10 @@ impl Changer {
         self.serial += 1;
         let partition_count = self.random.random_range(1..=PARTITION_COUNT_MAX);
         scene.note(&Note::Creating(name.clone(), partition_count));
-        match links.ask(links.link_to(0), &Request::CreateTopic { name: name.clone(), partition_count })? {
+        match links.ask(
+            links.link_to(0),
+            &Request::CreateTopic { name: name.clone(), partition_count, settings: TopicSettings::default() },
+        )? {
             Response::TopicCreated(topic) => {
                 let topic = Topic { id: topic.id, name: topic.name, placement: topic.placement };
                 scene.note(&Note::Created(topic.clone()));

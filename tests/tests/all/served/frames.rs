@@ -66,7 +66,8 @@ fn answered_frames(partition: PartitionId, batch_bytes_max: usize) -> Vec<(&'sta
     };
     let create = |count: u32, name: &[u8]| {
         let length = u16::try_from(name.len()).expect("a short name").to_le_bytes();
-        request(Api::CreateTopic, 7, &[&count.to_le_bytes()[..], &length, name].concat(), &[])
+        let settings = [&u32::to_le_bytes(4096)[..], &u64::to_le_bytes(1 << 20), &[0; 16]].concat();
+        request(Api::CreateTopic, 7, &[&count.to_le_bytes()[..], &settings, &length, name].concat(), &[])
     };
     let mut wrong_crc = batch_of(b"damaged on the way").to_vec();
     wrong_crc[HEADER_BYTES + 3] ^= 1;

@@ -1,9 +1,10 @@
 //! Requests to the wrong port, and many requests at once.
 
 use bytes::BytesMut;
+use florin_engine::catalogue::TopicChange;
 use florin_engine::model::{Offset, PartitionId};
 use florin_net::protocol::{ListAt, Request, RequestFrom, Response};
-use florin_tests::served::wire::{batch_of, values_of};
+use florin_tests::served::wire::{Wire, WireError, batch_of, values_of};
 
 use super::{MIB, open, partition_on, place, roomy, start, wait_until};
 
@@ -43,6 +44,39 @@ fn served_requests_to_the_wrong_port_are_passed_on_answered_and_counted() {
             assert!(after - before >= 14.0, "every request to the wrong port is counted: {before} {after}");
         }
     }
+    assert!(server.stop().status.success());
+}
+
+#[test]
+fn served_a_topic_is_altered_by_any_port_over_its_shards_and_every_port_hears_of_it() {
+    let Some(place) = place("alterations") else { return };
+    let server = start(&roomy(&place));
+    let (mut first, mut second) = (open(server.address_of(0)), open(server.address_of(1)));
+    let topic = first.create_topic("payments", 1).expect("it is made");
+    let old = PartitionId { topic: topic.id, index: 0 };
+    assert_eq!(first.produce(old, &[7; 200]), Ok(Offset(0)));
+    let alter = |wire: &mut Wire, change| match wire.ask(&Request::AlterTopic { topic: topic.id, change }) {
+        Ok(Response::TopicAltered { topic, settings }) => (topic, settings),
+        other => panic!("{other:?}"),
+    };
+    let change = TopicChange { partition_count: Some(4), record_bytes_max: Some(100), ..TopicChange::default() };
+    let (altered, settings) = alter(&mut second, change);
+    assert_eq!((altered.revision, altered.placement.len(), settings.record_bytes_max), (2, 4, 100));
+    assert!(altered.placement.starts_with(&topic.placement) && altered.placement.contains(&1));
+    for wire in [&mut first, &mut second] {
+        wait_until("the port has heard of it", || wire.metadata().expect("topics").topics[0] == altered);
+        for index in 1..4 {
+            let partition = PartitionId { topic: topic.id, index };
+            wire.produce(partition, b"small").expect("an added partition takes records");
+        }
+        match wire.produce(old, &[7; 200]) {
+            Err(WireError::Refused(error)) => assert_eq!((error.code.0, error.details[1]), (24, 100)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(first.read_all(old).expect("it can be read"), [(0, vec![7; 200])], "what was stored stays");
+    let again = alter(&mut first, change);
+    assert_eq!(again, (altered, settings), "what is so already is answered so");
     assert!(server.stop().status.success());
 }
 

@@ -62,6 +62,7 @@ fn batch_of_kafka_without_a_producer_is_accepted() {
     assert_eq!((info.record_count, info.last_offset_delta, info.crc), (3, 2, 0x4d3c_acc3));
     assert_eq!((info.base_timestamp_ms, info.max_timestamp_ms), (1_700_000_000_000, 1_700_000_000_005));
     assert_eq!((info.compression, info.producer), (Compression::None, None));
+    assert_eq!(info.largest_record_bytes, 79, "a length of two bytes and 77 bytes behind it");
 }
 
 #[test]
@@ -85,6 +86,7 @@ fn compressed_batch_of_kafka_is_accepted_by_its_header_and_not_walked() {
     let batch = bytes(GZIP);
     let info = validate(&batch, BYTES_MAX).unwrap();
     assert_eq!((info.record_count, info.compression), (3, Compression::Gzip));
+    assert_eq!(info.largest_record_bytes, 151, "the whole batch");
     assert!(RecordWalk::new(&batch).is_err());
 }
 
@@ -99,6 +101,7 @@ fn records_of_kafka_are_walked_with_null_keys_null_values_and_headers() {
     let headers: Vec<_> = records[0].headers.clone().map(Result::unwrap).collect();
     assert_eq!(headers, [Header { key: b"trace", value: Some(&[1, 2]) }, Header { key: b"empty", value: None }]);
     assert_eq!((records[1].offset_delta, records[1].timestamp_delta_ms), (1, 5));
+    assert_eq!(records.iter().map(|record| record.size_bytes).collect::<Vec<_>>(), [47, 79, 10]);
     assert_eq!((records[1].key, records[1].value), (None, Some(&[b'v'; 70][..])));
     assert_eq!(records[1].headers.clone().count(), 0);
     assert_eq!((records[2].offset_delta, records[2].timestamp_delta_ms), (2, -3));

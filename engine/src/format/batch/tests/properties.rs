@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::{seal, three_records};
 use crate::format::batch::varint::{Cursor, put_varint, varint_bytes};
-use crate::format::batch::{BatchBuilder, Header, RecordWalk, base_offset, last_offset, size_bytes, validate};
+use crate::format::batch::{
+    BatchBuilder, HEADER_BYTES, Header, RecordWalk, base_offset, last_offset, size_bytes, validate,
+};
 use crate::limits::BATCH_BYTES_MAX;
 use crate::model::{ProducerEpoch, ProducerId};
 
@@ -50,6 +52,9 @@ proptest! {
         let info = validate(&batch, BATCH_BYTES_MAX).unwrap();
         prop_assert_eq!(info.record_count as usize, records.len());
         prop_assert_eq!(Some(info.max_timestamp_ms), records.iter().map(|record| record.0).max());
+        let sizes = RecordWalk::new(&batch).unwrap().map(|record| record.unwrap().size_bytes).collect::<Vec<_>>();
+        prop_assert_eq!(sizes.iter().sum::<usize>(), size_bytes - HEADER_BYTES);
+        prop_assert_eq!(Some(info.largest_record_bytes as usize), sizes.into_iter().max());
         let walked: Vec<OwnedRecord> = RecordWalk::new(&batch)
             .unwrap()
             .map(|record| {

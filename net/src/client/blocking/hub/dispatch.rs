@@ -42,6 +42,16 @@ impl Hub {
         ready.map_or(LinkKey::Bootstrap, |(key, _)| *key)
     }
 
+    /// Topics may have been altered without anybody being sent elsewhere: what is old is asked for anew.
+    pub(super) fn age_metadata(&mut self, now_ns: u64) {
+        let is_used = !self.producers.is_empty() || !self.consumers.is_empty();
+        let is_old = now_ns.saturating_sub(self.metadata_at_ns) >= self.start.metadata_age_ns;
+        if is_used && is_old && !self.metadata_is_stale {
+            self.metadata_is_stale = true;
+            self.metadata_back_off.succeed();
+        }
+    }
+
     /// Asks where everything is, if that is to be asked.
     pub(super) fn ask_metadata(&mut self, now_ns: u64) {
         if !self.metadata_is_stale || self.metadata_pages.is_some() || !self.metadata_back_off.is_over(now_ns) {
@@ -64,9 +74,11 @@ impl Hub {
         let Response::Topics(page) = response else { return self.on_metadata_failed(now_ns) };
         match pages.add(page) {
             Ok(None) => self.ask_page(pages, now_ns),
-            Ok(Some(metadata)) => {
+            Ok(Some(mut metadata)) => {
+                metadata.keep_newer(&self.metadata);
                 self.metadata = metadata;
                 self.metadata_is_stale = false;
+                self.metadata_at_ns = now_ns;
                 // Whoever is still sent elsewhere asks again, but not without a pause.
                 self.metadata_back_off.fail(now_ns);
                 self.tell_topics();
@@ -106,12 +118,18 @@ impl Hub {
         match response {
             Response::Topics(TopicsPage { endpoints, topics, .. }) => {
                 self.metadata.set_endpoints(endpoints.clone());
-                topics.iter().for_each(|topic| self.metadata.insert(topic.clone()));
+                topics.iter().for_each(|topic| self.learn_topic(topic));
             }
-            Response::TopicCreated(topic) | Response::TopicDescribed { topic, .. } => {
-                self.metadata.insert(topic.clone());
-            }
+            Response::TopicCreated(topic)
+            | Response::TopicDescribed { topic, .. }
+            | Response::TopicAltered { topic, .. } => self.learn_topic(topic),
             _ => {}
         }
+    }
+
+    fn learn_topic(&mut self, topic: &TopicDescription) {
+        self.metadata.insert(topic.clone());
+        self.producers.values().for_each(|producer| lock(&producer.state).core.learn(topic));
+        self.consumers.values().for_each(|consumer| lock(&consumer.core).learn(topic));
     }
 }

@@ -1,4 +1,4 @@
-//! A server of one shard and one topic of two partitions, in memory, a thread per connection.
+//! A server of one shard and one topic of two partitions, to which more can be added, in memory, a thread per connection.
 #![allow(clippy::disallowed_methods, reason = "a server for tests of the blocking adapter")]
 
 use std::io::{Read, Write};
@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use florin_engine::catalogue::{TopicChange, TopicSettings};
 use florin_engine::format::batch;
 use florin_engine::model::{Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, TopicId};
 use florin_engine::producer::{Admission, ProducerError, ProducerTable, Receipt};
@@ -37,7 +38,7 @@ struct Partition {
 struct Shared {
     behaviour: Behaviour,
     port: u16,
-    partitions: Mutex<[Partition; 2]>,
+    partitions: Mutex<Vec<Partition>>,
     closes: AtomicBool,
     stops: AtomicBool,
 }
@@ -56,7 +57,8 @@ impl Server {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (closes, stops) = (AtomicBool::new(behaviour.close_after_requests.is_some()), AtomicBool::new(false));
-        let shared = Arc::new(Shared { behaviour, port, partitions: Mutex::default(), closes, stops });
+        let partitions = Mutex::new(vec![Partition::default(), Partition::default()]);
+        let shared = Arc::new(Shared { behaviour, port, partitions, closes, stops });
         let accepting = shared.clone();
         let thread = std::thread::spawn(move || {
             let mut connections = Vec::new();
@@ -143,6 +145,7 @@ impl Shared {
                 apis: API_VERSIONS.to_vec(),
             }),
             Request::Metadata { names, .. } => self.topics(&names),
+            Request::AlterTopic { change, .. } => self.alter(&change),
             Request::InitProducer => Response::Producer { id: ProducerId(5), epoch: ProducerEpoch(0) },
             Request::Produce { .. } if self.behaviour.ignore_produce => return None,
             Request::Produce { partition, batch } => self.store(partition, batch),
@@ -156,8 +159,21 @@ impl Shared {
         })
     }
 
+    /// The only topic: two partitions at first, one more with each revision.
+    fn topic(&self) -> TopicDescription {
+        let partition_count = self.partitions.lock().unwrap().len();
+        let revision = u32::try_from(partition_count - 1).unwrap();
+        TopicDescription { id: TopicId(7), name: "captures".to_owned(), revision, placement: vec![0; partition_count] }
+    }
+
+    fn alter(&self, change: &TopicChange) -> Response {
+        let partition_count = change.partition_count.unwrap() as usize;
+        self.partitions.lock().unwrap().resize_with(partition_count, Partition::default);
+        Response::TopicAltered { topic: self.topic(), settings: TopicSettings::default() }
+    }
+
     fn topics(&self, names: &[String]) -> Response {
-        let topic = TopicDescription { id: TopicId(7), name: "captures".to_owned(), placement: vec![0, 0] };
+        let topic = self.topic();
         let is_asked = names.is_empty() || names.contains(&topic.name);
         let endpoints = ShardEndpoints { host: String::new(), ports: vec![self.port] };
         let topics = if is_asked { vec![topic] } else { Vec::new() };

@@ -44,11 +44,11 @@ impl FetchOutlet for Asked {
 }
 
 fn topic() -> TopicDescription {
-    TopicDescription { id: TopicId(7), name: "captures".to_owned(), placement: vec![0, 1] }
+    TopicDescription { id: TopicId(7), name: "captures".to_owned(), revision: 1, placement: vec![0, 1] }
 }
 
 fn consumer(partitions: &[u32], start: Start) -> ConsumerCore {
-    let rules = ConsumerRules { fetch_bytes_max: 1000, buffer_bytes_max: 4000, wait_ms: 100 };
+    let rules = ConsumerRules { fetch_bytes_max: 1000, buffer_bytes_max: 4000, wait_ms: 100, reads_added: false };
     ConsumerCore::new(topic(), partitions, start, rules)
 }
 
@@ -246,4 +246,34 @@ fn what_was_read_before_a_seek_is_dropped() {
     core.on_answer(attempt, fetched(&[stored(0, &["a"])]), 0);
     assert!(core.take_ready().is_empty());
     assert_eq!(core.position(0), Some(Offset(50)));
+}
+
+#[test]
+fn partitions_that_were_added_are_read_from_their_beginning_by_who_reads_all() {
+    let altered = TopicDescription { revision: 2, placement: vec![0, 1, 4], ..topic() };
+    let rules = ConsumerRules { fetch_bytes_max: 1000, buffer_bytes_max: 4000, wait_ms: 100, reads_added: true };
+    for (start, begins_at) in [
+        (Start::End, Start::Beginning),
+        (Start::Offset(Offset(3)), Start::Beginning),
+        (Start::Time(Realtime(9)), Start::Time(Realtime(9))),
+    ] {
+        let mut core = ConsumerCore::new(topic(), &[0, 1], start, rules);
+        core.pump(0, &mut Asked::default());
+        core.on_topic(Some(&altered));
+        assert_eq!(core.partitions().collect::<Vec<_>>(), [0, 1, 2]);
+        let mut asked = Asked::default();
+        core.pump(0, &mut asked);
+        let found = match asked.fetches.pop_front() {
+            Some((4, RequestFrom::Time(time), _, _)) => Start::Time(time),
+            None if asked.lists[0].0 == ListAt::Start => Start::Beginning,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(found, begins_at);
+        core.learn(&topic());
+        assert_eq!(core.topic(), &altered, "what is older changes nothing");
+    }
+    let mut chosen = consumer(&[1], Start::Beginning);
+    chosen.on_topic(Some(&altered));
+    assert_eq!((chosen.partitions().collect::<Vec<_>>(), chosen.topic()), (vec![1], &altered));
+    assert!(chosen.take_error().is_none(), "the topic is there");
 }

@@ -44,14 +44,18 @@ f3803a45                         checksum
 "#;
 
 pub(super) const CREATE_TOPIC: &str = r#"
-20000000                         bytes: 32 follow
-313480ac                         checksum
-0c000000                         head_bytes: 12
+3c000000                         bytes: 60 follow
+30842f05                         checksum
+28000000                         head_bytes: 40
 0200                             kind: api 2, create_topic
 00                               version: 0
 00                               flags: a request
 0400000000000000                 correlation: 4
 0c000000                         partition_count: 12
+00000400                         record_bytes_max: 262144
+0000100000000000                 segment_bytes: 1048576
+0000000002000000                 retention_bytes: 8589934592
+0000000000000000                 retention_ns: 0, everything is kept
 0600                             name: 6 bytes
 6f7264657273                     "orders"
 "#;
@@ -214,4 +218,38 @@ pub(super) const CONFIRM_CLOCK: &str = r#"
 00                               version: 0
 00                               flags: a request
 ffffffffffffffff                 correlation: 18446744073709551615
+"#;
+
+pub(super) const ALTER_TOPIC: &str = r#"
+3d000000                         bytes: 61 follow
+53633cf3                         checksum
+29000000                         head_bytes: 41
+0b00                             kind: api 11, alter_topic
+00                               version: 0
+00                               flags: a request
+0f00000000000000                 correlation: 15
+0700000000000000                 topic: 7
+13                               sets: partition_count, record_bytes_max, retention_ns
+10000000                         partition_count: 16
+00000400                         record_bytes_max: 262144
+0000000000000000                 segment_bytes: not set
+0000000000000000                 retention_bytes: not set
+000029f90f260200                 retention_ns: 604800000000000, 7 days
+"#;
+
+pub(super) const ALTER_TOPIC_TO_KEEP_EVERYTHING: &str = r#"
+3d000000                         bytes: 61 follow
+6dbfd455                         checksum
+29000000                         head_bytes: 41
+0b00                             kind: api 11, alter_topic
+00                               version: 0
+00                               flags: a request
+1000000000000000                 correlation: 16
+0700000000000000                 topic: 7
+0c                               sets: segment_bytes, retention_bytes
+00000000                         partition_count: not set
+00000000                         record_bytes_max: not set
+0000100000000000                 segment_bytes: 1048576
+0000000000000000                 retention_bytes: 0, everything is kept
+0000000000000000                 retention_ns: not set
 "#;

@@ -3,9 +3,9 @@
 //! They were built from the page by another program. They never change: other clients depend on them.
 
 pub(super) const NEGOTIATED: &str = r#"
-7e000000                         bytes: 126 follow
-4ecfc84a                         checksum
-6a000000                         head_bytes: 106
+82000000                         bytes: 130 follow
+a735dfae                         checksum
+6e000000                         head_bytes: 110
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
@@ -21,7 +21,7 @@ pub(super) const NEGOTIATED: &str = r#"
 c0270900                         idle_ms: 600000
 0c00                             server: 12 bytes
 666c6f72696e20302e312e30         "florin 0.1.0"
-0b000000                         apis: 11
+0c000000                         apis: 12
 0000                             api: 0, negotiate
 00                               version_min: 0
 00                               version_max: 0
@@ -55,12 +55,15 @@ c0270900                         idle_ms: 600000
 0a00                             api: 10, confirm_clock
 00                               version_min: 0
 00                               version_max: 0
+0b00                             api: 11, alter_topic
+00                               version_min: 0
+00                               version_max: 0
 "#;
 
 pub(super) const TOPICS: &str = r#"
-52000000                         bytes: 82 follow
-7056c3fa                         checksum
-3e000000                         head_bytes: 62
+56000000                         bytes: 86 follow
+be33b4e2                         checksum
+42000000                         head_bytes: 66
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
@@ -76,6 +79,7 @@ bc24                             port: 9404
 0900000000000000                 next: 9
 01000000                         topics: 1
 0700000000000000                 topic: 7
+02000000                         revision: 2
 0600                             name: 6 bytes
 6f7264657273                     "orders"
 02000000                         placement: 2 partitions
@@ -84,14 +88,15 @@ bc24                             port: 9404
 "#;
 
 pub(super) const TOPIC_CREATED: &str = r#"
-2c000000                         bytes: 44 follow
-519fe306                         checksum
-18000000                         head_bytes: 24
+30000000                         bytes: 48 follow
+10a0d3fb                         checksum
+1c000000                         head_bytes: 28
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
 0300000000000000                 correlation: 3
 0700000000000000                 topic: 7
+01000000                         revision: 1
 0600                             name: 6 bytes
 6f7264657273                     "orders"
 02000000                         placement: 2 partitions
@@ -111,19 +116,24 @@ pub(super) const TOPIC_DELETED: &str = r#"
 "#;
 
 pub(super) const TOPIC_DESCRIBED: &str = r#"
-88000000                         bytes: 136 follow
-933da266                         checksum
-74000000                         head_bytes: 116
+a8000000                         bytes: 168 follow
+44df9637                         checksum
+94000000                         head_bytes: 148
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
 0500000000000000                 correlation: 5
 0700000000000000                 topic: 7
+02000000                         revision: 2
 0600                             name: 6 bytes
 6f7264657273                     "orders"
 02000000                         placement: 2 partitions
 0000                             shard: 0
 0300                             shard: 3
+00000400                         record_bytes_max: 262144
+0000100000000000                 segment_bytes: 1048576
+0000000002000000                 retention_bytes: 8589934592
+0000000000000000                 retention_ns: 0, everything is kept
 02000000                         partitions: 2
 00000000                         index: 0
 0000                             shard: 0
@@ -278,6 +288,27 @@ f638d98c                         checksum
 00                               version: 0
 01                               flags: a response
 0c00000000000000                 correlation: 12
+"#;
+
+pub(super) const TOPIC_ALTERED: &str = r#"
+4c000000                         bytes: 76 follow
+fcc29440                         checksum
+38000000                         head_bytes: 56
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+1400000000000000                 correlation: 20
+0700000000000000                 topic: 7
+02000000                         revision: 2
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+02000000                         placement: 2 partitions
+0000                             shard: 0
+0300                             shard: 3
+00000400                         record_bytes_max: 262144
+0000100000000000                 segment_bytes: 1048576
+0000000002000000                 retention_bytes: 8589934592
+0000000000000000                 retention_ns: 0, everything is kept
 "#;
 
 pub(super) const WITHOUT_DETAILS: &str = r#"

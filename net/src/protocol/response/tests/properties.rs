@@ -1,9 +1,11 @@
 //! What holds for any response, and for any bytes.
 
 use bytes::BytesMut;
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::shard::Action;
 use proptest::collection::vec;
+use proptest::option;
 use proptest::prelude::*;
 
 use super::encoded;
@@ -14,11 +16,20 @@ use crate::protocol::{
 };
 
 fn any_topic() -> impl Strategy<Value = TopicDescription> {
-    (any::<u64>(), "[a-z]{0,20}", vec(any::<u16>(), 0..20)).prop_map(|(id, name, placement)| TopicDescription {
-        id: TopicId(id),
-        name,
-        placement,
-    })
+    (any::<(u64, u32)>(), "[a-z]{0,20}", vec(any::<u16>(), 0..20))
+        .prop_map(|((id, revision), name, placement)| TopicDescription { id: TopicId(id), name, revision, placement })
+}
+
+fn any_settings() -> impl Strategy<Value = TopicSettings> {
+    let kept = || option::of(1..=u64::MAX);
+    (kept(), kept(), any::<(u64, u32)>()).prop_map(
+        |(retention_bytes, retention_ns, (segment_bytes, record_bytes_max))| TopicSettings {
+            retention_bytes,
+            retention_ns,
+            segment_bytes,
+            record_bytes_max,
+        },
+    )
 }
 
 fn any_partition() -> impl Strategy<Value = PartitionDescription> {
@@ -124,8 +135,10 @@ fn any_response() -> impl Strategy<Value = (Api, Response)> {
     });
     let producer = any::<(u64, u16)>()
         .prop_map(|(id, epoch)| Response::Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch) });
-    let described = (any_topic(), vec(any_partition(), 0..20))
-        .prop_map(|(topic, partitions)| Response::TopicDescribed { topic, partitions });
+    let described = (any_topic(), any_settings(), vec(any_partition(), 0..20))
+        .prop_map(|(topic, settings, partitions)| Response::TopicDescribed { topic, settings, partitions });
+    let altered =
+        (any_topic(), any_settings()).prop_map(|(topic, settings)| Response::TopicAltered { topic, settings });
     prop_oneof![
         any_negotiated().prop_map(|negotiated| (Api::Negotiate, Response::Negotiated(negotiated))),
         any_topics().prop_map(|page| (Api::Metadata, Response::Topics(page))),
@@ -138,6 +151,7 @@ fn any_response() -> impl Strategy<Value = (Api, Response)> {
         any::<u64>().prop_map(|offset| (Api::ListOffsets, Response::Offset(Offset(offset)))),
         vec(any_shard(), 0..10).prop_map(|shards| (Api::DescribeShards, Response::Shards(shards))),
         Just((Api::ConfirmClock, Response::ClockConfirmed)),
+        altered.prop_map(|response| (Api::AlterTopic, response)),
         (0..APIS.len(), any_error()).prop_map(|(api, error)| (APIS[api], Response::Error(error))),
     ]
 }

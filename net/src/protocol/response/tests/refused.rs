@@ -1,6 +1,6 @@
 //! Every cause of an error with its code, action and details.
 
-use florin_engine::catalogue::TopicNameError;
+use florin_engine::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use florin_engine::format::batch::BatchError;
 use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, ShardId, TopicId};
 use florin_engine::producer::ProducerError;
@@ -34,6 +34,10 @@ fn of_producers() -> [(ProducerError, u16, [u64; 2]); 6] {
     ]
 }
 
+fn segment_bytes(asked: u64) -> SettingOutOfBounds {
+    SettingOutOfBounds { setting: Setting::SegmentBytes, asked, least: 65_536, most: 1 << 32 }
+}
+
 fn of_the_engine() -> Vec<(Refusal, u16, [u64; 2])> {
     let (shard, partition) = (ShardId(2), PartitionId { topic: TopicId(7), index: 3 });
     let out_of_range = Refusal::OffsetOutOfRange { asked: Offset(99), start: Offset(10), end: Offset(42) };
@@ -51,13 +55,15 @@ fn of_the_engine() -> Vec<(Refusal, u16, [u64; 2])> {
         (Refusal::NotCoordinator, 13, [0, 0]),
         (Refusal::TopicName(TopicNameError::Dots), 14, [0, 0]),
         (Refusal::NameTaken(TopicId(7)), 15, [7, 0]),
-        (Refusal::PartitionCount { asked: 5000, max: 4096 }, 16, [5000, 4096]),
+        (Refusal::PartitionCount { asked: 5000, least: 3, most: 4096 }, 16, [5000, 4096]),
         (Refusal::CatalogueFull, 17, [0, 0]),
         (Refusal::StillWorking, 18, [0, 0]),
+        (Refusal::TopicSetting(segment_bytes(1)), 19, [1, 65_536]),
         (Refusal::Batch(BatchError::Control), 20, [0, 0]),
         (out_of_range, 21, [10, 42]),
         (Refusal::Batch(BatchError::Transactional), 22, [0, 0]),
         (Refusal::Batch(BatchError::Checksum { claimed: 1, computed: 2 }), 23, [0, 0]),
+        (Refusal::RecordTooLarge { bytes: 70_000, max: 65_536 }, 24, [70_000, 65_536]),
         (Refusal::Damaged { partition, from: Offset(12), to: Offset(15) }, 25, [12, 15]),
         (Refusal::ReadFailed { partition, why: "out of files".to_owned() }, 26, [0, 0]),
         (Refusal::ProducersFull(shard), 36, [0, 0]),
@@ -81,6 +87,13 @@ fn a_refusal_of_the_engine_has_its_code_the_tables_action_and_its_details() {
     codes.sort();
     let of_the_engine = CODES.iter().map(|row| row.code).filter(|code| code.0 < 100);
     assert_eq!(codes, of_the_engine.collect::<Vec<_>>(), "every code of the engine has its cause");
+}
+
+#[test]
+fn what_is_out_of_its_bounds_is_told_with_the_nearest_that_is_not() {
+    let details = |refusal| ErrorResponse::from(&refusal).details;
+    assert_eq!(details(Refusal::PartitionCount { asked: 2, least: 3, most: 4096 }), [2, 3]);
+    assert_eq!(details(Refusal::TopicSetting(segment_bytes(1 << 33))), [1 << 33, 1 << 32]);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Gathering, stamping, pipelining, and what is sent again after a refusal.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
-use florin_engine::model::{ProducerEpoch, ProducerId};
+use florin_engine::model::{ProducerEpoch, ProducerId, TopicId};
 
 use super::rig::{Rig, SECOND_NS, error, info, produced, record, rules, stamp, stamps, stored, topic, values};
 use crate::client::core::producer::{AppendError, ProducerRules};
 use crate::client::{Record, SendError};
-use crate::protocol::Code;
+use crate::protocol::{Code, TopicDescription};
 
 #[test]
 fn batches_are_pipelined_up_to_the_limit_and_stamped_in_order() {
@@ -186,4 +188,26 @@ fn a_batch_without_idempotence_carries_no_stamp() {
     let sent = rig.send_all(&["a"]);
     assert!(rig.sent.identities.is_empty());
     assert_eq!(info(&sent[0].0).producer, None);
+}
+
+#[test]
+fn partitions_that_were_added_take_records_and_older_news_change_nothing() {
+    let mut rig = Rig::new(rules());
+    let sent = rig.send_all(&["a"]);
+    let keyed = |key: &str| Record { key: Some(key.to_owned().into()), ..Record::new("v") };
+    let partitions = |rig: &mut Rig| -> BTreeSet<u32> {
+        (0..20).map(|number| rig.try_send(&keyed(&number.to_string())).unwrap().partition).collect()
+    };
+    assert_eq!(partitions(&mut rig), BTreeSet::from([0]));
+    let altered = TopicDescription { revision: 2, ..topic(vec![0, 3, 3]) };
+    rig.core.on_topic(Some(&altered));
+    assert_eq!(rig.core.partition_count(), 3);
+    assert_eq!(partitions(&mut rig), BTreeSet::from([0, 1, 2]), "by key as well");
+    rig.answer(sent[0].1, produced(0));
+    assert_eq!(rig.outcomes(), [(0, stored(0))], "what is under way goes on");
+    rig.core.on_topic(Some(&topic(vec![0])));
+    assert_eq!((rig.core.partition_count(), rig.core.topic()), (3, &altered), "a shard had not heard of it yet");
+    let elsewhere = TopicDescription { id: TopicId(8), ..altered };
+    rig.core.learn(&elsewhere);
+    assert_eq!(rig.core.topic().id, TopicId(7));
 }
