@@ -1,8 +1,8 @@
 //! One partition: its offsets, its producers, the batches that are held in memory and the runs that are at rest.
 //!
 //! Batches are placed in order; only those behind which the journal is durable are ever shown. A partition is covered
-//! without a gap: by runs up to the *flushed* offset, by batches in memory from there on. Memory may reach further
-//! back, as a cache of what is at rest.
+//! as a whole: by runs, and gaps where an operator accepted a loss, up to the *flushed* offset, by batches in memory from
+//! there on. Memory may reach further back, as a cache of what is at rest.
 
 use bytes::Bytes;
 
@@ -12,18 +12,22 @@ use crate::producer::{Admission, ProducerTable, Receipt};
 use crate::segment::Run;
 
 mod codec;
+mod gap;
 mod held;
 mod lookup;
 mod replay;
 mod retention;
+mod salvage;
 mod stored;
 
 pub use crate::format::batch::HeldBatch;
 pub use codec::PartitionDecodeError;
+pub use gap::Gap;
 pub use lookup::Lookup;
 pub use replay::PartitionDamage;
 pub use retention::{Cut, CutReason, CutTotals, Retention};
 
+use gap::Gaps;
 use held::HeldBatches;
 use stored::StoredRuns;
 
@@ -55,6 +59,7 @@ pub struct Partition {
     last_append_time: Realtime,
     producers: ProducerTable,
     stored: StoredRuns,
+    gaps: Gaps,
     held: HeldBatches,
     cuts: CutTotals,
     /// Decided, and in force with the next checkpoint.
@@ -72,6 +77,7 @@ impl Partition {
             last_append_time: Realtime(0),
             producers: ProducerTable::default(),
             stored: StoredRuns::default(),
+            gaps: Gaps::default(),
             held: HeldBatches::default(),
             cuts: CutTotals::default(),
             cut_ahead: None,
@@ -219,7 +225,7 @@ impl Partition {
         if run.next_offset <= self.start_offset {
             return false;
         }
-        assert!(run.base_offset <= self.flushed_offset(), "runs leave no gap");
+        assert!(run.base_offset <= self.flushed_offset(), "runs go on where the flushed part ends");
         self.held.flush_to(run.next_offset);
         self.stored.push(run)
     }

@@ -20,7 +20,7 @@ pub use codec::{PRODUCER_BYTES_MAX, ProducerDecodeError};
 pub use error::ProducerError;
 pub use mint::{MintError, Minted, PRODUCER_COUNTER_MAX, PRODUCER_SHARD_MAX, ProducerIdMint};
 
-use crate::format::batch::ProducerStamp;
+use crate::format::batch::{ProducerStamp, sequence_distance};
 use crate::limits::PARTITION_PRODUCER_COUNT_MAX;
 use crate::model::{Offset, ProducerEpoch, ProducerId, Realtime, Sequence};
 use window::{Entry, Place, Window};
@@ -161,6 +161,34 @@ impl ProducerTable {
         }
         self.by_append_time.insert((receipt.append_time, stamp.id));
         assert_eq!(self.producers.len(), self.by_append_time.len(), "every producer is indexed once");
+    }
+
+    /// Notes a batch that is left of a producer whose batches before it are lost: these count as accepted, so none of
+    /// them is taken a second time. Returns whether the stamp can be so; the same panics as [`ProducerTable::apply`].
+    pub fn apply_after_loss(&mut self, stamp: &ProducerStamp, batch_crc: u32, receipt: Receipt) -> bool {
+        let known = self.producers.get(&stamp.id).filter(|producer| producer.epoch == stamp.epoch);
+        let accepted_before = match (self.check(stamp, batch_crc), known) {
+            (Admission::New, _) => {
+                self.apply(stamp, batch_crc, receipt);
+                return true;
+            }
+            (Admission::Refused(ProducerError::OutOfOrder { expected, got, .. }), Some(producer)) => {
+                producer.window.accepted_count() + u64::from(sequence_distance(expected, got))
+            }
+            (Admission::Refused(ProducerError::OutOfOrder { .. } | ProducerError::UnknownProducer { .. }), _) => {
+                u64::from(stamp.base_sequence)
+            }
+            _ => return false,
+        };
+        let entry =
+            Entry { base_sequence: stamp.base_sequence, last_sequence: stamp.last_sequence, crc: batch_crc, receipt };
+        let window = Window::resuming_with(entry, accepted_before + u64::from(entry.record_count()));
+        if let Some(before) = self.producers.insert(stamp.id, Producer { epoch: stamp.epoch, window }) {
+            self.by_append_time.remove(&(before.window.latest().receipt.append_time, stamp.id));
+        }
+        self.by_append_time.insert((receipt.append_time, stamp.id));
+        assert_eq!(self.producers.len(), self.by_append_time.len(), "every producer is indexed once");
+        true
     }
 
     /// The producers, in the order of their ids, whose last batch was appended more than `idle_ns` before `now`:

@@ -10,6 +10,7 @@ pub mod plan;
 pub mod read;
 pub mod remove;
 pub mod run;
+pub mod salvage;
 pub mod table;
 pub mod write;
 

@@ -28,6 +28,7 @@ mod durable;
 mod fetch;
 pub mod open;
 pub mod refusal;
+pub mod repair;
 pub mod replay;
 pub mod request;
 mod retention;

@@ -6,6 +6,7 @@
 
 pub mod clients;
 pub mod cluster;
+mod damage;
 mod faults;
 pub mod model;
 pub mod plan;

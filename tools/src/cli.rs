@@ -80,6 +80,16 @@ pub enum Command {
     /// damage either.
     #[command(verbatim_doc_comment)]
     Verify(VerifyArguments),
+    /// Say what a damaged directory has lost, and with --accept-loss make it open again around that
+    ///
+    /// Takes the directory's lock, so no process may be using it. Without --accept-loss nothing is changed: what is
+    /// damaged is listed, with the offsets of each partition that are lost for good. With it, everything damaged or
+    /// written over is copied to the folder `quarantine` in the directory, and each damaged shard then opens again:
+    /// lost offsets become gaps, which readers are told of and which are never given out again, and everything else is
+    /// where it was. Exit code 0: nothing is damaged, or all of it was repaired. 1: damage, and nothing was changed.
+    /// 2: something cannot be repaired, or it cannot be told.
+    #[command(verbatim_doc_comment)]
+    Repair(RepairArguments),
     /// Create, list, describe and delete topics.
     Topic {
         /// What to do.
@@ -194,6 +204,17 @@ pub struct VerifyArguments {
     /// Where and how.
     #[command(flatten)]
     pub shards: ShardLook,
+}
+
+/// What `repair` is told.
+#[derive(Clone, Debug, Args)]
+pub struct RepairArguments {
+    /// Where and how.
+    #[command(flatten)]
+    pub shards: ShardLook,
+    /// Give up what is lost, for good.
+    #[arg(long)]
+    pub accept_loss: bool,
 }
 
 fn number<T: FromStr>(text: &str) -> Result<T, String> {

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use florin_engine::model::{Offset, PartitionId};
-use florin_net::client::{Client, ConsumedBatch, Consumer, ConsumerSettings, Start};
-use florin_net::protocol::{ListAt, TopicDescription};
+use florin_net::client::{Client, ClientError, ConsumedBatch, Consumer, ConsumerSettings, Start};
+use florin_net::protocol::{Code, ListAt, TopicDescription};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::records::{ConsumeArguments, OutputFormat};
@@ -124,7 +124,7 @@ fn ends(client: &Client, topic: &TopicDescription, partitions: &[u32], start: St
 
 fn follow(mut consumer: Consumer, lines: &mut Lines, interrupt: &Interrupt) -> Result<()> {
     while !lines.is_done() && !interrupt.is_asked() {
-        for batch in consumer.poll(POLL_TIMEOUT)? {
+        for batch in next_batches(&mut consumer)? {
             lines.put_batch(&batch, None)?;
         }
         lines.write()?;
@@ -140,7 +140,7 @@ fn to_end(
     interrupt: &Interrupt,
 ) -> Result<()> {
     while !ends.is_empty() && !lines.is_done() && !interrupt.is_asked() {
-        for batch in consumer.poll(POLL_TIMEOUT)? {
+        for batch in next_batches(&mut consumer)? {
             let Some(end) = ends.get(&batch.partition).copied() else { continue };
             lines.put_batch(&batch, Some(end))?;
         }
@@ -149,6 +149,17 @@ fn to_end(
         lines.look_for_reader();
     }
     Ok(())
+}
+
+/// What is there to be shown. Lost offsets are told, and reading goes on behind them.
+fn next_batches(consumer: &mut Consumer) -> Result<Vec<ConsumedBatch>> {
+    match consumer.poll(POLL_TIMEOUT) {
+        Err(ClientError::Refused(error)) if error.code == Code::LOST => {
+            output::complain(&error.message);
+            Ok(Vec::new())
+        }
+        result => Ok(result?),
+    }
 }
 
 impl Lines {

@@ -22,6 +22,7 @@ mod latency;
 mod output;
 mod produce;
 mod progress;
+mod repair;
 mod sections;
 mod serve;
 mod settings;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => (serve::run(&arguments), EXIT_FAILED),
         Command::Inspect { what } => (inspect::run(&what), EXIT_CANNOT_TELL),
         Command::Verify(arguments) => (verify::run(&arguments), EXIT_CANNOT_TELL),
+        Command::Repair(arguments) => (repair::run(&arguments), EXIT_CANNOT_TELL),
         Command::Topic { what } => (topic::run(&what), EXIT_FAILED),
         Command::Shard { what } => (shards::run(&what), EXIT_FAILED),
         Command::Clock { what } => (shards::run_clock(&what), EXIT_FAILED),

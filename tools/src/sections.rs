@@ -5,7 +5,7 @@ use florin_engine::catalogue::{OwnedState, OwnerState, TopicDescriptor, TopicSta
 use florin_engine::format::manifest::{Manifest, Module, Section};
 use florin_engine::limits::PARTITION_PRODUCER_COUNT_MAX;
 use florin_engine::model::{PartitionId, Realtime, ShardId};
-use florin_engine::partition::Partition;
+use florin_engine::partition::{Gap, Partition};
 use florin_engine::producer::{ProducerIdMint, ProducerTable};
 use florin_engine::segment::{Run, SegmentState, SegmentTable};
 use serde::Serialize;
@@ -98,6 +98,19 @@ pub struct PartitionEnd {
     pub cut_time: Option<String>,
     /// What is at rest, in the order of offsets.
     pub runs: Vec<RunView>,
+    /// What is lost for good, in the order of offsets.
+    pub gaps: Vec<GapView>,
+}
+
+/// Offsets that are lost for good.
+#[derive(Debug, Serialize)]
+pub struct GapView {
+    /// The first of them.
+    pub base_offset: u64,
+    /// The first offset behind them.
+    pub next_offset: u64,
+    /// When an operator accepted it.
+    pub accepted: String,
 }
 
 /// A stretch of a partition in a segment file.
@@ -246,6 +259,7 @@ fn partitions(section: &Section, shard: ShardId) -> Result<(Vec<PartitionId>, Co
             cut_bytes: partition.cuts().bytes,
             cut_time: rfc3339_unless_never(partition.cuts().time),
             runs: partition.runs().map(RunView::of).collect(),
+            gaps: partition.gaps().map(GapView::of).collect(),
         });
     }
     if !bytes.is_empty() {
@@ -297,6 +311,12 @@ fn segments(section: &Section) -> Result<Contents, String> {
         index_bytes: file.index_bytes,
     });
     Ok(Contents::Segments(Segments { segment_next: table.next_id().0, files: files.collect() }))
+}
+
+impl GapView {
+    fn of(gap: &Gap) -> Self {
+        Self { base_offset: gap.base_offset.0, next_offset: gap.next_offset.0, accepted: rfc3339(gap.accepted) }
+    }
 }
 
 impl RunView {

@@ -21,6 +21,7 @@ use florin_engine::journal::create::LOCK_NAME;
 
 use crate::cli::VerifyArguments;
 use crate::directory::{Directory, IDENTITY_COPIES};
+use crate::repair::QUARANTINE_NAME;
 use crate::{EXIT_CANNOT_TELL, output};
 use finding::{Finding, Severity, Verdict, severity_of};
 use report::Report;
@@ -177,7 +178,7 @@ fn note_unknown_names(directory: &Directory, report: &mut Report) {
     let shards: Vec<_> = directory.shards(None).into_iter().map(|shard| directory.shard_path(shard)).collect();
     for name in &directory.names {
         let is_shard = shards.iter().any(|path| path.file_name().is_some_and(|wanted| wanted == name.as_str()));
-        if !is_shard && name != IDENTITY_NAME && name != LOCK_NAME {
+        if !is_shard && name != IDENTITY_NAME && name != LOCK_NAME && name != QUARANTINE_NAME {
             report.findings.push(Finding::new(Severity::Note, "is nothing that belongs here").in_file(name));
         }
     }

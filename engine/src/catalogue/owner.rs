@@ -158,6 +158,14 @@ impl OwnerState {
         self.topic_id_next
     }
 
+    /// So many records may be lost: goes on behind all ids and versions that they can have given out, and everybody
+    /// who has a copy of the live topics asks for a new one.
+    pub fn skip(&mut self, record_count: u64) {
+        self.version += record_count;
+        self.live_version = self.version;
+        self.topic_id_next = TopicId(self.topic_id_next.0 + record_count);
+    }
+
     /// How many shards the directory has.
     pub fn shard_count(&self) -> u16 {
         u16::try_from(self.partition_counts.len()).expect("checked when it was made")

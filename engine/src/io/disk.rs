@@ -80,6 +80,13 @@ pub struct DiskError {
     pub detail: String,
 }
 
+impl DiskError {
+    /// Whether the file does not have what was asked for: the disk will not give it the next time either.
+    pub fn is_absence(&self) -> bool {
+        matches!(self.kind, DiskErrorKind::NotFound | DiskErrorKind::Short { .. })
+    }
+}
+
 impl fmt::Display for DiskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = match self.operation {

@@ -126,7 +126,7 @@ async fn format_shard<D: Disk>(
     let geometry = settings.geometry;
     disk.create_directory(&shard_directory).await?;
     for file in geometry.files() {
-        write_virgin(disk, &shard_directory, geometry, name.journal_id, file).await?;
+        write_virgin(disk, &layout::journal_path(&shard_directory, file), geometry, name.journal_id, file).await?;
     }
     let empty = Manifest {
         directory_id: settings.directory_id,
@@ -174,15 +174,15 @@ async fn format_shard<D: Disk>(
     Ok(())
 }
 
-/// Creates a ring file and writes every unit of it once.
-async fn write_virgin<D: Disk>(
+/// Creates a ring file at `path`, where nothing may stand, and writes every unit of it once.
+pub async fn write_virgin<D: Disk>(
     disk: &D,
-    shard_directory: &Path,
+    path: &Path,
     geometry: Geometry,
     journal_id: Id128,
     index: FileIndex,
 ) -> Result<(), DiskError> {
-    let file = disk.create(&layout::journal_path(shard_directory, index), geometry.file_bytes).await?;
+    let file = disk.create(path, geometry.file_bytes).await?;
     let mut position = Position(0);
     while position.0 < geometry.file_bytes {
         let left = geometry.file_bytes - position.0;

@@ -15,7 +15,10 @@ use crate::io::{Disk, DiskError};
 use crate::model::{Epoch, FileIndex, Position, Sequence};
 
 mod confirmed;
+mod salvage;
 mod tail;
+
+pub use salvage::{Salvage, SalvageError, salvage};
 
 /// A block that recovery accepted.
 #[derive(Clone, Debug)]

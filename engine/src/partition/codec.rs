@@ -1,10 +1,11 @@
 //! A partition as bytes, for the manifest. Little-endian: topic u64, index u32, next offset u64, last append time
-//! u64, start offset u64, bytes cut u64, time of the last cut u64, reason of the last cut u8, run count u32, then the
-//! runs. Its producers are written apart.
+//! u64, start offset u64, bytes cut u64, time of the last cut u64, reason of the last cut u8, run count u32, gap count
+//! u32, the runs, the gaps. Its producers are written apart.
 
 use bytes::{Buf, BufMut, TryGetError};
 
 use super::Partition;
+use super::gap::Gap;
 use super::retention::{CutReason, CutTotals};
 use crate::model::{Offset, PartitionId, Realtime, TopicId};
 use crate::producer::{ProducerDecodeError, ProducerTable};
@@ -22,10 +23,10 @@ pub enum PartitionDecodeError {
 }
 
 impl Partition {
-    /// Bytes that [`Partition::encode`] writes beside the runs.
-    pub const ENCODED_BYTES: usize = 57;
+    /// Bytes that [`Partition::encode`] writes beside runs and gaps.
+    pub const ENCODED_BYTES: usize = 61;
 
-    /// Writes offsets, times and runs, as they are with the cut that was decided.
+    /// Writes offsets, times, runs and gaps, as they are with the cut that was decided.
     pub fn encode(&self, out: &mut impl BufMut) {
         let start_offset = self.start_offset.max(self.cut_ahead.map_or(Offset(0), |cut| cut.to));
         let cuts = self.cut_ahead.map_or(self.cuts, |cut| self.cuts.with(&cut));
@@ -38,7 +39,10 @@ impl Partition {
         out.put_u64_le(cuts.time.0);
         out.put_u8(cuts.reason.map_or(0, |reason| reason as u8));
         out.put_u32_le(u32::try_from(self.encoded_runs().count()).expect("bounded by the manifest"));
+        let gaps = || self.gaps.iter().filter(|gap| gap.next_offset > start_offset);
+        out.put_u32_le(u32::try_from(gaps().count()).expect("bounded by the manifest"));
         self.encoded_runs().for_each(|run| run.encode(out));
+        gaps().for_each(|gap| gap.encode(out));
     }
 
     /// The runs that [`Partition::encode`] writes.
@@ -64,23 +68,34 @@ impl Partition {
             _ => return Err(impossible()),
         };
         partition.cuts = CutTotals { bytes, time, reason };
-        for _ in 0..buf.try_get_u32_le()? {
+        let (run_count, gap_count) = (buf.try_get_u32_le()?, buf.try_get_u32_le()?);
+        for _ in 0..run_count {
             let run = Run::decode(buf)?;
-            let follows = match partition.stored.end_offset() {
-                Some(end) => run.base_offset == end,
-                None => run.base_offset <= partition.start_offset,
-            };
-            let fits = follows && run.base_offset < run.next_offset && run.next_offset > partition.start_offset;
-            if !fits || run.next_offset > partition.next_offset {
+            let is_behind = partition.stored.end_offset().is_none_or(|end| run.base_offset >= end);
+            let fits = run.base_offset < run.next_offset && run.next_offset > partition.start_offset;
+            if !is_behind || !fits || run.next_offset > partition.next_offset {
                 return Err(impossible());
             }
             partition.stored.push(run);
         }
-        let end = partition.stored.end_offset().unwrap_or_default().max(partition.start_offset);
+        for _ in 0..gap_count {
+            let gap = Gap::decode(buf)?;
+            let is_behind = partition.gaps.end_offset().is_none_or(|end| gap.base_offset >= end);
+            let fits = gap.base_offset < gap.next_offset && gap.next_offset > partition.start_offset;
+            if !is_behind || !fits || gap.next_offset > partition.next_offset {
+                return Err(impossible());
+            }
+            partition.gaps.insert(gap);
+        }
+        let end = partition.stored.end_offset().max(partition.gaps.end_offset()).unwrap_or_default();
+        let end = end.max(partition.start_offset);
         if end > partition.next_offset {
             return Err(impossible());
         }
         partition.held.begin_at(end);
+        if !partition.is_covered() {
+            return Err(impossible());
+        }
         Ok(partition)
     }
 

@@ -58,6 +58,10 @@ impl HeldBatches {
         self.batches.back().map(|held| held.batch.append_time)
     }
 
+    pub(super) fn last_sequence(&self) -> Option<Sequence> {
+        self.batches.back().map(|held| held.placed.sequence)
+    }
+
     pub(super) fn ring_files(&self) -> impl Iterator<Item = &FileIndex> {
         self.ring_files.keys()
     }

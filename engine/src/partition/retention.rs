@@ -81,6 +81,12 @@ impl Partition {
             let bytes = cut.map_or(0, |cut| cut.bytes) + piece.bytes;
             cut = Some(Cut { to: piece.next_offset, bytes, reason, time: now });
         }
+        // Nothing is left of what is lost behind a cut.
+        while let Some(cut) = &mut cut
+            && let Some(gap) = self.gaps.at(cut.to)
+        {
+            cut.to = gap.next_offset;
+        }
         self.cut_ahead = cut;
         cut
     }
@@ -113,6 +119,7 @@ impl Partition {
         self.start_offset = self.start_offset.max(cut.to);
         self.held.flush_to(cut.to);
         let bytes = self.held.drop_to(cut.to);
+        self.gaps.drop_to(cut.to);
         (self.stored.drop_to(cut.to), bytes)
     }
 }

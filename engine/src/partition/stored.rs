@@ -1,4 +1,4 @@
-//! The runs of a partition, in the order of offsets, without a gap.
+//! The runs of a partition, in the order of offsets.
 
 use std::collections::VecDeque;
 

@@ -225,7 +225,7 @@ fn an_encoded_partition_has_a_fixed_size_and_is_refused_if_cut_off() {
         3u64.to_le_bytes().to_vec(),
         4u32.to_le_bytes().to_vec(),
         [3u64.to_le_bytes(); 2].concat(),
-        vec![0; 3 * 8 + 1 + 4],
+        vec![0; 3 * 8 + 1 + 4 + 4],
     ]
     .concat();
     assert_eq!(bytes, golden);

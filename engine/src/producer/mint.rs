@@ -132,6 +132,12 @@ impl ProducerIdMint {
         Ok(())
     }
 
+    /// So many reservations may be lost: goes on behind all that they can have reserved, as far as there are ids.
+    pub fn skip(&mut self, reservation_count: u64) -> Result<(), MintError> {
+        let more = reservation_count.saturating_mul(PRODUCER_ID_CHUNK);
+        self.restore(self.reserved_end.saturating_add(more).min(PRODUCER_COUNTER_MAX))
+    }
+
     /// One behind the last counter reserved.
     pub fn reserved_end(&self) -> u64 {
         self.reserved_end

@@ -67,6 +67,15 @@ impl Window {
         Self { entries, count: 1, accepted_count: u64::from(entry.record_count()) }
     }
 
+    /// The window of a producer of which batches before this one are lost. `accepted_count` counts these too.
+    pub(super) fn resuming_with(entry: Entry, accepted_count: u64) -> Self {
+        let next_sequence = u64::from(sequence_plus(entry.last_sequence, 1));
+        assert_eq!(accepted_count % u64::from(SEQUENCE_COUNT), next_sequence, "sequences count records");
+        let mut entries = [ENTRY_NONE; PRODUCER_WINDOW_BATCHES];
+        entries[0] = entry;
+        Self { entries, count: 1, accepted_count }
+    }
+
     /// A window from its parts, or nothing if they do not fit each other.
     pub(super) fn from_parts(entries: &[Entry], accepted_count: u64) -> Option<Self> {
         let (first, last) = (entries.first()?, entries.last()?);
@@ -79,9 +88,9 @@ impl Window {
                 && pair[0].receipt.sequence <= pair[1].receipt.sequence
         });
         let held_count: u64 = entries.iter().map(|entry| u64::from(entry.record_count())).sum();
-        // While the window is not full it holds everything from sequence 0 on.
+        // A window that is not full holds everything from sequence 0 on, or from behind what was lost.
         let is_whole = accepted_count == held_count && first.base_sequence == 0;
-        let count_fits = is_whole || (entries.len() == PRODUCER_WINDOW_BATCHES && accepted_count > held_count);
+        let count_fits = is_whole || accepted_count > held_count;
         let next_fits = accepted_count % u64::from(SEQUENCE_COUNT) == u64::from(sequence_plus(last.last_sequence, 1));
         (in_order && count_fits && next_fits).then_some(window)
     }

@@ -79,7 +79,7 @@ pub async fn walk<F: DiskFile>(file: &F, name: FileName, from: Position, end: Po
     let mut position = from;
     while position < end {
         let read = file.read(position, UNIT_BYTES).await;
-        index.is_unreadable |= read.is_err();
+        index.is_unreadable |= read.as_ref().is_err_and(|error| !error.is_absence());
         let head = read.ok().and_then(|unit| match read_head(&unit, &name.at(position)) {
             Stored::Present(head) => Some(head),
             _ => None,

@@ -233,7 +233,7 @@ impl ReadPlan {
                 return;
             }
             other => {
-                chunk.is_unreadable |= matches!(other, Stored::Unreadable(_));
+                chunk.is_unreadable |= matches!(&other, Stored::Unreadable(error) if !error.is_absence());
                 other.problem().unwrap_or_default()
             }
         };

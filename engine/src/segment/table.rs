@@ -135,6 +135,12 @@ impl SegmentTable {
         }
     }
 
+    /// The index of the file is damaged: the headers of its extents say the same.
+    pub fn drop_index(&mut self, segment: SegmentId) {
+        let file = &mut self.entry(segment).file;
+        (file.index_bytes, file.state) = (0, SegmentState::Closed);
+    }
+
     /// A run in the file belongs to a partition.
     pub fn add_run(&mut self, segment: SegmentId) {
         self.entry(segment).run_count += 1;

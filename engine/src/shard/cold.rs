@@ -279,9 +279,11 @@ impl Shard {
                 Err((from, to)) => Answer::Ready(Reply::Refused(Refusal::Damaged { partition, from, to })),
             };
         }
-        match self.partitions[&partition].run_at(asked) {
-            Some(run) => Answer::Read(*run, Target::Offset(asked)),
-            None => unreachable!("partition {partition} is covered by memory and runs, and not at offset {asked}"),
+        let state = &self.partitions[&partition];
+        match (state.run_at(asked), state.gap_at(asked)) {
+            (Some(run), _) => Answer::Read(*run, Target::Offset(asked)),
+            (None, Some(gap)) => Answer::Ready(Reply::Refused(Refusal::Lost { partition, gap: *gap })),
+            (None, None) => unreachable!("partition {partition} is covered, and not at offset {asked}"),
         }
     }
 

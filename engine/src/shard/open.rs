@@ -300,7 +300,7 @@ pub(super) fn raised(old: &Superblock, recovery: &Recovery, active: Option<FileI
 
 /// Writes what was recovered into a manifest, so that ring files which hold nothing else are free. A failure is no
 /// harm: the old manifest and the journal still say everything. Returns what went wrong, in words.
-async fn checkpoint_recovered<D: Disk>(
+pub(super) async fn checkpoint_recovered<D: Disk>(
     disk: &D,
     files: &ShardFiles<D>,
     shard: &mut Shard,

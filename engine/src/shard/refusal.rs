@@ -3,6 +3,7 @@
 use crate::catalogue::{SettingOutOfBounds, TopicNameError};
 use crate::format::batch::BatchError;
 use crate::model::{Offset, PartitionId, ShardId, TopicId};
+use crate::partition::Gap;
 use crate::producer::ProducerError;
 
 /// What a client does about a refusal.
@@ -107,6 +108,17 @@ pub enum Refusal {
         /// The first behind the damage.
         to: Offset,
     },
+    /// Stored bytes are lost for good, and an operator accepted it: nobody will ever read these offsets.
+    #[error(
+        "partition {partition}: offsets {} to below {} are lost, as an operator accepted: go on at {}",
+        gap.base_offset, gap.next_offset, gap.next_offset
+    )]
+    Lost {
+        /// The partition.
+        partition: PartitionId,
+        /// What is lost.
+        gap: Gap,
+    },
     /// A segment file could not be read.
     #[error("partition {partition} could not be read: {why}: retry, and look at the disk if it does not help")]
     ReadFailed {
@@ -173,6 +185,7 @@ impl Refusal {
             Self::RecordTooLarge { .. } => 24,
             Self::Damaged { .. } => 25,
             Self::ReadFailed { .. } => 26,
+            Self::Lost { .. } => 27,
             Self::Producer(ProducerError::UnknownProducer { .. }) => 30,
             Self::Producer(ProducerError::TableFull { .. }) => 31,
             Self::Producer(ProducerError::Fenced { .. }) => 32,
@@ -206,6 +219,7 @@ impl Refusal {
             Self::Producer(ProducerError::Fenced { .. }) => Action::Fenced,
             Self::Batch(_)
             | Self::OffsetOutOfRange { .. }
+            | Self::Lost { .. }
             | Self::TopicName(_)
             | Self::NameTaken(_)
             | Self::PartitionCount { .. }

@@ -48,6 +48,52 @@ fn in_manifest(what: impl ToString) -> ReplayError {
     ReplayError { sequence: None, what: what.to_string() }
 }
 
+/// What is taken from blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Everything must be there.
+    Strict,
+    /// Offsets that nothing holds any more are lost, as an operator accepts at this time.
+    Salvage(Realtime),
+}
+
+/// How far a loss of journal blocks reaches beyond what is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LossBound {
+    /// A partition with a batch in a later block lost nothing behind that.
+    pub last_lost: Sequence,
+    /// Offsets that may have been given out in what is lost.
+    pub offset_count: u64,
+    /// Entries that may have stood there.
+    pub entry_count: u64,
+}
+
+/// Rebuilds what damage left of the state: offsets that nothing holds are gaps, accepted now. With a `bound`, blocks
+/// are lost: every partition goes on behind all offsets that these may have given out, and so do ids.
+pub fn replay_salvage(
+    shard: ShardId,
+    shard_count: u16,
+    manifest: &Manifest,
+    blocks: &[RecoveredBlock],
+    bound: Option<LossBound>,
+    accepted: Realtime,
+) -> Result<ShardState, ReplayError> {
+    let mut state = ShardState::from_manifest(shard, shard_count, manifest)?;
+    state.apply_blocks(manifest.sequence, blocks, Mode::Salvage(accepted))?;
+    for partition in state.partitions.values_mut() {
+        let more = bound.filter(|bound| partition.last_held_sequence() <= Some(bound.last_lost));
+        partition.finish_salvage(more.map_or(0, |bound| bound.offset_count), accepted);
+        partition.runs().for_each(|run| state.segments.add_run(run.segment));
+    }
+    if let Some(bound) = bound {
+        state.mint.skip(bound.entry_count).map_err(in_manifest)?;
+        if let Some(owner) = &mut state.owner {
+            owner.skip(bound.entry_count);
+        }
+    }
+    Ok(state)
+}
+
 /// Rebuilds the state of `shard` in a directory of `shard_count` shards.
 pub fn replay(
     shard: ShardId,
@@ -56,14 +102,7 @@ pub fn replay(
     blocks: &[RecoveredBlock],
 ) -> Result<ShardState, ReplayError> {
     let mut state = ShardState::from_manifest(shard, shard_count, manifest)?;
-    for block in blocks {
-        let at = |what: String| ReplayError { sequence: Some(block.sequence), what };
-        let known = block.sequence <= manifest.sequence;
-        for entry in EntryWalk::new(block.payload(), block.entry_count) {
-            let entry = entry.map_err(|error| at(error.to_string()))?;
-            state.apply(entry, block, known).map_err(at)?;
-        }
-    }
+    state.apply_blocks(manifest.sequence, blocks, Mode::Strict)?;
     for (id, partition) in &mut state.partitions {
         partition.finish_replay().map_err(|damage| in_manifest(format!("partition {id}: {damage}")))?;
         partition.runs().for_each(|run| state.segments.add_run(run.segment));
@@ -137,8 +176,21 @@ impl ShardState {
         if agree { Ok(()) } else { Err(in_manifest("partitions and their topics do not agree")) }
     }
 
+    /// Applies every entry; of blocks up to `included` the manifest has everything but data.
+    fn apply_blocks(&mut self, included: Sequence, blocks: &[RecoveredBlock], mode: Mode) -> Result<(), ReplayError> {
+        for block in blocks {
+            let at = |what: String| ReplayError { sequence: Some(block.sequence), what };
+            let known = block.sequence <= included;
+            for entry in EntryWalk::new(block.payload(), block.entry_count) {
+                let entry = entry.map_err(|error| at(error.to_string()))?;
+                self.apply(entry, block, known, mode).map_err(at)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Applies one entry. `known`: the manifest includes it, so only its data is wanted.
-    fn apply(&mut self, entry: Entry, block: &RecoveredBlock, known: bool) -> Result<(), String> {
+    fn apply(&mut self, entry: Entry, block: &RecoveredBlock, known: bool, mode: Mode) -> Result<(), String> {
         let placed = Placed { sequence: block.sequence, file: block.file };
         match entry {
             Entry::Batch { partition, append_time, batch } => {
@@ -146,9 +198,11 @@ impl ShardState {
                     return if known { Ok(()) } else { Err(format!("a batch of unknown partition {partition}")) };
                 };
                 self.latest_append_time = self.latest_append_time.max(append_time);
-                state
-                    .replay(append_time, &batch, placed, known)
-                    .map_err(|damage| format!("partition {partition}: {damage}"))
+                let result = match mode {
+                    Mode::Strict => state.replay(append_time, &batch, placed, known),
+                    Mode::Salvage(accepted) => state.salvage(append_time, &batch, placed, known, accepted),
+                };
+                result.map_err(|damage| format!("partition {partition}: {damage}"))
             }
             Entry::Control(_) if known => Ok(()),
             Entry::Control(control) => self.apply_control(&control, block),

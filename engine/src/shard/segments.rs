@@ -150,7 +150,7 @@ impl Shard {
             .map(|(id, partition)| (*id, partition.unflushed(limit)))
             .filter(|(_, batches)| !batches.is_empty())
             .collect();
-        let run_count = self.partitions.values().map(|partition| partition.run_count()).sum();
+        let run_count = self.partitions.values().map(|partition| partition.run_count() + partition.gap_count()).sum();
         if batches.is_empty() || !self.segments.has_room_for_runs(run_count, batches.len()) {
             return None;
         }
@@ -277,9 +277,14 @@ impl Shard {
                 self.segments.table.get(run.segment).is_some_and(|file| file.state == SegmentState::Growing)
             };
             let runs: Vec<Run> = partition.runs().copied().collect();
-            let sizes: Vec<u64> = runs.iter().map(|run| if is_growing(run) { u64::MAX } else { run.bytes }).collect();
-            let Some(range) = merge::choose(&sizes) else { continue };
-            let runs = &runs[range];
+            // Runs on both sides of a gap do not become one.
+            let stretches = runs.chunk_by(|run, next| run.next_offset == next.base_offset);
+            let chosen = stretches.filter_map(|runs| {
+                let size = |run: &Run| if is_growing(run) { u64::MAX } else { run.bytes };
+                let sizes: Vec<u64> = runs.iter().map(size).collect();
+                merge::choose(&sizes).map(|range| &runs[range])
+            });
+            let Some(runs) = chosen.take(1).next() else { continue };
             bytes += runs.iter().map(|run| run.bytes).sum::<u64>();
             if bytes > MERGE_BYTES_MAX {
                 break;

@@ -26,6 +26,8 @@ impl Code {
     pub const NAME_TAKEN: Self = Self(15);
     /// The offset does not exist.
     pub const OFFSET_OUT_OF_RANGE: Self = Self(21);
+    /// The offsets are lost for good.
+    pub const LOST: Self = Self(27);
     /// The producer is not known.
     pub const UNKNOWN_PRODUCER: Self = Self(30);
     /// A later epoch was here.
@@ -75,7 +77,7 @@ const fn row(code: u16, name: &'static str, action: Action, meaning: &'static st
 
 /// Every code but success, in the order of their numbers.
 #[rustfmt::skip]
-pub const CODES: [CodeRow; 43] = [
+pub const CODES: [CodeRow; 44] = [
     row(1, "starting", Action::Retry, "the shard is recovering"),
     row(2, "stopping", Action::Retry, "the shard is shutting down"),
     row(3, "shard_unavailable", Action::Retry, "the shard takes nothing new until an operator has looked at its disk"),
@@ -100,6 +102,7 @@ pub const CODES: [CodeRow; 43] = [
     row(24, "record_too_large", Action::FixRequest, "a record is larger than its topic takes"),
     row(25, "damaged", Action::Fatal, "what is stored at these offsets is damaged, an operator must look at the directory"),
     row(26, "read_failed", Action::Retry, "a segment file could not be opened"),
+    row(27, "lost", Action::FixRequest, "these offsets are lost for good, as an operator accepted: go on behind them"),
     row(30, "unknown_producer", Action::FixRequest, "the producer is not known and the batch is not its first"),
     row(31, "producer_table_full", Action::Retry, "the partition knows as many producers as it may"),
     row(32, "fenced", Action::Fenced, "a later epoch of the same producer was here"),

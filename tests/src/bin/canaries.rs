@@ -17,7 +17,7 @@ struct Canary {
     edits: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const CANARIES: [Canary; 18] = [
+const CANARIES: [Canary; 20] = [
     Canary {
         name: "an ack leaves before its block is durable",
         edits: &[(
@@ -156,6 +156,22 @@ const CANARIES: [Canary; 18] = [
             "partition/retention.rs",
             "let aged = retention.ns.is_some_and(|ns| now.since_ns(piece.append_time) >= ns);",
             "let aged = retention.ns.is_some_and(|ns| now.since_ns(piece.append_time) >= ns / 4);",
+        )],
+    },
+    Canary {
+        name: "a repair gives out offsets again that lost blocks may have held",
+        edits: &[(
+            "partition/salvage.rs",
+            "let next_offset = self.next_offset.plus(more);",
+            "let _ = more; let next_offset = self.next_offset;",
+        )],
+    },
+    Canary {
+        name: "a repair makes a ring file anew before it is in force",
+        edits: &[(
+            "shard/repair.rs",
+            "        let mut writer = SalvageWriter::new(",
+            "        self.missing.make_last(disk, &directory, &self.chosen.superblock).await?;\n        let mut writer = SalvageWriter::new(",
         )],
     },
 ];

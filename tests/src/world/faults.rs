@@ -124,7 +124,7 @@ impl World {
         self.start_again()
     }
 
-    fn start_again(&mut self) -> Checked {
+    pub(super) fn start_again(&mut self) -> Checked {
         self.incarnation += 1;
         self.watched.clear();
         self.failed_before.clear();

@@ -73,6 +73,8 @@ pub struct PartitionFacts {
     pub end: u64,
     /// Offsets below are gone by retention: somebody was told so.
     pub start: u64,
+    /// Offsets that an operator gave up, from and to below.
+    pub lost: BTreeMap<u64, u64>,
 }
 
 /// The largest record that a topic was sure to take when a batch was sent, and how often somebody had asked for an

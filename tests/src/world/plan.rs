@@ -47,6 +47,8 @@ pub enum Operation {
     DiskFault,
     /// The disk gets full, or there is room again.
     DiskSpace,
+    /// A file is damaged while the server is down, and an operator accepts what is lost.
+    Damage,
     /// The wall clock jumps.
     ClockJump,
     /// Close in order and start again.
@@ -59,7 +61,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, with how often each is drawn when it is not left out.
-    pub const WEIGHTS: [(Self, u32); 23] = [
+    pub const WEIGHTS: [(Self, u32); 24] = [
         (Self::Capture, 180),
         (Self::Produce, 260),
         (Self::Retry, 120),
@@ -79,6 +81,7 @@ impl Operation {
         (Self::Wait, 60),
         (Self::DiskFault, 6),
         (Self::DiskSpace, 5),
+        (Self::Damage, 3),
         (Self::ClockJump, 3),
         (Self::Restart, 4),
         (Self::Kill, 5),

@@ -6,7 +6,7 @@ use std::path::Path;
 use florin_engine::catalogue::TopicChange;
 use florin_engine::io::Runtime;
 use florin_engine::journal::create::{FormatSettings, format};
-use florin_engine::model::{Id128, PartitionId, Realtime, RequestId, ShardId, TopicId};
+use florin_engine::model::{Id128, Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::shard::open::OpenSettings;
 use florin_engine::shard::{Fetched, Request};
 use rand::Rng;
@@ -80,6 +80,12 @@ pub struct Summary {
     pub altered_count: u64,
     /// Times that retention was seen to have cut.
     pub cut_front_count: u64,
+    /// Times that something was damaged while the server was down.
+    pub damage_count: u64,
+    /// Repairs of a damaged shard.
+    pub repair_count: u64,
+    /// Stretches of offsets that repairs gave up.
+    pub loss_count: u64,
 }
 
 impl Summary {
@@ -102,6 +108,9 @@ impl Summary {
             refused_start_count: self.refused_start_count + other.refused_start_count,
             altered_count: self.altered_count + other.altered_count,
             cut_front_count: self.cut_front_count + other.cut_front_count,
+            damage_count: self.damage_count + other.damage_count,
+            repair_count: self.repair_count + other.repair_count,
+            loss_count: self.loss_count + other.loss_count,
         }
     }
 }
@@ -146,6 +155,8 @@ pub(super) struct World {
     pub(super) latest: Realtime,
     /// The last answer to a read that checks everything.
     pub(super) read_back: Option<Fetched>,
+    /// The last read began in a gap that ends here.
+    pub(super) read_lost: Option<Offset>,
     /// The last read met a fault that was injected.
     pub(super) read_again: bool,
 }
@@ -194,6 +205,7 @@ impl World {
             skew_ns: 0,
             latest: Realtime(0),
             read_back: None,
+            read_lost: None,
             read_again: false,
             plan,
         }
@@ -239,6 +251,7 @@ impl World {
                 self.change_disk_space();
                 Ok(())
             }
+            Operation::Damage => self.damage_and_repair(),
             Operation::ClockJump => {
                 self.jump_clock();
                 Ok(())

@@ -47,6 +47,10 @@ impl World {
             let asked = Asked::Fetch { partition, from: next.0, bytes_max: usize::MAX, verify: true };
             self.submit(owner, asked, request);
             self.answer_all()?;
+            if let Some(lost) = self.read_lost.take() {
+                next = lost;
+                continue;
+            }
             let Some(part) = self.read_back.take() else {
                 if !std::mem::take(&mut self.read_again) {
                     return Ok(());
@@ -59,9 +63,9 @@ impl World {
                 continue;
             };
             let is_end = part.batches.is_empty();
+            next = part.batches.last().map_or(next, |last| last.next_offset());
             whole.batches.extend(part.batches);
             (whole.start_offset, whole.high_watermark) = (part.start_offset, part.high_watermark);
-            next = whole.batches.last().map_or(next, |last| last.next_offset());
             if is_end || next >= whole.high_watermark {
                 break;
             }
@@ -144,6 +148,14 @@ impl World {
             Refusal::ShardUnavailable(_) => !self.has_begun(shard),
             // A fault that was injected strikes once: whoever asks again is answered.
             Refusal::ReadFailed { .. } | Refusal::Damaged { .. } => self.faulty,
+            Refusal::Lost { gap, .. } => {
+                let known = self.model.lost_at(partition, gap.base_offset.0);
+                self.read_lost = known.filter(|_| at.is_some_and(|(_, verify)| verify));
+                return match known {
+                    Some(end) if end >= gap.next_offset => Ok(()),
+                    _ => violation("durability", format!("{partition}: nobody gave up {gap:?}")),
+                };
+            }
             Refusal::UnknownPartition(_) => topic.is_none_or(|topic| topic.may_be_deleted),
             Refusal::OffsetOutOfRange { .. } => at.is_some_and(|(from, _)| from > known_end || from < start),
             _ => false,
@@ -185,7 +197,8 @@ impl World {
             let Some(stamp) = stamp else { continue };
             let before = next.insert((stamp.id, stamp.epoch), stamp.next_sequence());
             // What retention has cut cannot be followed.
-            let is_cut = before.is_none() && fetched.start_offset > Offset(0);
+            let is_lost = self.model.partitions.get(&partition).is_some_and(|facts| !facts.lost.is_empty());
+            let is_cut = is_lost || (before.is_none() && fetched.start_offset > Offset(0));
             let expected = before.unwrap_or(0);
             if stamp.base_sequence != expected && !is_cut {
                 let what = format!(

@@ -41,6 +41,7 @@ impl World {
             Operation::Wait
             | Operation::DiskFault
             | Operation::DiskSpace
+            | Operation::Damage
             | Operation::ClockJump
             | Operation::Restart
             | Operation::Kill

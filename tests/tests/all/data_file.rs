@@ -18,7 +18,7 @@ use florin_engine::io::UNIT_BYTES;
 use florin_engine::model::{
     Epoch, FileIndex, PartitionId, ProducerEpoch, ProducerId, Realtime, SegmentId, Sequence, ShardId, TopicId,
 };
-use florin_engine::partition::{CutReason, Partition};
+use florin_engine::partition::{CutReason, Gap, Partition};
 use florin_engine::segment::{Run, SegmentState, SegmentTable};
 
 use crate::tree::{Table, quoted, read, tables};
@@ -138,7 +138,7 @@ fn every_encoding_in_the_page_has_the_numbers_that_the_code_writes() {
         assert_eq!(said, encoding.number_bytes, "numbers that {} in {} writes", encoding.function, encoding.path);
         described += 1;
     }
-    assert_eq!(described, 10, "encodings of sections, topics and runs in {PAGE}");
+    assert_eq!(described, 11, "encodings of sections, topics and runs in {PAGE}");
 }
 
 /// The bytes of the last group of rows of an encoding's table, up to what varies.
@@ -153,6 +153,7 @@ fn what_bounds_the_room_in_a_manifest_counts_the_bytes_that_the_page_gives() {
     let tables = page_tables();
     assert_eq!(group_bytes(&tables, "`encode` in `engine/src/partition/codec.rs`"), Partition::ENCODED_BYTES);
     assert_eq!(group_bytes(&tables, "`encode` in `engine/src/segment/run.rs`"), Run::ENCODED_BYTES);
+    assert_eq!(group_bytes(&tables, "`encode` in `engine/src/partition/gap.rs`"), Gap::ENCODED_BYTES);
     assert_eq!(group_bytes(&tables, "`encode` in `engine/src/segment/table.rs`"), SegmentTable::FILE_BYTES);
 }
 

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
 /// What may be named from a layer above all the same, and where.
 const LAYER_EXCEPTIONS: [(&str, &str); 0] = [];
 /// Files of layers with state that are jobs.
-const JOBS: [&str; 14] = [
+const JOBS: [&str; 18] = [
     "journal/create.rs",
     "journal/scan.rs",
     "journal/recovery.rs",
@@ -30,11 +30,15 @@ const JOBS: [&str; 14] = [
     "segment/index.rs",
     "segment/merge.rs",
     "segment/remove.rs",
+    "segment/salvage.rs",
     "checkpoint/slot.rs",
     "shard/directory.rs",
     "shard/open.rs",
     "shard/open/files.rs",
     "shard/driver.rs",
+    "shard/repair.rs",
+    "shard/repair/files.rs",
+    "shard/repair/carry_out.rs",
 ];
 /// What state may name of `io`: values that events carry.
 const IO_VALUES: [&str; 3] = ["UNIT_BYTES", "DiskError", "DiskErrorKind"];

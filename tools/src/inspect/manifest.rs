@@ -231,6 +231,12 @@ fn render_partitions(partitions: &[PartitionEnd], out: &mut String) {
         }
         table.render(out, 10);
     }
+    for end in partitions {
+        for gap in &end.gaps {
+            let (partition, from, to) = (format!("{}/{}", end.topic, end.partition), gap.base_offset, gap.next_offset);
+            line(out, &format!("        partition {partition} lost {from} to below {to}, accepted {}", gap.accepted));
+        }
+    }
 }
 
 fn render_topics(topics: &[Topic], out: &mut String) {

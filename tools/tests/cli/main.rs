@@ -8,6 +8,7 @@ mod live;
 mod live_server;
 mod network;
 mod refusals;
+mod repair;
 mod scratch;
 mod server;
 mod settings;

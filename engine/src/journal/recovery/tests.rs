@@ -2,6 +2,7 @@
 
 mod confirmed;
 mod files;
+mod salvage;
 mod tail;
 
 use bytes::{Bytes, BytesMut};

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use crate::format::batch::BatchError;
-use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, ShardId, TopicId};
+use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
+use crate::partition::Gap;
 use crate::producer::ProducerError;
 use crate::shard::{Action, Refusal};
 
@@ -58,6 +59,13 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::RecordTooLarge { bytes: 2, max: 1 }, 24),
         (Refusal::Damaged { partition, from: Offset(2), to: Offset(4) }, 25),
         (Refusal::ReadFailed { partition, why: "the disk failed".to_owned() }, 26),
+        (
+            Refusal::Lost {
+                partition,
+                gap: Gap { base_offset: Offset(3), next_offset: Offset(6), accepted: Realtime(9) },
+            },
+            27,
+        ),
         (Refusal::ProducersFull(shard), 36),
         (Refusal::ProducerIdsExhausted(shard), 37),
         (Refusal::CheckpointFailed("why".to_owned()), 40),
@@ -78,7 +86,7 @@ fn every_refusal_has_the_code_it_always_had_and_no_code_is_used_twice() {
 #[test]
 fn no_refusal_is_missing_from_the_list() {
     let kinds: BTreeSet<_> = all().iter().map(|(refusal, _)| kind(refusal)).collect();
-    assert_eq!(kinds, (0..26).collect());
+    assert_eq!(kinds, (0..27).collect());
 }
 
 /// A number for each variant: a new one does not compile before it is here.
@@ -110,6 +118,7 @@ fn kind(refusal: &Refusal) -> u32 {
         Refusal::RecordTooLarge { .. } => 23,
         Refusal::Damaged { .. } => 24,
         Refusal::ReadFailed { .. } => 25,
+        Refusal::Lost { .. } => 26,
     }
 }
 

@@ -72,6 +72,8 @@ struct Assigned {
     back_off: BackOff,
     /// Why it rests, and whether the caller was told.
     rests: Option<(ClientError, bool)>,
+    /// It rests because what comes next is lost, and goes on here when the caller was told.
+    goes_on_at: Option<Offset>,
 }
 
 impl Assigned {
@@ -87,6 +89,7 @@ impl Assigned {
             ready_bytes: 0,
             back_off: BackOff::default(),
             rests: None,
+            goes_on_at: None,
         }
     }
 }
@@ -167,6 +170,7 @@ impl ConsumerCore {
                     self.wants_metadata = true;
                 }
                 Action::Fenced | Action::FixRequest | Action::Fatal => {
+                    assigned.goes_on_at = (error.code == Code::LOST).then_some(Offset(error.details[1]));
                     assigned.rests = Some((ClientError::Refused(error), false));
                 }
             },
@@ -235,7 +239,8 @@ impl ConsumerCore {
         taken
     }
 
-    /// The next error to tell: of each partition once, when everything before it was handed out; again if all rest.
+    /// The next error to tell: of each partition once, when everything before it was handed out; again if all rest. A
+    /// partition of which offsets are lost goes on behind them when that was told.
     pub fn take_error(&mut self) -> Option<ClientError> {
         let all_rest = self.partitions.values().all(|assigned| assigned.rests.is_some() && assigned.ready.is_empty());
         for assigned in self.partitions.values_mut().filter(|assigned| assigned.ready.is_empty()) {
@@ -243,7 +248,11 @@ impl ConsumerCore {
                 && (!*told || all_rest)
             {
                 *told = true;
-                return Some(error.clone());
+                let error = error.clone();
+                if let Some(offset) = assigned.goes_on_at.take() {
+                    (assigned.next, assigned.position, assigned.rests) = (Some(offset), Some(offset), None);
+                }
+                return Some(error);
             }
         }
         None

@@ -1,5 +1,6 @@
 use florin_engine::format::batch::BatchError;
-use florin_engine::model::{Offset, PartitionId, ShardId, TopicId};
+use florin_engine::model::{Offset, PartitionId, Realtime, ShardId, TopicId};
+use florin_engine::partition::Gap;
 use florin_engine::shard::Refusal;
 
 use super::{CODES, Code, action_number, action_of_number, code_row};
@@ -30,6 +31,7 @@ fn a_refusal_of_the_engine_has_its_number_and_action_in_the_table() {
         Refusal::OffsetOutOfRange { asked: Offset(9), start: Offset(0), end: Offset(3) },
         Refusal::Damaged { partition, from: Offset(3), to: Offset(6) },
         Refusal::ReadFailed { partition, why: String::new() },
+        Refusal::Lost { partition, gap: Gap { base_offset: Offset(3), next_offset: Offset(6), accepted: Realtime(1) } },
         Refusal::ProducersFull(shard),
         Refusal::ProducerIdsExhausted(shard),
         Refusal::CheckpointFailed(String::new()),

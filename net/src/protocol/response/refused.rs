@@ -24,6 +24,7 @@ impl From<&Refusal> for ErrorResponse {
             Refusal::RecordTooLarge { bytes, max } => [u64::from(*bytes), u64::from(*max)],
             Refusal::OffsetOutOfRange { start, end, .. } => [start.0, end.0],
             Refusal::Damaged { from, to, .. } => [from.0, to.0],
+            Refusal::Lost { gap, .. } => [gap.base_offset.0, gap.next_offset.0],
             Refusal::Producer(error) => producer_details(error),
             _ => [0; 2],
         };

@@ -220,6 +220,24 @@ fn an_offset_that_does_not_exist_is_told_once_while_others_go_on() {
 }
 
 #[test]
+fn a_loss_is_told_once_behind_what_stands_before_it_and_reading_goes_on_behind_it() {
+    let mut core = consumer(&[0], Start::Offset(Offset(0)));
+    let (_, attempt) = next_fetch(&mut core, 0);
+    core.on_answer(attempt, fetched(&[stored(0, &["a", "b"])]), 0);
+    let (_, attempt) = next_fetch(&mut core, 0);
+    let lost = ErrorResponse { details: [2, 7], ..ErrorResponse::new(Code::LOST, "lost") };
+    core.on_answer(attempt, Response::Error(lost.clone()), 0);
+    assert_eq!(core.take_error(), None, "what stands before comes first");
+    assert_eq!(offsets(&mut core), [0]);
+    assert_eq!(core.take_error(), Some(ClientError::Refused(lost)));
+    assert_eq!((core.take_error(), core.position(0)), (None, Some(Offset(7))));
+    let (from, attempt) = next_fetch(&mut core, 0);
+    assert_eq!(from, RequestFrom::Offset(Offset(7)));
+    core.on_answer(attempt, fetched(&[stored(7, &["c"])]), 0);
+    assert_eq!(offsets(&mut core), [7]);
+}
+
+#[test]
 fn lost_and_refused_fetches_are_repeated_after_a_while_and_moved_partitions_are_looked_for() {
     let mut core = consumer(&[0], Start::Offset(Offset(0)));
     let (_, attempt) = next_fetch(&mut core, 0);

@@ -2,7 +2,8 @@
 
 use florin_engine::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use florin_engine::format::batch::BatchError;
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence, ShardId, TopicId};
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
+use florin_engine::partition::Gap;
 use florin_engine::producer::ProducerError;
 use florin_engine::shard::{Action, Refusal};
 
@@ -10,6 +11,7 @@ use crate::protocol::{Api, CODES, Code, ErrorResponse, FieldError, FrameError, R
 
 const ID: ProducerId = ProducerId(9);
 const DEPENDS_ON: Sequence = Sequence(77);
+const GAP: Gap = Gap { base_offset: Offset(12), next_offset: Offset(15), accepted: Realtime(1) };
 
 fn of_producers() -> [(ProducerError, u16, [u64; 2]); 6] {
     let (id, depends_on) = (ID, DEPENDS_ON);
@@ -65,6 +67,7 @@ fn of_the_engine() -> Vec<(Refusal, u16, [u64; 2])> {
         (Refusal::Batch(BatchError::Checksum { claimed: 1, computed: 2 }), 23, [0, 0]),
         (Refusal::RecordTooLarge { bytes: 70_000, max: 65_536 }, 24, [70_000, 65_536]),
         (Refusal::Damaged { partition, from: Offset(12), to: Offset(15) }, 25, [12, 15]),
+        (Refusal::Lost { partition, gap: GAP }, 27, [12, 15]),
         (Refusal::ReadFailed { partition, why: "out of files".to_owned() }, 26, [0, 0]),
         (Refusal::ProducersFull(shard), 36, [0, 0]),
         (Refusal::ProducerIdsExhausted(shard), 37, [0, 0]),

@@ -1,0 +1,126 @@
+//! A partition is rebuilt from what damage left of it: what is missing becomes a gap.
+
+use bytes::Bytes;
+
+use super::gap::Gap;
+use super::{HeldBatch, Partition, PartitionDamage, Placed, Slot};
+use crate::format::batch;
+use crate::model::{Offset, Realtime, Sequence};
+use crate::producer::Receipt;
+use crate::segment::Run;
+
+impl Partition {
+    /// As [`Partition::replay`], but offsets that no block holds any more are lost from `accepted` on. Batches that
+    /// contradict each other are damage still.
+    pub fn salvage(
+        &mut self,
+        append_time: Realtime,
+        bytes: &Bytes,
+        placed: Placed,
+        known: bool,
+        accepted: Realtime,
+    ) -> Result<(), PartitionDamage> {
+        let invalid = |offset, why: batch::BatchError| PartitionDamage::Batch { offset, why: why.to_string() };
+        let base_offset = batch::base_offset(bytes).map_err(|why| invalid(self.next_offset, why))?;
+        if known && base_offset < self.flushed_offset() {
+            return Ok(());
+        }
+        let info = batch::validate(bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
+        let held_end = self.salvaged_end();
+        if base_offset < held_end || (!known && base_offset < self.next_offset) {
+            return Err(PartitionDamage::Gap { expected: held_end.max(self.next_offset), found: base_offset });
+        }
+        self.lose(held_end, base_offset, accepted);
+        let slot = Slot { base_offset, append_time };
+        let own = Bytes::copy_from_slice(bytes);
+        if known {
+            self.held.push(slot, own, placed, info.max_timestamp_ms);
+            return Ok(());
+        }
+        if append_time < self.last_append_time {
+            return Err(PartitionDamage::TimeGoesBack(base_offset));
+        }
+        self.next_offset = base_offset;
+        let receipt = Receipt { base_offset, append_time, sequence: placed.sequence };
+        if let Some(stamp) = &info.producer
+            && !self.producers.apply_after_loss(stamp, info.crc, receipt)
+        {
+            return Err(PartitionDamage::Producer(base_offset));
+        }
+        self.next_offset = base_offset.plus(u64::from(info.record_count));
+        self.last_append_time = append_time;
+        self.held.push(slot, own, placed, info.max_timestamp_ms);
+        Ok(())
+    }
+
+    /// The block of its last batch in the journal that is not at rest.
+    pub fn last_held_sequence(&self) -> Option<Sequence> {
+        self.held.last_sequence()
+    }
+
+    /// Ends a salvage: what the state knows and nothing holds is lost, and so are `more` offsets behind the end, which
+    /// may have been given out. Everything that is left counts as durable.
+    pub fn finish_salvage(&mut self, more: u64, accepted: Realtime) {
+        let end = self.salvaged_end();
+        let next_offset = self.next_offset.plus(more);
+        self.lose(end, next_offset, accepted);
+        self.next_offset = next_offset;
+        self.durable_offset = next_offset;
+    }
+
+    /// The batches that only the journal holds, in stretches without a gap.
+    pub fn salvaged(&self) -> Vec<Vec<HeldBatch>> {
+        let mut stretches: Vec<Vec<HeldBatch>> = Vec::new();
+        for batch in self.unflushed(Sequence(u64::MAX)) {
+            match stretches.last_mut() {
+                Some(stretch) if stretch.last().is_some_and(|last| last.next_offset() == batch.base_offset) => {
+                    stretch.push(batch);
+                }
+                _ => stretches.push(vec![batch]),
+            }
+        }
+        stretches
+    }
+
+    /// Takes the runs that hold everything there is, with what was lost of its runs before.
+    ///
+    /// # Panics
+    /// If runs and gaps together leave offsets out: the caller's broken invariant.
+    pub fn settle_salvage(&mut self, runs: Vec<Run>, lost: &[(Offset, Offset)], accepted: Realtime) {
+        lost.iter().for_each(|(from, to)| self.lose(*from, *to, accepted));
+        self.stored = super::stored::StoredRuns::default();
+        self.held = super::held::HeldBatches::default();
+        for run in runs.into_iter().filter(|run| run.next_offset > self.start_offset) {
+            self.stored.push(run);
+        }
+        self.held.begin_at(self.next_offset);
+        assert!(self.is_covered(), "partition {} is covered by runs and gaps", self.id);
+    }
+
+    /// Whether runs and gaps follow each other from the start up to where memory begins.
+    pub(super) fn is_covered(&self) -> bool {
+        let mut pieces: Vec<(Offset, Offset)> =
+            self.stored.iter().map(|run| (run.base_offset, run.next_offset)).collect();
+        pieces.extend(self.gaps.iter().map(|gap| (gap.base_offset, gap.next_offset)));
+        pieces.sort_unstable();
+        let begins = pieces.first().is_none_or(|(base, _)| *base <= self.start_offset);
+        let follow = pieces.windows(2).all(|pair| pair[0].1 == pair[1].0);
+        let end = pieces.last().map_or(self.start_offset, |(_, next)| *next);
+        begins && follow && end.max(self.start_offset) == self.held.flushed_offset()
+    }
+
+    fn lose(&mut self, from: Offset, to: Offset, accepted: Realtime) {
+        let from = from.max(self.start_offset);
+        if from < to {
+            self.gaps.insert(Gap { base_offset: from, next_offset: to, accepted });
+        }
+    }
+
+    /// Where what is at rest, in memory or lost ends.
+    fn salvaged_end(&self) -> Offset {
+        self.held.end_offset().unwrap_or(self.flushed_offset())
+    }
+}
+
+#[cfg(test)]
+mod tests;

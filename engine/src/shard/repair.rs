@@ -1,0 +1,338 @@
+//! Repairs a damaged shard while nobody uses it: an operator accepts what is lost, and the shard goes on around it.
+//!
+//! First a plan is made, which only reads: what is damaged, and which offsets are lost for good. Carried out, it writes
+//! what is left of the journal and of damaged runs into fresh segment files, and a manifest that names the lost offsets
+//! as gaps; the superblocks, written last, put it in force and let go of all ring files. Until then a crash changes
+//! nothing, and afterwards a start finds a shard that was never damaged. Nothing that was damaged is written over before:
+//! whoever carries out a plan has kept [`RepairPlan::damaged_files`] elsewhere.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::replay::{LossBound, ReplayError, ShardState, replay, replay_salvage};
+use crate::checkpoint::slot::{self, NoManifest};
+use crate::format::control::ENTRY_HEADER_BYTES;
+use crate::format::identity::Identity;
+use crate::format::layout::{journal_path, segment_path, shard_path};
+use crate::format::manifest::Manifest;
+use crate::format::superblock::{FileUse, Superblock};
+use crate::io::{Disk, DiskError};
+use crate::journal::recovery::{Damage, RecoveredBlock, Salvage, SalvageError, Wrong, examine, salvage};
+use crate::journal::scan::read_file;
+use crate::journal::write::{ChosenSuperblock, NoSuperblock, read_superblocks};
+use crate::limits::{BATCH_RECORD_COUNT_MAX, SEGMENT_UNSYNCED_BYTES_DEFAULT};
+use crate::model::{FileIndex, PartitionId, Realtime, SegmentId, Sequence, ShardId};
+use crate::partition::Gap;
+use crate::segment::remove;
+use crate::segment::salvage::{DamagedRun, RunState, check_run, has_index};
+use crate::segment::write::Writing;
+use files::Missing;
+
+mod carry_out;
+mod files;
+
+/// Bytes of a journal block that a batch takes at least: its header, and the entry's.
+const BATCH_ENTRY_BYTES_MIN: u64 = (crate::format::batch::HEADER_BYTES + ENTRY_HEADER_BYTES) as u64;
+
+/// Why a shard is not repaired.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RepairError {
+    /// No superblock: without the journal's id nothing of the shard can be told from garbage.
+    #[error("shard {shard}: {error}: nothing can be repaired without one; restore the shard's directory from a copy")]
+    Superblock {
+        /// The shard.
+        shard: ShardId,
+        /// What was found.
+        error: NoSuperblock,
+    },
+    /// No manifest: what the shard is made of is not known.
+    #[error("shard {shard}: {error}: nothing can be repaired without it; restore the shard's directory from a copy")]
+    Manifest {
+        /// The shard.
+        shard: ShardId,
+        /// What was found.
+        error: NoManifest,
+    },
+    /// Something else must be done first.
+    #[error("shard {shard}: {error}")]
+    Journal {
+        /// The shard.
+        shard: ShardId,
+        /// What.
+        error: SalvageError,
+    },
+    /// What is left contradicts itself: what is lost cannot be told.
+    #[error(
+        "shard {shard}: what is left of the journal contradicts itself ({error}): restore the shard's directory from a copy"
+    )]
+    Contradiction {
+        /// The shard.
+        shard: ShardId,
+        /// What was found.
+        error: ReplayError,
+    },
+    /// The disk does not give some of what is at rest.
+    #[error(
+        "shard {shard}: {what}: the disk cannot read it, so nobody knows what is lost; copy the directory to a sound device with a tool that retries, then repair the copy"
+    )]
+    Unreadable {
+        /// The shard.
+        shard: ShardId,
+        /// What the disk said.
+        what: String,
+    },
+    /// What is lost now is not what the plan says.
+    #[error("shard {0}: something changed since the plan was made: plan again")]
+    Changed(ShardId),
+    /// There is no room for what must be written.
+    #[error("shard {shard}: {what}: nothing was changed")]
+    Manifested {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        what: String,
+    },
+    /// The disk failed. What was damaged before is as it was, unless it was a superblock that failed: then plan again.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+}
+
+/// What a repair of a shard would do.
+#[derive(Debug)]
+pub struct RepairPlan {
+    shard: ShardId,
+    directory: PathBuf,
+    accepted: Realtime,
+    chosen: ChosenSuperblock,
+    manifest_generation: u64,
+    missing: Missing,
+    state: ShardState,
+    last: (Sequence, crate::format::checksum::Chain),
+    /// What is wrong with the journal.
+    pub journal_damage: Vec<Damage>,
+    /// Stretches of journal blocks that were durable and are gone.
+    pub lost_blocks: Vec<(Sequence, Sequence)>,
+    /// Journal blocks behind the last one may have been acknowledged and are gone without a trace.
+    pub end_is_unknown: bool,
+    /// Damaged runs.
+    pub damaged_runs: Vec<(PartitionId, DamagedRun)>,
+    /// Segment files whose index is damaged: nothing is lost with it.
+    pub damaged_indexes: Vec<SegmentId>,
+    /// Damaged copies of which the other one is whole.
+    pub notes: Vec<String>,
+    /// Bytes of batches that are left of the journal and are written anew.
+    pub salvaged_bytes: u64,
+}
+
+/// Finds out what is damaged in a shard and what a repair would give up; `None`: nothing is damaged. Only reads.
+pub async fn plan<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    identity: &Identity,
+    shard: ShardId,
+    accepted: Realtime,
+) -> Result<Option<RepairPlan>, RepairError> {
+    let path = shard_path(directory, shard);
+    let copies = read_superblocks(disk, &path, identity.directory_id, shard).await;
+    let chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
+    let manifest = slot::read(disk, &path, &chosen.superblock).await;
+    let manifest = manifest.map_err(|error| RepairError::Manifest { shard, error })?;
+    let notes = [&chosen.notes[..], &manifest.notes].concat();
+    let manifest = manifest.manifest;
+    let journal = Left::of_journal(disk, &path, &chosen.superblock, manifest.sequence).await;
+    let journal = journal.map_err(|error| RepairError::Journal { shard, error })?;
+    let state = journal.state(shard, identity.shard_count, &manifest, accepted);
+    let mut state = state.map_err(|error| RepairError::Contradiction { shard, error })?;
+    let found = remove::list(disk, &path).await?;
+    found.last().iter().for_each(|last| state.segments.skip_past(**last));
+    let writing = writing(&path, &chosen.superblock);
+    let damaged_runs =
+        damaged_runs(disk, writing, &state).await.map_err(|what| RepairError::Unreadable { shard, what })?;
+    let mut damaged_indexes = Vec::new();
+    for (segment, file) in state.segments.files().filter(|(_, file)| file.index_bytes > 0) {
+        if !has_index(disk, writing, segment, *file).await? {
+            damaged_indexes.push(segment);
+        }
+    }
+    let missing = Missing::find(disk, &path, &chosen.superblock).await?;
+    let is_whole = journal.damage.is_empty() && damaged_runs.is_empty() && damaged_indexes.is_empty();
+    if is_whole && missing.is_empty() && notes.is_empty() {
+        return Ok(None);
+    }
+    let salvaged = state.partitions.values().map(|partition| partition.unflushed_bytes() as u64);
+    Ok(Some(RepairPlan {
+        shard,
+        salvaged_bytes: salvaged.sum(),
+        missing,
+        accepted,
+        manifest_generation: manifest.generation,
+        last: journal.last,
+        journal_damage: journal.damage,
+        lost_blocks: journal.lost,
+        end_is_unknown: journal.end_is_unknown,
+        directory: path,
+        chosen,
+        state,
+        damaged_runs,
+        damaged_indexes,
+        notes,
+    }))
+}
+
+/// Reads everything that is at rest. An error says what the disk does not give.
+async fn damaged_runs<D: Disk>(
+    disk: &D,
+    writing: Writing<'_>,
+    state: &ShardState,
+) -> Result<Vec<(PartitionId, DamagedRun)>, String> {
+    let mut damaged_runs = Vec::new();
+    for (id, partition) in &state.partitions {
+        for run in partition.runs() {
+            let file = *state.segments.get(run.segment).expect("replay refuses a run without a file");
+            match check_run(disk, writing, *id, *run, file).await {
+                RunState::Whole => {}
+                RunState::Damaged(damaged) => damaged_runs.push((*id, damaged)),
+                RunState::Unreadable(what) => return Err(what),
+            }
+        }
+    }
+    Ok(damaged_runs)
+}
+
+/// What is left of a journal.
+struct Left {
+    blocks: Vec<RecoveredBlock>,
+    last: (Sequence, crate::format::checksum::Chain),
+    damage: Vec<Damage>,
+    lost: Vec<(Sequence, Sequence)>,
+    end_is_unknown: bool,
+    bound: Option<LossBound>,
+}
+
+impl Left {
+    async fn of_journal<D: Disk>(
+        disk: &D,
+        path: &Path,
+        superblock: &Superblock,
+        included: Sequence,
+    ) -> Result<Self, SalvageError> {
+        let mut images = Vec::new();
+        let mut unread = Vec::new();
+        for (index, file) in superblock.geometry.files().zip(&superblock.files) {
+            if file.state == FileUse::Free {
+                continue;
+            }
+            match read_file(disk, path, index, superblock.geometry.file_bytes).await {
+                Ok(image) => images.push(image),
+                Err(error) => unread.push(Damage { file: Some(index), position: None, wrong: Wrong::File(error) }),
+            }
+        }
+        let mut recovery = examine(superblock, included, &images);
+        recovery.damage.splice(0..0, unread);
+        if recovery.damage.is_empty() {
+            return Ok(Self {
+                last: (recovery.last_sequence, recovery.last_chain),
+                blocks: recovery.blocks,
+                damage: Vec::new(),
+                lost: Vec::new(),
+                end_is_unknown: false,
+                bound: None,
+            });
+        }
+        let left = salvage(superblock, included, &images, &recovery)?;
+        let bound = bound_of(&left);
+        let Salvage { blocks, lost, last_sequence, last_chain, end_is_unknown, .. } = left;
+        let last = (last_sequence.max(included), last_chain);
+        Ok(Self { blocks, last, damage: recovery.damage, lost, end_is_unknown, bound })
+    }
+
+    fn state(
+        &self,
+        shard: ShardId,
+        shard_count: u16,
+        manifest: &Manifest,
+        accepted: Realtime,
+    ) -> Result<ShardState, ReplayError> {
+        if self.damage.is_empty() {
+            return replay(shard, shard_count, manifest, &self.blocks);
+        }
+        replay_salvage(shard, shard_count, manifest, &self.blocks, self.bound, accepted)
+    }
+}
+
+/// What the lost blocks can have held at most.
+fn bound_of(left: &Salvage) -> Option<LossBound> {
+    let last_lost = match left.lost.last() {
+        _ if left.end_is_unknown => Sequence(u64::MAX),
+        Some((_, last)) => *last,
+        None => return None,
+    };
+    let batch_count = left.lost_bytes / BATCH_ENTRY_BYTES_MIN + 1;
+    Some(LossBound {
+        last_lost,
+        offset_count: batch_count * u64::from(BATCH_RECORD_COUNT_MAX),
+        entry_count: left.lost_bytes / ENTRY_HEADER_BYTES as u64 + 1,
+    })
+}
+
+fn writing<'a>(directory: &'a Path, superblock: &Superblock) -> Writing<'a> {
+    Writing {
+        directory,
+        journal_id: superblock.name.journal_id,
+        shard: superblock.name.shard,
+        unsynced_bytes_max: SEGMENT_UNSYNCED_BYTES_DEFAULT,
+    }
+}
+
+impl RepairPlan {
+    /// Which shard.
+    pub fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// The offsets that are given up, as the gaps that stand for them: those of the journal, and those of runs.
+    pub fn losses(&self) -> Vec<(PartitionId, Gap)> {
+        let mut losses: BTreeMap<PartitionId, Vec<Gap>> = BTreeMap::new();
+        for (id, partition) in &self.state.partitions {
+            let new = partition.gaps().filter(|gap| gap.accepted == self.accepted);
+            losses.entry(*id).or_default().extend(new.copied());
+        }
+        for (id, damaged) in &self.damaged_runs {
+            let start_offset = self.state.partitions[id].start_offset();
+            let gaps = damaged.lost.iter().filter(|(_, to)| *to > start_offset).map(|(from, to)| Gap {
+                base_offset: (*from).max(start_offset),
+                next_offset: *to,
+                accepted: self.accepted,
+            });
+            losses.entry(*id).or_default().extend(gaps);
+        }
+        losses.values_mut().for_each(|gaps| gaps.sort_unstable());
+        losses.into_iter().flat_map(|(id, gaps)| gaps.into_iter().map(move |gap| (id, gap))).collect()
+    }
+
+    /// Files that hold damage, or that a repair writes over: to be kept elsewhere before it is carried out. Some may be
+    /// missing.
+    pub fn damaged_files(&self) -> Vec<PathBuf> {
+        use crate::format::layout::{Copy, manifest_path, superblock_path};
+        let superblock = &self.chosen.superblock;
+        let mut files: Vec<PathBuf> =
+            [Copy::A, Copy::B].map(|copy| superblock_path(&self.directory, copy)).into_iter().collect();
+        files.push(manifest_path(&self.directory, superblock.manifest.slot));
+        if !self.journal_damage.is_empty() {
+            let needed = |index: &FileIndex| superblock.files[usize::from(index.0)].state != FileUse::Free;
+            let ring = superblock.geometry.files().filter(needed);
+            files.extend(ring.map(|index| journal_path(&self.directory, index)));
+        }
+        let mut segments: Vec<SegmentId> = self.damaged_runs.iter().map(|(_, damaged)| damaged.run.segment).collect();
+        segments.extend(&self.damaged_indexes);
+        segments.sort_unstable();
+        segments.dedup();
+        files.extend(segments.into_iter().map(|segment| segment_path(&self.directory, segment)));
+        files
+    }
+
+    /// Files that are missing, or not as long as they were formatted, and are made anew.
+    pub fn missing_files(&self) -> Vec<PathBuf> {
+        self.missing.paths(&self.directory)
+    }
+}
