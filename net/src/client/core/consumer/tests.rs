@@ -228,7 +228,7 @@ fn a_loss_is_told_once_behind_what_stands_before_it_and_reading_goes_on_behind_i
     let lost = ErrorResponse { details: [2, 7], ..ErrorResponse::new(Code::LOST, "lost") };
     core.on_answer(attempt, Response::Error(lost.clone()), 0);
     assert_eq!(core.take_error(), None, "what stands before comes first");
-    assert_eq!(offsets(&mut core), [0]);
+    assert_eq!(offsets(&mut core), [0, 1]);
     assert_eq!(core.take_error(), Some(ClientError::Refused(lost)));
     assert_eq!((core.take_error(), core.position(0)), (None, Some(Offset(7))));
     let (from, attempt) = next_fetch(&mut core, 0);
