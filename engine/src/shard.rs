@@ -29,6 +29,7 @@ mod fetch;
 pub mod open;
 pub mod refusal;
 pub mod replay;
+pub mod report;
 pub mod request;
 mod retention;
 mod segments;
@@ -36,6 +37,7 @@ mod superblock;
 mod topics;
 
 pub use refusal::{Action, Refusal};
+pub use report::Report;
 pub use request::{
     CutReport, Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request, ShardStatus,
 };
@@ -367,13 +369,20 @@ impl Shard {
             appended_sequence: marks.appended(),
             waiting_count: self.requests_waiting(),
             held_bytes: self.held_bytes,
+            held_bytes_max: self.segments.memory_bytes_max(),
             segment_count: self.segments.table.len(),
             stored_bytes: self.segments.table.bytes(),
             cold_read_count: self.cold.read_count(),
             cold_waiting_count: self.cold.waiting_count(),
+            unsynced_bytes: 0,
             disk_full: self.segments.is_disk_full(),
+            manifest_full: self.segments.is_manifest_full(),
+            manifest_run_bytes: self.segments.manifest_run_bytes(self.run_count()),
+            manifest_run_bytes_max: self.segments.manifest_run_bytes_max(),
             partition_count: self.partitions.len(),
             unused_ring_file_count: self.journal.ring().unused_count(),
+            journal_used_bytes: self.journal.ring().used_bytes(),
+            journal_bytes: self.journal.ring().geometry().ring_bytes(),
             clock_suspended: self.clock.is_suspended(),
         }
     }
