@@ -4,6 +4,8 @@
 mod examples;
 #[path = "protocol/heads.rs"]
 mod heads;
+#[path = "protocol/messages.rs"]
+mod messages;
 
 use bytes::{Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
@@ -160,7 +162,7 @@ fn the_codes_in_the_page_are_those_of_the_code() {
         let rows = table.rows.iter().filter(|row| row[column] != "-");
         rows.map(|row| row[0].parse().expect("a code")).collect()
     };
-    assert_eq!(with_details(4), [11, 15, 16, 19, 21, 24, 25, 32, 33, 34, 35, 101, 104]);
+    assert_eq!(with_details(4), [11, 15, 16, 19, 21, 24, 25, 32, 33, 34, 35, 101, 104, 107]);
     assert_eq!(with_details(5), [16, 19, 21, 24, 25, 34, 104]);
     let of_producers = Table::find(&tables, &["code", "what it means for the producer", "what the client does"]);
     let said: Vec<_> = of_producers.rows.iter().map(|row| row[0].as_str()).collect();
