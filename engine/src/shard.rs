@@ -148,7 +148,7 @@ impl Shard {
             last_checkpoint_tried: false,
             stopped: false,
         };
-        shard.clock.observe(now);
+        shard.observe_clock(now);
         shard
     }
 
@@ -183,7 +183,7 @@ impl Shard {
 
     /// Takes an event. Effects follow from [`Shard::take_effects`], blocks from [`Shard::ready_block`].
     pub fn handle(&mut self, event: Event, now: Now) {
-        self.clock.observe(now);
+        self.observe_clock(now);
         if self.is_over(&event) {
             return;
         }
@@ -205,6 +205,14 @@ impl Shard {
             }
         }
         self.pump(now);
+    }
+
+    fn observe_clock(&mut self, now: Now) {
+        let was_suspended = self.clock.is_suspended();
+        self.clock.observe(now);
+        if self.clock.is_suspended() && !was_suspended {
+            self.report(Report::ClockJumped { realtime: now.realtime });
+        }
     }
 
     fn request(&mut self, id: RequestId, request: Request, now: Now) {

@@ -1,7 +1,7 @@
 //! What an operator should hear of although the shard goes on.
 
 use crate::io::DiskError;
-use crate::model::{Offset, PartitionId, SegmentId};
+use crate::model::{Offset, PartitionId, Realtime, SegmentId};
 
 /// Something that happened, or began, or is over. Told once each time, through
 /// [`Outlet::report`](super::driver::Outlet::report).
@@ -51,6 +51,12 @@ pub enum Report {
         segment: SegmentId,
         /// What the disk said.
         error: DiskError,
+    },
+    /// The wall clock jumped, or is far from what was written down: nothing expires and nothing is cut until it is
+    /// confirmed.
+    ClockJumped {
+        /// What it shows.
+        realtime: Realtime,
     },
     /// Small runs of a partition are not put together any more until a restart: one of them could not be read in full.
     MergeGivenUp(PartitionId),

@@ -140,6 +140,11 @@ impl ShardLog {
                     "a segment file could not be read, and clients are told to retry: look at the disk and at the file"
                 );
             }
+            Report::ClockJumped { realtime } => tracing::error!(
+                %shard, %realtime,
+                "the wall clock jumped: nothing expires and nothing is cut until somebody has looked at it and says `florin \
+                 clock confirm`"
+            ),
             Report::MergeGivenUp(partition) => self.merge_given_up(shard, *partition, now),
         }
     }

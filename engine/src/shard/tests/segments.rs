@@ -399,6 +399,7 @@ fn nothing_is_cut_while_the_wall_clock_is_not_trusted() {
     rig.tick_after(6 * SECOND_NS);
     rig.settle();
     assert_eq!(rig.cuts, []);
+    assert_eq!(rig.reports, [Report::ClockJumped { realtime: rig.now.realtime }], "it is told once");
     rig.ask(Request::ConfirmClock);
     rig.settle();
     rig.tick_after(6 * SECOND_NS);
