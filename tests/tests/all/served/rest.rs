@@ -1,18 +1,21 @@
 //! What clients see of batches that were taken to rest: small rings, small segments, little memory.
 
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use florin_engine::catalogue::{TopicChange, TopicSettings};
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
+use florin_engine::format::layout::shard_path;
 use florin_engine::limits::SEGMENT_BYTES_MIN;
-use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
+use florin_engine::model::{Offset, PartitionId, Realtime, ShardId, TopicId};
 use florin_engine::partition::CutReason;
-use florin_net::protocol::{ListAt, PartitionDescription, Request, Response};
+use florin_net::protocol::{Code, ListAt, PartitionDescription, Request, Response};
 use florin_tests::served::server::{Server, Start};
 use florin_tests::served::wire::{Wire, WireError};
 
+use super::places::contents;
 use super::{open, place, start, wait_until};
 
 const KIB: u64 = 1024;
@@ -39,11 +42,16 @@ fn timestamp_ms(number: u64) -> i64 {
     }
 }
 
+/// What the value of a record consists of.
+fn name_of(number: u64) -> String {
+    format!("payment {number:06}, ")
+}
+
 fn batch_at(first: u64) -> BytesMut {
     let mut builder = BatchBuilder::new();
     for number in first..first + RECORDS_PER_BATCH as u64 {
-        let value = vec![u8::try_from(number % 251).expect("a byte"); VALUE_BYTES];
-        builder.push(timestamp_ms(number), None, Some(&value), HEADERS_NONE).expect("it fits");
+        let value = name_of(number).repeat(VALUE_BYTES / name_of(number).len());
+        builder.push(timestamp_ms(number), None, Some(value.as_bytes()), HEADERS_NONE).expect("it fits");
     }
     builder.finish()
 }
@@ -161,5 +169,46 @@ fn served_what_is_at_rest_and_what_retention_cut_is_told_logged_and_kept_over_a_
     let mut wire = open(server.address_of(0));
     let again = described(&mut wire, topic);
     assert!(again.cut_bytes >= cut.cut_bytes && again.cut_reason == cut.cut_reason, "{cut:?} {again:?}");
+    assert!(server.stop().status.success());
+}
+
+/// Flips a bit of a record in every segment file that holds it.
+fn damage_segments(shard: &Path, number: u64) {
+    let name = name_of(number);
+    let mut damaged_count = 0;
+    for (path, mut bytes) in contents(shard) {
+        let is_segment = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("segment-"));
+        let found = bytes.windows(name.len()).position(|window| window == name.as_bytes());
+        if let Some(at) = found.filter(|_| is_segment) {
+            bytes[at] ^= 1;
+            std::fs::write(path, bytes).expect("it can be written");
+            damaged_count += 1;
+        }
+    }
+    assert!(damaged_count > 0, "the record is at rest");
+}
+
+#[test]
+fn served_damage_at_rest_is_refused_counted_and_logged_and_what_is_around_it_is_served() {
+    let Some(place) = place("damage at rest") else { return };
+    let server = start(&resting(&place));
+    let mut wire = open(server.address_of(0));
+    let partition = create(&mut wire);
+    store(&server, &mut wire, partition);
+    assert!(server.stop().status.success());
+    damage_segments(&shard_path(&place.path().join("data"), ShardId(0)), 101);
+
+    let server = start(&resting(&place));
+    let mut wire = open(server.address_of(0));
+    for _ in 0..20 {
+        let Err(WireError::Refused(refused)) = wire.fetch(partition, Offset(102), 0) else { panic!("it is damaged") };
+        assert_eq!((refused.code, refused.details), (Code(25), [100, 104]), "the whole batch: {refused:?}");
+    }
+    assert_eq!(wire.fetch(partition, Offset(99), 0).map(|fetched| fetched.batches.len()), Ok(1), "up to the damage");
+    assert_eq!(wire.fetch(partition, Offset(104), 0).map(|fetched| fetched.batches.is_empty()), Ok(false));
+    assert!(server.metric("florin_damaged_reads_total", "") >= 1.0);
+    wait_until("the log says so", || server.log().contains("stored batches are damaged"));
+    let log = server.log();
+    assert!(log.contains("from=100 to=104") && log.contains("florin verify"), "{log}");
     assert!(server.stop().status.success());
 }
