@@ -269,12 +269,13 @@ fn cuts_in_words(partitions: &[PartitionDescription]) -> String {
     let cut = partitions.iter().filter_map(|partition| partition.cut_reason.map(|reason| (partition, reason)));
     let mut text = String::new();
     for (partition, reason) in cut {
-        let records = counted(partition.start_offset, "record", "records");
+        let records = if partition.start_offset == 1 { "record" } else { "records" };
         let last = rfc3339_unless_never(Realtime(partition.cut_time)).unwrap_or_default();
         let _ = writeln!(
             text,
-            "  partition {}: retention has cut {records}, {} bytes; last at {last}, by {}",
+            "  partition {}: retention has cut {} {records}, {} bytes; last at {last}, by {}",
             partition.index,
+            grouped(partition.start_offset),
             grouped(partition.cut_bytes),
             reason_name(reason)
         );

@@ -11,8 +11,8 @@ fn topic() -> TopicDescription {
 
 fn partitions() -> [PartitionDescription; 2] {
     let known = PartitionDescription {
-        start_offset: 10,
-        high_watermark: 12_010,
+        start_offset: 1_010,
+        high_watermark: 13_010,
         held_bytes: 4_194_304,
         stored_bytes: 8_192,
         producer_count: 2,
@@ -39,9 +39,10 @@ fn a_description_shows_what_is_known_and_why_the_rest_is_not() {
     let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(lines[0], "topic payments (id 7) with 2 partitions, revision 1");
     assert!(lines[1].starts_with("keeps everything; "));
-    assert_eq!(lines[3], "0 0 10 12010 12,000 4,194,304 8,192 2 2026-01-02T03:04:05.000000000Z");
+    assert_eq!(lines[3], "0 0 1010 13010 12,000 4,194,304 8,192 2 2026-01-02T03:04:05.000000000Z");
     assert_eq!(lines[4], "1 1 ? ? ? ? ? ? not known: journal_full (5)");
-    let cut = "partition 0: retention has cut 10 records, 4,000 bytes; last at 2026-01-02T03:04:06.000000000Z, by age";
+    let cut =
+        "partition 0: retention has cut 1,010 records, 4,000 bytes; last at 2026-01-02T03:04:06.000000000Z, by age";
     assert_eq!(lines[5], cut);
     assert_eq!(lines[6], "in all 12,000 records, 4MiB in memory (4194304 bytes), 8KiB at rest (8192 bytes)");
     assert_eq!(lines.len(), 7, "nothing is said of a partition that was never cut");
@@ -53,7 +54,7 @@ fn json_has_null_for_what_is_not_known() {
         partitions().map(|partition| serde_json::to_value(partition_document(&partition)).expect("a document is JSON"));
     assert_eq!((&known["record_count"], &known["code"]), (&12_000.into(), &0.into()));
     assert_eq!(known["last_append_time"], "2026-01-02T03:04:05.000000000Z");
-    assert_eq!((&known["stored_bytes"], &known["cut_record_count"]), (&8_192.into(), &10.into()));
+    assert_eq!((&known["stored_bytes"], &known["cut_record_count"]), (&8_192.into(), &1_010.into()));
     assert_eq!((&known["cut_bytes"], &known["cut_reason"]), (&4_000.into(), &"age".into()));
     assert_eq!(known["cut_time"], "2026-01-02T03:04:06.000000000Z");
     assert_eq!(unknown["code"], 5);
