@@ -30,6 +30,7 @@ pub mod open;
 pub mod refusal;
 pub mod repair;
 pub mod replay;
+pub mod report;
 pub mod request;
 mod retention;
 mod segments;
@@ -37,6 +38,7 @@ mod superblock;
 mod topics;
 
 pub use refusal::{Action, Refusal};
+pub use report::Report;
 pub use request::{
     CutReport, Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request, ShardStatus,
 };
@@ -147,7 +149,7 @@ impl Shard {
             last_checkpoint_tried: false,
             stopped: false,
         };
-        shard.clock.observe(now);
+        shard.observe_clock(now);
         shard
     }
 
@@ -182,7 +184,7 @@ impl Shard {
 
     /// Takes an event. Effects follow from [`Shard::take_effects`], blocks from [`Shard::ready_block`].
     pub fn handle(&mut self, event: Event, now: Now) {
-        self.clock.observe(now);
+        self.observe_clock(now);
         if self.is_over(&event) {
             return;
         }
@@ -204,6 +206,14 @@ impl Shard {
             }
         }
         self.pump(now);
+    }
+
+    fn observe_clock(&mut self, now: Now) {
+        let was_suspended = self.clock.is_suspended();
+        self.clock.observe(now);
+        if self.clock.is_suspended() && !was_suspended {
+            self.report(Report::ClockJumped { realtime: now.realtime });
+        }
     }
 
     fn request(&mut self, id: RequestId, request: Request, now: Now) {
@@ -368,13 +378,20 @@ impl Shard {
             appended_sequence: marks.appended(),
             waiting_count: self.requests_waiting(),
             held_bytes: self.held_bytes,
+            held_bytes_max: self.segments.memory_bytes_max(),
             segment_count: self.segments.table.len(),
             stored_bytes: self.segments.table.bytes(),
             cold_read_count: self.cold.read_count(),
             cold_waiting_count: self.cold.waiting_count(),
+            unsynced_bytes: 0,
             disk_full: self.segments.is_disk_full(),
+            manifest_full: self.segments.is_manifest_full(),
+            manifest_run_bytes: self.segments.manifest_run_bytes(self.run_count()),
+            manifest_run_bytes_max: self.segments.manifest_run_bytes_max(),
             partition_count: self.partitions.len(),
             unused_ring_file_count: self.journal.ring().unused_count(),
+            journal_used_bytes: self.journal.ring().used_bytes(),
+            journal_bytes: self.journal.ring().geometry().ring_bytes(),
             clock_suspended: self.clock.is_suspended(),
         }
     }

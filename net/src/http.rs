@@ -14,14 +14,16 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::sync::{Mutex, oneshot};
 
-use crate::protocol::ShardState;
 use crate::server::ServeError;
 use crate::server::shared::ServerShared;
 
 mod bounded;
 mod exposition;
+mod health;
+mod rows;
 mod stages;
 
+use health::Health;
 use stages::Stages;
 
 /// How long executors may take to give their histograms; a busy one is left out.
@@ -92,24 +94,13 @@ async fn serve(listener: TcpListener, context: Context, stopped: oneshot::Receiv
     }
 }
 
-/// 200 while every shard takes captures, 503 otherwise, with a line per shard.
+/// 200 while every shard takes captures, also when one is degraded, 503 otherwise, with lines for each shard.
 async fn ready(State(context): State<Context>) -> impl IntoResponse {
-    let mut text = String::new();
-    for (number, shard) in context.shared.shards.iter().enumerate() {
-        let state = match shard.state() {
-            ShardState::Starting => "starting",
-            ShardState::Serving => "serving",
-            ShardState::Failed => "failed",
-            ShardState::Stopping => "stopping",
-            ShardState::NotOpen => "not open",
-        };
-        text += &format!("shard {number}: {state}");
-        if !shard.problem().is_empty() {
-            text += &format!(" ({})", shard.problem());
-        }
-        text.push('\n');
-    }
-    let code = if context.shared.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let (health, text) = health::health(&context.shared);
+    let code = match health {
+        Health::Ready | Health::Degraded => StatusCode::OK,
+        Health::NotReady => StatusCode::SERVICE_UNAVAILABLE,
+    };
     (code, text)
 }
 

@@ -73,6 +73,12 @@ pub const DRAIN_NS_MAX: u64 = 24 * 3_600 * 1_000_000_000;
 /// How often connections are looked at for what took too long.
 pub const SWEEP_NS: u64 = 250_000_000;
 
+/// Lines of one kind in the log of a shard in a window of time, of what clients can cause again and again; the others
+/// are counted.
+pub const LOG_LINES_PER_WINDOW: u32 = 10;
+/// The window.
+pub const LOG_WINDOW_NS: u64 = 10_000_000_000;
+
 /// Requests that one executor may have under way on another one; a power of two per core is left of it.
 pub const FORWARDS_PER_EXECUTOR_MAX: usize = 4096;
 /// The same for one pair of executors, at least.

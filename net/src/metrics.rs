@@ -79,6 +79,46 @@ pub struct ShardCounters {
     pub held_bytes: Counter,
     /// 1 while expiry is suspended.
     pub clock_suspended: Counter,
+    /// Bytes of batches above which memory lets go of what is at rest.
+    pub held_bytes_max: Counter,
+    /// Segment files.
+    pub segments: Counter,
+    /// Bytes in segment files.
+    pub stored_bytes: Counter,
+    /// Bytes written to segment files and not synced.
+    pub unsynced_bytes: Counter,
+    /// 1 while segment files find no space.
+    pub disk_full: Counter,
+    /// 1 while runs have no room in the manifest.
+    pub manifest_full: Counter,
+    /// Bytes of a manifest that runs and segment files take.
+    pub manifest_run_bytes: Counter,
+    /// Bytes that they may take.
+    pub manifest_run_bytes_max: Counter,
+    /// Bytes of the journal that are not free.
+    pub journal_used_bytes: Counter,
+    /// Bytes of the journal.
+    pub journal_ring_bytes: Counter,
+    /// Reads of segment files begun.
+    pub cold_reads: Counter,
+    /// Requests that wait for one.
+    pub cold_waiting: Counter,
+    /// Cuts of retention.
+    pub cuts: Counter,
+    /// Bytes that they cut.
+    pub cut_bytes: Counter,
+    /// Requests refused because the journal was full.
+    pub journal_full: Counter,
+    /// Reads of segment files that found damage.
+    pub damaged_reads: Counter,
+    /// Reads of segment files that failed.
+    pub failed_reads: Counter,
+    /// Segment files that could not be written for another reason than space.
+    pub failed_segment_writes: Counter,
+    /// Checkpoints that did not come about.
+    pub failed_checkpoints: Counter,
+    /// Segment files that nobody needs and that could not be removed.
+    pub segments_that_stay: Counter,
 }
 
 /// What is counted for an executor.

@@ -16,6 +16,7 @@ use thiserror::Error;
 pub mod core;
 mod executor;
 pub mod outlet;
+mod reports;
 pub mod settings;
 pub mod shared;
 mod signals;

@@ -113,6 +113,7 @@ fn ends(client: &Client, topic: &TopicDescription, partitions: &[u32], start: St
             Start::Beginning => client.list_offset(partition, ListAt::Start)?,
             Start::End => end,
             Start::Time(time) => client.list_offset(partition, ListAt::Time(time))?,
+            Start::Timestamp(ms) => client.list_offset(partition, ListAt::Timestamp(ms))?,
             Start::Offset(offset) => offset,
         };
         if first < end {

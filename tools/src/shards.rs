@@ -8,7 +8,7 @@ use florin_net::protocol::{Negotiated, ShardDescription, ShardState};
 use serde::Serialize;
 
 use crate::cli::network::{ClockCommand, ConfirmArguments, ListArguments, ShardCommand};
-use crate::size::grouped;
+use crate::size::{Size, grouped};
 use crate::table::{Align, Table};
 use crate::{client, output};
 
@@ -38,6 +38,18 @@ struct ShardDocument<'a> {
     unused_file_count: u32,
     held_bytes: u64,
     captured_count: u64,
+    disk_full: bool,
+    manifest_full: bool,
+    held_bytes_max: u64,
+    segment_count: u32,
+    stored_bytes: u64,
+    unsynced_bytes: u64,
+    journal_used_bytes: u64,
+    journal_bytes: u64,
+    manifest_run_bytes: u64,
+    manifest_run_bytes_max: u64,
+    cold_read_count: u64,
+    cold_waiting_count: u32,
     problem: Option<&'a str>,
 }
 
@@ -108,8 +120,6 @@ fn in_words(negotiated: &Negotiated, shards: &[ShardDescription]) -> String {
         ("partitions", Right),
         ("connections", Right),
         ("waiting", Right),
-        ("unused files", Right),
-        ("bytes", Right),
         ("captured", Right),
     ]);
     for shard in shards {
@@ -122,24 +132,76 @@ fn in_words(negotiated: &Negotiated, shards: &[ShardDescription]) -> String {
             grouped(shard.partition_count.into()),
             grouped(shard.connection_count.into()),
             grouped(shard.waiting_count.into()),
-            shard.unused_file_count.to_string(),
-            grouped(shard.held_bytes),
             grouped(shard.captured_count),
         ]);
-        if !shard.problem.is_empty() {
-            table.line(format!("       {}", shard.problem));
-        }
-        if shard.clock_suspended {
-            table.line(format!(
-                "       its wall clock jumped: look at it, then `florin clock confirm --shard {}`",
-                shard.shard
-            ));
-        }
+        complaints(shard).for_each(|complaint| table.line(format!("       {complaint}")));
     }
     let mut text = String::new();
     let _ = writeln!(text, "{}, directory {}", negotiated.server, negotiated.directory_id);
     table.render(&mut text, 0);
+    text.push('\n');
+    storage_in_words(&mut text, shards);
     text
+}
+
+/// What is wrong with a shard, and what to do.
+fn complaints(shard: &ShardDescription) -> impl Iterator<Item = String> {
+    let number = shard.shard;
+    let all = [
+        (!shard.problem.is_empty(), shard.problem.clone()),
+        (
+            shard.clock_suspended,
+            format!("its wall clock jumped: look at it, then `florin clock confirm --shard {number}`"),
+        ),
+        (
+            shard.disk_full,
+            "its disk is full, captures go on until its journal is: make room, or shorten the retention of topics"
+                .to_owned(),
+        ),
+        (
+            shard.manifest_full,
+            "its manifest has no room for more runs, captures go on until its journal is full: use fewer partitions per \
+             shard, larger segments, or a shorter retention"
+                .to_owned(),
+        ),
+    ];
+    all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, words)| words)
+}
+
+/// What each shard that is open stores, and how much of what it may use it uses.
+fn storage_in_words(text: &mut String, shards: &[ShardDescription]) {
+    use Align::Right;
+    let mut table = Table::new(&[
+        ("shard", Right),
+        ("journal", Right),
+        ("memory", Right),
+        ("manifest", Right),
+        ("at rest", Right),
+        ("segment files", Right),
+        ("unsynced", Right),
+        ("cold reads", Right),
+        ("waiting for one", Right),
+    ]);
+    for shard in shards.iter().filter(|shard| shard.journal_bytes > 0) {
+        table.row(vec![
+            shard.shard.to_string(),
+            part_of(shard.journal_used_bytes, shard.journal_bytes),
+            part_of(shard.held_bytes, shard.held_bytes_max),
+            part_of(shard.manifest_run_bytes, shard.manifest_run_bytes_max),
+            grouped(shard.stored_bytes),
+            grouped(shard.segment_count.into()),
+            grouped(shard.unsynced_bytes),
+            grouped(shard.cold_read_count),
+            grouped(shard.cold_waiting_count.into()),
+        ]);
+    }
+    table.render(text, 0);
+}
+
+/// As it is shown: `12% of 64MiB`.
+fn part_of(used: u64, of: u64) -> String {
+    let percent = u128::from(used) * 100 / u128::from(of.max(1));
+    format!("{percent}% of {}", Size(of).rounded())
 }
 
 fn state_name(state: ShardState) -> &'static str {
@@ -167,6 +229,18 @@ fn document(shard: &ShardDescription) -> ShardDocument<'_> {
         unused_file_count: shard.unused_file_count,
         held_bytes: shard.held_bytes,
         captured_count: shard.captured_count,
+        disk_full: shard.disk_full,
+        manifest_full: shard.manifest_full,
+        held_bytes_max: shard.held_bytes_max,
+        segment_count: shard.segment_count,
+        stored_bytes: shard.stored_bytes,
+        unsynced_bytes: shard.unsynced_bytes,
+        journal_used_bytes: shard.journal_used_bytes,
+        journal_bytes: shard.journal_bytes,
+        manifest_run_bytes: shard.manifest_run_bytes,
+        manifest_run_bytes_max: shard.manifest_run_bytes_max,
+        cold_read_count: shard.cold_read_count,
+        cold_waiting_count: shard.cold_waiting_count,
         problem: Some(shard.problem.as_str()).filter(|problem| !problem.is_empty()),
     }
 }

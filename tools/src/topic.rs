@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Error, Result, anyhow, ensure};
 use florin_engine::model::Realtime;
+use florin_engine::partition::CutReason;
 use florin_net::client::{AlteredTopic, ClientError, DescribedTopic, TopicChange, TopicSettings};
 use florin_net::protocol::{Code, PartitionDescription, TopicDescription};
 use serde::Serialize;
@@ -62,8 +63,13 @@ struct PartitionDocument {
     high_watermark: Option<u64>,
     record_count: Option<u64>,
     held_bytes: Option<u64>,
+    stored_bytes: Option<u64>,
     producer_count: Option<u32>,
     last_append_time: Option<String>,
+    cut_record_count: Option<u64>,
+    cut_bytes: Option<u64>,
+    cut_time: Option<String>,
+    cut_reason: Option<&'static str>,
 }
 
 /// Does what is asked.
@@ -210,7 +216,8 @@ fn describe_in_words(described: &DescribedTopic) -> String {
         ("start", Right),
         ("high watermark", Right),
         ("records", Right),
-        ("bytes", Right),
+        ("in memory", Right),
+        ("at rest", Right),
         ("producers", Right),
         ("last append", Left),
     ]);
@@ -223,12 +230,14 @@ fn describe_in_words(described: &DescribedTopic) -> String {
                 partition.high_watermark.to_string(),
                 grouped(record_count(partition)),
                 grouped(partition.held_bytes),
+                grouped(partition.stored_bytes),
                 partition.producer_count.to_string(),
                 rfc3339_unless_never(Realtime(partition.last_append_time)).unwrap_or_else(|| "never".to_owned()),
             ]
         } else {
             let [unknown, why] = ["?".to_owned(), format!("not known: {}", client::code_name(partition.code))];
-            [unknown.clone(), unknown.clone(), unknown.clone(), unknown.clone(), unknown, why]
+            let [a, b, c, d, e] = [(); 5].map(|()| unknown.clone());
+            [a, b, c, d, e, unknown, why]
         };
         table.row(place.into_iter().chain(said).collect());
     }
@@ -237,7 +246,40 @@ fn describe_in_words(described: &DescribedTopic) -> String {
     table.render(&mut text, 2);
     let records = grouped(partitions.iter().map(record_count).sum());
     let held_bytes = partitions.iter().map(|partition| partition.held_bytes).sum();
-    let _ = writeln!(text, "in all {records} records in {} ({held_bytes} bytes)", Size(held_bytes).rounded());
+    let stored_bytes = partitions.iter().map(|partition| partition.stored_bytes).sum();
+    text += &cuts_in_words(partitions);
+    let _ = writeln!(
+        text,
+        "in all {records} records, {} in memory ({held_bytes} bytes), {} at rest ({stored_bytes} bytes)",
+        Size(held_bytes).rounded(),
+        Size(stored_bytes).rounded()
+    );
+    text
+}
+
+fn reason_name(reason: CutReason) -> &'static str {
+    match reason {
+        CutReason::Age => "age",
+        CutReason::Size => "size",
+    }
+}
+
+/// What retention has cut, partition by partition; nothing if it never did.
+fn cuts_in_words(partitions: &[PartitionDescription]) -> String {
+    let cut = partitions.iter().filter_map(|partition| partition.cut_reason.map(|reason| (partition, reason)));
+    let mut text = String::new();
+    for (partition, reason) in cut {
+        let records = if partition.start_offset == 1 { "record" } else { "records" };
+        let last = rfc3339_unless_never(Realtime(partition.cut_time)).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "  partition {}: retention has cut {} {records}, {} bytes; last at {last}, by {}",
+            partition.index,
+            grouped(partition.start_offset),
+            grouped(partition.cut_bytes),
+            reason_name(reason)
+        );
+    }
     text
 }
 
@@ -264,7 +306,12 @@ fn partition_document(partition: &PartitionDescription) -> PartitionDocument {
         high_watermark: is_known.then_some(partition.high_watermark),
         record_count: is_known.then_some(record_count(partition)),
         held_bytes: is_known.then_some(partition.held_bytes),
+        stored_bytes: is_known.then_some(partition.stored_bytes),
         producer_count: is_known.then_some(partition.producer_count),
         last_append_time: rfc3339_unless_never(Realtime(partition.last_append_time)).filter(|_| is_known),
+        cut_record_count: is_known.then_some(partition.start_offset),
+        cut_bytes: is_known.then_some(partition.cut_bytes),
+        cut_time: rfc3339_unless_never(Realtime(partition.cut_time)).filter(|_| is_known),
+        cut_reason: partition.cut_reason.filter(|_| is_known).map(reason_name),
     }
 }

@@ -180,6 +180,13 @@ impl Ring {
         fits_active || self.unused_count() > 0
     }
 
+    /// Bytes that new blocks cannot have: all of each file that was filled, and of the active one what is in front of the
+    /// next block.
+    pub fn used_bytes(&self) -> u64 {
+        let passed_count = self.files().filter(|file| self.slot(*file).passed).count() as u64;
+        passed_count * self.geometry.file_bytes + if self.active.is_some() { self.cursor_bytes } else { 0 }
+    }
+
     /// Files that nothing was placed in yet.
     pub fn unused_count(&self) -> usize {
         self.unused_files().count()

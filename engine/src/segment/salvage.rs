@@ -98,7 +98,6 @@ pub struct SalvageWriter<'a, D: Disk> {
     writing: Writing<'a>,
     sizes: SegmentSizes,
     open: Option<OpenSegment<D::File>>,
-    unsynced_bytes: usize,
 }
 
 struct OpenSegment<F> {
@@ -113,7 +112,7 @@ struct OpenSegment<F> {
 impl<'a, D: Disk> SalvageWriter<'a, D> {
     /// Nothing is written before there is a batch.
     pub fn new(disk: &'a D, writing: Writing<'a>, sizes: SegmentSizes) -> Self {
-        Self { disk, writing, sizes, open: None, unsynced_bytes: 0 }
+        Self { disk, writing, sizes, open: None }
     }
 
     /// Writes batches that follow each other. Returns their run, which may continue the one before.
@@ -136,13 +135,14 @@ impl<'a, D: Disk> SalvageWriter<'a, D> {
         let continued = open.last.filter(|(id, run)| *id == partition && base_offset == Some(run.next_offset));
         let mut plan = FilePlan::new(open.segment, true, open.end);
         plan.add(partition, batches, self.sizes, continued.map_or(i64::MIN, |(_, run)| run.max_timestamp_ms));
+        let unsynced_bytes = self.writing.unsynced_bytes;
         let part = plan.parts.pop().expect("there is a batch");
         for extent in &part.extents {
             open.entries.push(write_extent(&open.file, self.writing.name(open.segment), partition, extent).await?);
-            self.unsynced_bytes += extent.bytes;
-            if self.unsynced_bytes >= self.writing.unsynced_bytes_max {
+            unsynced_bytes.set(unsynced_bytes.get() + extent.bytes);
+            if unsynced_bytes.get() >= self.writing.unsynced_bytes_max {
                 open.file.sync().await?;
-                self.unsynced_bytes = 0;
+                unsynced_bytes.set(0);
             }
         }
         open.end = plan.end;
@@ -164,7 +164,7 @@ impl<'a, D: Disk> SalvageWriter<'a, D> {
         open.file.write_unsynced(buffer, open.end).await.result?;
         open.file.sync().await?;
         open.file.close().await;
-        self.unsynced_bytes = 0;
+        self.writing.unsynced_bytes.set(0);
         table.written(open.segment, open.end, index_bytes);
         table.close(open.segment);
         Ok(())

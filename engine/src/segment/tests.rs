@@ -1,5 +1,6 @@
 //! What the tests of segments share: segment files in a directory of a test's own.
 
+use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -48,8 +49,8 @@ impl Runtime for StillRuntime {
     }
 }
 
-pub(super) fn writing(directory: &Path) -> Writing<'_> {
-    Writing { directory, journal_id: JOURNAL_ID, shard: SHARD, unsynced_bytes_max: 8192 }
+pub(super) fn writing<'a>(directory: &'a Path, unsynced_bytes: &'a Cell<usize>) -> Writing<'a> {
+    Writing { directory, journal_id: JOURNAL_ID, shard: SHARD, unsynced_bytes_max: 8192, unsynced_bytes }
 }
 
 /// So many batches of one record from `base` on, at append times equal to their offsets and timestamps ten times
@@ -76,7 +77,7 @@ pub(super) fn new_file(segment: u64, batches: Vec<HeldBatch>, seal: bool) -> Fil
 }
 
 pub(super) fn write_all(directory: &Path, files: Vec<FilePlan>) -> Vec<FileWritten> {
-    block_on(write(&StillRuntime, writing(directory), &WritePlan { files, rest_factor: 1 }))
+    block_on(write(&StillRuntime, writing(directory, &Cell::new(0)), &WritePlan { files, rest_factor: 1 }))
 }
 
 /// Writes a file and returns its run and what the table would know of it.

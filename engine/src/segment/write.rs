@@ -1,6 +1,7 @@
 //! The job that writes segment files: extents in place, an index behind a sealed file, everything synced before it
 //! counts.
 
+use std::cell::Cell;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub struct Writing<'a> {
     pub shard: ShardId,
     /// A file is synced whenever so many bytes of it are not: a flush of the device takes them along.
     pub unsynced_bytes_max: usize,
+    /// How many are not now, for whoever watches. One file is written at a time.
+    pub unsynced_bytes: &'a Cell<usize>,
 }
 
 /// How the write of one file ended.
@@ -73,6 +76,7 @@ async fn write_file<R: Runtime>(
     let file = if plan.is_new { disk.create(&path, 0).await? } else { disk.open(&path, Access::Unsynced).await? };
     let result = write_extents(runtime, writing, &file, plan, rest_factor).await;
     file.close().await;
+    writing.unsynced_bytes.set(0);
     result
 }
 
@@ -83,15 +87,16 @@ async fn write_extents<R: Runtime, F: DiskFile>(
     plan: &FilePlan,
     rest_factor: u32,
 ) -> Result<u32, DiskError> {
-    let mut unsynced_bytes = 0;
+    let unsynced_bytes = writing.unsynced_bytes;
+    unsynced_bytes.set(0);
     let mut entries = Vec::new();
     for (partition, extent) in plan.parts.iter().flat_map(|part| part.extents.iter().map(|e| (part.partition, e))) {
         let begun = runtime.now().monotonic;
         entries.push(write_extent(file, writing.name(plan.segment), partition, extent).await?);
-        unsynced_bytes += extent.bytes;
-        if unsynced_bytes >= writing.unsynced_bytes_max {
+        unsynced_bytes.set(unsynced_bytes.get() + extent.bytes);
+        if unsynced_bytes.get() >= writing.unsynced_bytes_max {
             file.sync().await?;
-            unsynced_bytes = 0;
+            unsynced_bytes.set(0);
         }
         let took_ns = runtime.now().monotonic.0.saturating_sub(begun.0);
         let rest_ns = took_ns.saturating_mul(u64::from(rest_factor));
@@ -145,3 +150,6 @@ async fn write_index<F: DiskFile>(
 pub(super) fn to_bytes(buffer: &[u8]) -> Bytes {
     Bytes::copy_from_slice(buffer)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use bytes::{BufMut, Bytes};
 
+use super::report::Report;
 use super::request::{Effect, ManifestWrite, Reply};
 use super::superblock::UnnamedManifest;
 use super::{Refusal, Shard};
@@ -261,6 +262,7 @@ impl Shard {
     }
 
     fn refuse_checkpoint(&mut self, why: String) {
+        self.report(Report::CheckpointFailed(why.clone()));
         for id in self.checkpointing.waiting() {
             self.answer(id, Reply::Refused(Refusal::CheckpointFailed(why.clone())));
         }

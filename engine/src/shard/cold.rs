@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use super::report::Report;
 use super::request::{Effect, FetchFrom, Fetched, OffsetAt, Reply};
 use super::{Refusal, Shard};
 use crate::format::batch;
@@ -149,6 +150,9 @@ impl Shard {
         if let Some(index) = done.index {
             let bytes = index.memory_bytes();
             self.cold.indexes.insert(segment, index, bytes);
+        }
+        if let Some(report) = report_of(partition, segment, &done.result) {
+            self.report(report);
         }
         let chunk = done.result.map(Rc::new);
         if let Ok(chunk) = &chunk {
@@ -359,6 +363,24 @@ impl Shard {
     pub(super) fn end_cold_waits(&mut self) {
         for id in self.cold.take_all() {
             self.refuse(id, Refusal::Stopping(self.id));
+        }
+    }
+}
+
+/// What an operator should hear of a read.
+fn report_of(partition: PartitionId, segment: SegmentId, result: &Result<Chunk, DiskError>) -> Option<Report> {
+    match result {
+        Err(error) => Some(Report::ReadFailed { partition, segment, error: error.clone() }),
+        Ok(chunk) => {
+            let (first, last) = (chunk.damaged.first()?, chunk.damaged.last()?);
+            Some(Report::Damaged {
+                partition,
+                segment,
+                from: first.base_offset,
+                to: last.next_offset,
+                count: chunk.damaged.len(),
+                why: first.why.clone(),
+            })
         }
     }
 }

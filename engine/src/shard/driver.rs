@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use super::Shard;
 use super::open::{Opened, ShardFiles};
+use super::report::Report;
 use super::request::{CutReport, Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
 use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::checkpoint::slot;
@@ -58,6 +59,11 @@ pub trait Outlet: 'static {
         let _ = (shard, error);
     }
 
+    /// Something that an operator should hear of although the shard goes on.
+    fn report(&self, shard: ShardId, report: &Report) {
+        let _ = (shard, report);
+    }
+
     /// A write failed: the shard takes nothing new until it is restarted.
     fn failed(&self, shard: ShardId, error: &DiskError);
 
@@ -84,6 +90,8 @@ struct Inner<R: Runtime, O: Outlet> {
     geometry: Geometry,
     journal_id: Id128,
     segment_unsynced_bytes: usize,
+    /// Bytes of segment files that are not synced now.
+    unsynced_bytes: Cell<usize>,
     files: ShardFiles<R::Disk>,
     /// Deadlines that sleeping tasks will wake for.
     armed: RefCell<BTreeSet<Monotonic>>,
@@ -104,6 +112,7 @@ impl<R: Runtime, O: Outlet> Inner<R, O> {
             journal_id: self.journal_id,
             shard: self.id,
             unsynced_bytes_max: self.segment_unsynced_bytes,
+            unsynced_bytes: &self.unsynced_bytes,
         }
     }
 }
@@ -118,6 +127,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             geometry: shard.geometry(),
             journal_id: shard.journal_id(),
             segment_unsynced_bytes,
+            unsynced_bytes: Cell::new(0),
             shard: RefCell::new(shard),
             id: report.shard,
             files,
@@ -164,7 +174,8 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
 
     /// How the shard is doing.
     pub fn status(&self) -> ShardStatus {
-        self.inner.shard.borrow().status()
+        let unsynced_bytes = self.inner.unsynced_bytes.get() as u64;
+        ShardStatus { unsynced_bytes, ..self.inner.shard.borrow().status() }
     }
 
     fn handle(&self, event: Event) {
@@ -207,6 +218,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             Effect::ReadSegment { read, plan } => self.read_segment(read, plan),
             Effect::RemoveSegments(segments) => self.remove_segments(segments),
             Effect::Cut(report) => inner.outlet.cut(inner.id, &report),
+            Effect::Report(report) => inner.outlet.report(inner.id, &report),
             Effect::Failed(error) => inner.outlet.failed(inner.id, &error),
             Effect::Stopped { clean } => {
                 inner.stopped.set(true);

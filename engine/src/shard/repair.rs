@@ -6,6 +6,7 @@
 //! nothing, and afterwards a start finds a shard that was never damaged. Nothing that was damaged is written over before:
 //! whoever carries out a plan has kept [`RepairPlan::damaged_files`] elsewhere.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -145,7 +146,8 @@ pub async fn plan<D: Disk>(
     let mut state = state.map_err(|error| RepairError::Contradiction { shard, error })?;
     let found = remove::list(disk, &path).await?;
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
-    let writing = writing(&path, &chosen.superblock);
+    let unsynced_bytes = Cell::new(0);
+    let writing = writing(&path, &chosen.superblock, &unsynced_bytes);
     let damaged_runs =
         damaged_runs(disk, writing, &state).await.map_err(|what| RepairError::Unreadable { shard, what })?;
     let mut damaged_indexes = Vec::new();
@@ -275,12 +277,13 @@ fn bound_of(left: &Salvage) -> Option<LossBound> {
     })
 }
 
-fn writing<'a>(directory: &'a Path, superblock: &Superblock) -> Writing<'a> {
+fn writing<'a>(directory: &'a Path, superblock: &Superblock, unsynced_bytes: &'a Cell<usize>) -> Writing<'a> {
     Writing {
         directory,
         journal_id: superblock.name.journal_id,
         shard: superblock.name.shard,
         unsynced_bytes_max: SEGMENT_UNSYNCED_BYTES_DEFAULT,
+        unsynced_bytes,
     }
 }
 

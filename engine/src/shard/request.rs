@@ -5,6 +5,7 @@ use std::rc::Rc;
 use bytes::BytesMut;
 
 use super::refusal::Refusal;
+use super::report::Report;
 use crate::catalogue::{CatalogueMessage, TopicChange, TopicDescriptor, TopicSettings};
 use crate::format::manifest::EncodedManifest;
 use crate::format::superblock::Superblock;
@@ -304,6 +305,8 @@ pub enum Effect {
     RemoveSegments(Vec<SegmentId>),
     /// Retention cut the front of a partition. Tell whoever keeps account.
     Cut(CutReport),
+    /// Something that an operator should hear of. Tell whoever keeps a log.
+    Report(Report),
     /// A write failed: the shard takes nothing new. Tell whoever watches its health.
     Failed(DiskError),
     /// The shard is closed; no further effect comes.
@@ -332,6 +335,8 @@ pub struct ShardStatus {
     pub waiting_count: usize,
     /// Bytes of batches held in memory.
     pub held_bytes: usize,
+    /// Bytes of them above which what is at rest is let go.
+    pub held_bytes_max: usize,
     /// Segment files.
     pub segment_count: usize,
     /// Bytes in segment files.
@@ -340,12 +345,26 @@ pub struct ShardStatus {
     pub cold_read_count: u64,
     /// Requests that wait for a read of a segment file.
     pub cold_waiting_count: usize,
+    /// Bytes written to segment files and not synced yet.
+    pub unsynced_bytes: u64,
     /// Whether segment files find no space: captures go on until the journal is full.
     pub disk_full: bool,
+    /// Whether runs fill their part of the manifest, so that nothing is taken to rest: captures go on until the journal
+    /// is full.
+    pub manifest_full: bool,
+    /// Bytes of a manifest that runs and segment files take.
+    pub manifest_run_bytes: u64,
+    /// Bytes of a manifest that they may take.
+    pub manifest_run_bytes_max: u64,
     /// Partitions open.
     pub partition_count: usize,
     /// Ring files nothing was placed in yet.
     pub unused_ring_file_count: usize,
+    /// Bytes of the ring that are not free: of files that were filled all, of the one that is being filled those in front
+    /// of the next block.
+    pub journal_used_bytes: u64,
+    /// Bytes of the ring.
+    pub journal_bytes: u64,
     /// Whether expiry is suspended because the wall clock jumped.
     pub clock_suspended: bool,
 }

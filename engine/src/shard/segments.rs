@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::Shard;
+use super::report::Report;
 use super::request::Effect;
 use crate::format::batch::HeldBatch;
 use crate::format::layout::Geometry;
@@ -18,6 +19,10 @@ use crate::segment::merge::{self, MergeError, MergePart, MergePlan, Merged};
 use crate::segment::plan::SegmentSizes;
 use crate::segment::write::FileWritten;
 use crate::segment::{FilePlan, Run, SegmentState, SegmentTable, WritePlan};
+
+mod room;
+
+use room::Planned;
 
 /// What is being written.
 #[derive(Debug)]
@@ -39,6 +44,7 @@ pub(super) struct Segments {
     /// After a failure nothing is tried before this; 0 if nothing failed.
     retry_at: Monotonic,
     disk_full: bool,
+    manifest_full: bool,
     /// Runs were written since it was last looked for some to put together.
     may_merge: bool,
     /// Damage was found when they were read: they stay as they are.
@@ -58,6 +64,7 @@ impl Segments {
             failures_in_a_row: 0,
             retry_at: Monotonic(0),
             disk_full: false,
+            manifest_full: false,
             may_merge: true,
             unmergeable: BTreeSet::new(),
             cached: VecDeque::new(),
@@ -67,11 +74,6 @@ impl Segments {
 
     pub(super) fn is_idle(&self) -> bool {
         matches!(self.work, Work::Idle)
-    }
-
-    /// Whether the last write of a segment file found no space.
-    pub(super) fn is_disk_full(&self) -> bool {
-        self.disk_full
     }
 
     /// When something that failed is tried again, if it did.
@@ -93,12 +95,6 @@ impl Segments {
             Work::Merging(plan) => BTreeSet::from([plan.segment]),
         }
     }
-
-    fn has_room_for_runs(&self, run_count: usize, more: usize) -> bool {
-        let runs = (run_count + more) as u64 * Run::ENCODED_BYTES as u64;
-        let files = (self.table.len() + more) as u64 * SegmentTable::FILE_BYTES as u64;
-        runs + files <= self.manifest_bytes_max
-    }
 }
 
 impl Shard {
@@ -114,9 +110,9 @@ impl Shard {
         } else {
             self.oldest_needed_file()
         };
-        if let Some(limit) = limit
-            && let Some(plan) = self.plan_write(limit, now)
-        {
+        let planned = limit.map_or(Planned::Nothing, |limit| self.plan_write(limit, now));
+        self.note_manifest_full(&planned);
+        if let Planned::Write(plan) = planned {
             let plan = Rc::new(plan);
             self.segments.work = Work::Writing(Rc::clone(&plan));
             self.effects.push(Effect::WriteSegments(plan));
@@ -131,8 +127,12 @@ impl Shard {
             self.effects.push(Effect::MergeSegments(plan));
             return;
         }
+        if self.segments.manifest_full {
+            // Not after every event: each look goes through all partitions.
+            self.segments.retry_at = now.monotonic.plus_ns(SEGMENT_RETRY_NS);
+        }
         // Whatever found no space is not wanted any more.
-        self.segments.disk_full = false;
+        self.note_disk_full(None);
     }
 
     /// The last block of the oldest ring file that takes no more blocks and holds what is nowhere else at rest.
@@ -142,7 +142,7 @@ impl Shard {
     }
 
     /// What to write so that everything in blocks up to `limit` is at rest.
-    fn plan_write(&mut self, limit: Sequence, now: Now) -> Option<WritePlan> {
+    fn plan_write(&mut self, limit: Sequence, now: Now) -> Planned {
         let batches: BTreeMap<PartitionId, Vec<HeldBatch>> = self
             .partitions
             .iter()
@@ -150,9 +150,12 @@ impl Shard {
             .map(|(id, partition)| (*id, partition.unflushed(limit)))
             .filter(|(_, batches)| !batches.is_empty())
             .collect();
-        let run_count = self.partitions.values().map(|partition| partition.run_count() + partition.gap_count()).sum();
-        if batches.is_empty() || !self.segments.has_room_for_runs(run_count, batches.len()) {
-            return None;
+        if batches.is_empty() {
+            return Planned::Nothing;
+        }
+        let (run_count, wanted_run_count) = (self.run_count(), batches.len());
+        if !self.segments.has_room_for_runs(run_count, wanted_run_count) {
+            return Planned::NoRoom { run_count, wanted_run_count };
         }
         let mut files = Vec::new();
         let mut small = Vec::new();
@@ -173,7 +176,7 @@ impl Shard {
             files.push(file);
         }
         let rest_factor = if self.journal.ring().unused_count() == 0 { 0 } else { SEGMENT_REST_FACTOR };
-        Some(WritePlan { files, rest_factor })
+        Planned::Write(WritePlan { files, rest_factor })
     }
 
     /// A file of the partition's own: the one that is growing, or a new one.
@@ -247,7 +250,7 @@ impl Shard {
 
     /// What becomes of the errors of a write: no space is waited for, anything else may happen once.
     fn segment_work_ended(&mut self, errors: Vec<DiskError>, now: Now) {
-        self.segments.disk_full = errors.iter().any(|error| error.kind == DiskErrorKind::NoSpace);
+        self.note_disk_full(errors.iter().find(|error| error.kind == DiskErrorKind::NoSpace).cloned());
         if !errors.is_empty() {
             self.segments.retry_at = now.monotonic.plus_ns(SEGMENT_RETRY_NS);
         }
@@ -255,6 +258,7 @@ impl Shard {
             None if !self.segments.disk_full => self.segments.failures_in_a_row = 0,
             None => {}
             Some(error) => {
+                self.report(Report::SegmentWriteFailed(error.clone()));
                 self.segments.failures_in_a_row += 1;
                 if self.segments.failures_in_a_row >= SEGMENT_FAILURES_IN_A_ROW_MAX {
                     self.fail(error);
@@ -319,6 +323,7 @@ impl Shard {
             }
             Err(MergeError::Read(partition)) => {
                 self.segments.unmergeable.insert(partition);
+                self.report(Report::MergeGivenUp(partition));
                 self.segments.may_merge = true;
             }
             Err(MergeError::Write(error)) => {

@@ -8,5 +8,6 @@ mod reads;
 mod refusals;
 mod replies;
 mod rig;
+mod room;
 mod segments;
 mod topics;

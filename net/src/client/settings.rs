@@ -69,8 +69,11 @@ pub enum Start {
     End,
     /// At this offset.
     Offset(Offset),
-    /// At the first batch that was appended at this time or later.
+    /// At the first batch that was appended at this time or later: by the server's clock.
     Time(Realtime),
+    /// At the first record whose own timestamp, in Unix milliseconds as its producer wrote it, is this or later; behind
+    /// the last one if there is none. What follows is read whatever its timestamp is.
+    Timestamp(i64),
 }
 
 /// A topic as it is after an alteration.

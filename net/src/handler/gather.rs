@@ -70,8 +70,12 @@ impl<S> Gather<S> {
             start_offset: status.start_offset.0,
             high_watermark: status.high_watermark.0,
             held_bytes: counted(status.held_bytes),
+            stored_bytes: status.stored_bytes,
             producer_count: u32::try_from(status.producer_count).unwrap_or(u32::MAX),
             last_append_time: status.last_append_time.unwrap_or_default().0,
+            cut_bytes: status.cuts.bytes,
+            cut_time: status.cuts.time.0,
+            cut_reason: status.cuts.reason,
         };
     }
 }

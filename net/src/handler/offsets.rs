@@ -14,6 +14,7 @@ pub(super) fn list<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, part
         ListAt::Start => OffsetAt::Start,
         ListAt::End => OffsetAt::End,
         ListAt::Time(time) => OffsetAt::Time(time),
+        ListAt::Timestamp(ms) => OffsetAt::Timestamp(ms),
     };
     let shard = owner(core, pending.connection.shard, partition);
     core.ask(shard, Request::ListOffset { partition, at }, Waiter::Client(pending));

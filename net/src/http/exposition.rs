@@ -10,8 +10,8 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
+use super::rows::{EXECUTOR_ROWS, SHARD_ROWS};
 use super::stages::Stages;
-use crate::metrics::{Counter, ExecutorCounters, ShardCounters};
 use crate::protocol::ShardState;
 use crate::protocol::api::APIS;
 use crate::server::shared::ServerShared;
@@ -67,32 +67,6 @@ pub(super) fn text(shared: &ServerShared, stages: &Stages) -> Result<String, Err
     Ok(text)
 }
 
-/// What is told of each shard: name, explanation, whether it only grows, and where it is.
-type ShardRow = (&'static str, &'static str, MetricType, fn(&ShardCounters) -> &Counter);
-
-const SHARD_ROWS: [ShardRow; 18] = [
-    ("captured_batches", "Batches stored.", MetricType::Counter, |of| &of.captured),
-    ("duplicate_batches", "Batches answered with the original receipt.", MetricType::Counter, |of| &of.duplicates),
-    ("refused_requests", "Requests refused by the shard.", MetricType::Counter, |of| &of.refused),
-    ("outcome_unknown", "Requests whose outcome is unknown.", MetricType::Counter, |of| &of.outcome_unknown),
-    ("fetched_batches", "Batches given to fetches.", MetricType::Counter, |of| &of.fetched),
-    ("fetched_bytes", "Bytes of batches given to fetches.", MetricType::Counter, |of| &of.fetched_bytes),
-    ("journal_blocks", "Journal blocks written, each durably.", MetricType::Counter, |of| &of.blocks),
-    ("journal_bytes", "Bytes of journal blocks written.", MetricType::Counter, |of| &of.block_bytes),
-    ("journal_entries", "Entries in journal blocks written.", MetricType::Counter, |of| &of.block_entries),
-    ("connections", "Open connections to the shard's port.", MetricType::Gauge, |of| &of.connections),
-    ("journal_epoch", "Starts of the shard since it was formatted.", MetricType::Gauge, |of| &of.epoch),
-    ("durable_sequence", "The last durable journal block.", MetricType::Gauge, |of| &of.durable_sequence),
-    ("appended_sequence", "The last journal block begun.", MetricType::Gauge, |of| &of.appended_sequence),
-    ("partitions", "Partitions open.", MetricType::Gauge, |of| &of.partitions),
-    ("waiting_requests", "Requests that wait for a block or for data.", MetricType::Gauge, |of| &of.waiting),
-    ("unused_journal_files", "Journal files that are free.", MetricType::Gauge, |of| &of.unused_files),
-    ("held_bytes", "Bytes of batches held in memory.", MetricType::Gauge, |of| &of.held_bytes),
-    ("clock_suspended", "1 while expiry waits for the clock to be confirmed.", MetricType::Gauge, |of| {
-        &of.clock_suspended
-    }),
-];
-
 fn shard_families(shared: &ServerShared) -> Vec<Family> {
     let each = |value: &dyn Fn(&crate::server::shared::SharedShard) -> u64, kind| {
         let samples = shared.shards.iter().enumerate();
@@ -115,32 +89,6 @@ fn shard_families(shared: &ServerShared) -> Vec<Family> {
     });
     families
 }
-
-type ExecutorRow = (&'static str, &'static str, MetricType, fn(&ExecutorCounters) -> &Counter);
-
-const EXECUTOR_ROWS: [ExecutorRow; 17] = [
-    ("accepted_connections", "Connections accepted.", MetricType::Counter, |of| &of.accepted),
-    ("turned_away_connections", "Connections refused, there were too many.", MetricType::Counter, |of| &of.turned_away),
-    ("timed_out_connections", "Connections closed for taking too long.", MetricType::Counter, |of| &of.timed_out),
-    ("idle_closed_connections", "Connections closed for doing nothing.", MetricType::Counter, |of| &of.idle_closed),
-    ("malformed_connections", "Connections closed for what they sent.", MetricType::Counter, |of| &of.malformed),
-    ("failed_accepts", "Connections that could not be accepted.", MetricType::Counter, |of| &of.accept_failed),
-    ("error_responses", "Error responses.", MetricType::Counter, |of| &of.errors),
-    ("misrouted_requests", "Requests for a shard of another port.", MetricType::Counter, |of| &of.misrouted),
-    ("forwarded_requests", "Requests forwarded to another core.", MetricType::Counter, |of| &of.forwarded),
-    ("forwards_without_credit", "Forwards refused, too many were under way.", MetricType::Counter, |of| &of.no_credit),
-    ("dropped_messages", "Messages between shards that were dropped.", MetricType::Counter, |of| &of.messages_dropped),
-    ("received_bytes", "Bytes received from clients.", MetricType::Counter, |of| &of.received_bytes),
-    ("sent_bytes", "Bytes sent to clients.", MetricType::Counter, |of| &of.sent_bytes),
-    ("paused_reads", "How often a connection was not read from for lack of room.", MetricType::Counter, |of| {
-        &of.paused
-    }),
-    ("in_flight_bytes", "Bytes of requests not answered and of responses not sent.", MetricType::Gauge, |of| {
-        &of.in_flight_bytes
-    }),
-    ("in_flight_requests", "Requests not answered.", MetricType::Gauge, |of| &of.in_flight_requests),
-    ("waiting_polls", "Fetches that wait for data.", MetricType::Gauge, |of| &of.waiting_polls),
-];
 
 fn executor_families(shared: &ServerShared) -> Vec<Family> {
     let executors = || shared.executors.iter().enumerate().map(|(number, of)| (number.to_string(), &of.counters));

@@ -43,6 +43,9 @@ pub enum ListAt {
     End,
     /// The first appended at this time or later.
     Time(Realtime),
+    /// That of the first record whose own timestamp, in Unix milliseconds as its producer wrote it, is this or later;
+    /// the high watermark if there is none. Of a compressed batch the first record stands for all.
+    Timestamp(i64),
 }
 
 /// A request.
@@ -223,6 +226,7 @@ impl Request {
                     ListAt::Start => (0, 0),
                     ListAt::End => (1, 0),
                     ListAt::Time(time) => (2, time.0),
+                    ListAt::Timestamp(ms) => (3, ms.cast_unsigned()),
                 };
                 out.put_u8(kind);
                 out.put_u64_le(value);
@@ -289,6 +293,7 @@ impl Request {
                     (0, 0) => ListAt::Start,
                     (1, 0) => ListAt::End,
                     (2, time) => ListAt::Time(Realtime(time)),
+                    (3, ms) => ListAt::Timestamp(ms.cast_signed()),
                     (0 | 1, value) => return Err(FieldError::Value { field: "at", value }),
                     (kind, _) => return Err(FieldError::Value { field: "at_kind", value: u64::from(kind) }),
                 };

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
+use florin_engine::partition::CutReason;
 use florin_engine::shard::Action;
 use thiserror::Error;
 
@@ -91,12 +92,20 @@ pub struct PartitionDescription {
     pub start_offset: u64,
     /// One behind the last offset that can be read.
     pub high_watermark: u64,
-    /// Bytes of its batches.
+    /// Bytes of its batches in memory.
     pub held_bytes: u64,
+    /// Bytes of it in segment files.
+    pub stored_bytes: u64,
     /// Producers that are known.
     pub producer_count: u32,
     /// When its last batch was appended, Unix nanoseconds; 0 if there is none.
     pub last_append_time: u64,
+    /// Bytes that retention cut so far; what it cut are the records below `start_offset`.
+    pub cut_bytes: u64,
+    /// When retention last cut, Unix nanoseconds; 0 if it never did.
+    pub cut_time: u64,
+    /// Why it did then.
+    pub cut_reason: Option<CutReason>,
 }
 
 /// A batch in the answer to [`Api::Fetch`].
@@ -166,6 +175,30 @@ pub struct ShardDescription {
     pub held_bytes: u64,
     /// Batches stored since the start.
     pub captured_count: u64,
+    /// Whether segment files find no space: captures go on until the journal is full.
+    pub disk_full: bool,
+    /// Whether the manifest has no room for more runs: captures go on until the journal is full.
+    pub manifest_full: bool,
+    /// Bytes of batches above which memory lets go of what is at rest.
+    pub held_bytes_max: u64,
+    /// Segment files.
+    pub segment_count: u32,
+    /// Bytes in segment files.
+    pub stored_bytes: u64,
+    /// Bytes written to segment files and not synced yet.
+    pub unsynced_bytes: u64,
+    /// Bytes of the journal that are not free.
+    pub journal_used_bytes: u64,
+    /// Bytes of the journal.
+    pub journal_bytes: u64,
+    /// Bytes of a manifest that runs and segment files take.
+    pub manifest_run_bytes: u64,
+    /// Bytes of a manifest that they may take.
+    pub manifest_run_bytes_max: u64,
+    /// Reads of segment files since the start.
+    pub cold_read_count: u64,
+    /// Requests that wait for one.
+    pub cold_waiting_count: u32,
     /// Why it failed or was refused; empty otherwise.
     pub problem: String,
 }

@@ -6,11 +6,12 @@ use florin_engine::catalogue::CatalogueMessage;
 use florin_engine::io::DiskError;
 use florin_engine::model::{RequestId, ShardId};
 use florin_engine::shard::driver::{BlockReport, Outlet};
-use florin_engine::shard::{Refusal, Reply};
+use florin_engine::shard::{CutReport, Refusal, Reply, Report};
 
 use super::core::Core;
+use super::reports::ShardLog;
 use crate::io::Network;
-use crate::metrics::{counted, record};
+use crate::metrics::{ShardCounters, counted, record};
 use crate::protocol::ShardState;
 use crate::route::Message;
 
@@ -18,23 +19,33 @@ use crate::route::Message;
 pub struct CoreOutlet<N: Network> {
     core: Rc<Core<N>>,
     shard: ShardId,
+    log: ShardLog,
 }
 
 impl<N: Network> CoreOutlet<N> {
     /// The outlet of a shard.
     pub fn new(core: Rc<Core<N>>, shard: ShardId) -> Self {
-        Self { core, shard }
+        Self { core, shard, log: ShardLog::default() }
+    }
+
+    fn counters(&self) -> &ShardCounters {
+        &self.core.shared.shard(self.shard).counters
     }
 }
 
 impl<N: Network> Outlet for CoreOutlet<N> {
     fn reply(&self, id: RequestId, reply: Reply) {
-        let counters = &self.core.shared.shard(self.shard).counters;
+        let counters = self.counters();
         match &reply {
             Reply::Captured { duplicate: false, .. } => counters.captured.add(1),
             Reply::Captured { duplicate: true, .. } => counters.duplicates.add(1),
             Reply::Refused(Refusal::OutcomeUnknown(_)) => counters.outcome_unknown.add(1),
-            Reply::Refused(_) => counters.refused.add(1),
+            Reply::Refused(refusal) => {
+                counters.refused.add(1);
+                if let Refusal::JournalFull(shard) = refusal {
+                    self.log.journal_full(*shard, counters, self.core.network.now().monotonic);
+                }
+            }
             Reply::Fetched(fetched) => {
                 let bytes = fetched.batches.iter().map(|batch| batch.bytes.len()).sum();
                 counters.fetched.add(counted(fetched.batches.len()));
@@ -68,6 +79,18 @@ impl<N: Network> Outlet for CoreOutlet<N> {
             }
             record(&mut stages.write, report.write_ns);
         });
+    }
+
+    fn cut(&self, shard: ShardId, report: &CutReport) {
+        self.log.cut(shard, report, self.counters(), self.core.network.now().monotonic);
+    }
+
+    fn segment_stays(&self, shard: ShardId, error: &DiskError) {
+        self.log.segment_stays(shard, error, self.counters(), self.core.network.now().monotonic);
+    }
+
+    fn report(&self, shard: ShardId, report: &Report) {
+        self.log.report(shard, report, self.counters(), self.core.network.now().monotonic);
     }
 
     fn failed(&self, shard: ShardId, error: &DiskError) {

@@ -107,6 +107,18 @@ impl SharedShard {
         counters.unused_files.set(counted(status.unused_ring_file_count));
         counters.held_bytes.set(counted(status.held_bytes));
         counters.clock_suspended.set(u64::from(status.clock_suspended));
+        counters.held_bytes_max.set(counted(status.held_bytes_max));
+        counters.segments.set(counted(status.segment_count));
+        counters.stored_bytes.set(status.stored_bytes);
+        counters.unsynced_bytes.set(status.unsynced_bytes);
+        counters.disk_full.set(u64::from(status.disk_full));
+        counters.manifest_full.set(u64::from(status.manifest_full));
+        counters.manifest_run_bytes.set(status.manifest_run_bytes);
+        counters.manifest_run_bytes_max.set(status.manifest_run_bytes_max);
+        counters.journal_used_bytes.set(status.journal_used_bytes);
+        counters.journal_ring_bytes.set(status.journal_bytes);
+        counters.cold_reads.set(status.cold_read_count);
+        counters.cold_waiting.set(counted(status.cold_waiting_count));
         if self.state() == ShardState::Starting && status.serving {
             self.set_state(ShardState::Serving);
         }
@@ -130,6 +142,18 @@ impl SharedShard {
             unused_file_count: small(counters.unused_files.get()),
             held_bytes: counters.held_bytes.get(),
             captured_count: counters.captured.get(),
+            disk_full: counters.disk_full.get() != 0,
+            manifest_full: counters.manifest_full.get() != 0,
+            held_bytes_max: counters.held_bytes_max.get(),
+            segment_count: small(counters.segments.get()),
+            stored_bytes: counters.stored_bytes.get(),
+            unsynced_bytes: counters.unsynced_bytes.get(),
+            journal_used_bytes: counters.journal_used_bytes.get(),
+            journal_bytes: counters.journal_ring_bytes.get(),
+            manifest_run_bytes: counters.manifest_run_bytes.get(),
+            manifest_run_bytes_max: counters.manifest_run_bytes_max.get(),
+            cold_read_count: counters.cold_reads.get(),
+            cold_waiting_count: small(counters.cold_waiting.get()),
             problem: self.problem().to_owned(),
         }
     }

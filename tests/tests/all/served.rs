@@ -27,10 +27,16 @@ mod flood;
 mod forbidden;
 #[path = "served/frames.rs"]
 mod frames;
+#[path = "served/full_disk.rs"]
+mod full_disk;
+#[path = "served/metrics.rs"]
+mod metrics;
 #[path = "served/patience.rs"]
 mod patience;
 #[path = "served/places.rs"]
 mod places;
+#[path = "served/rest.rs"]
+mod rest;
 #[path = "served/routing.rs"]
 mod routing;
 

@@ -109,6 +109,7 @@ Exit codes: 0 everything that was asked for was shown, or the reader of the outp
 Examples:
   florin consume payments --from -10m
   florin consume payments --from 2026-01-31T12:00:00Z --format json
+  florin consume payments --from timestamp:2026-01-31T12:00:00Z
   florin consume payments --partition 3 --from 4200 --count 10
   florin consume payments --from end --follow";
 
@@ -119,7 +120,9 @@ pub struct ConsumeArguments {
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub topic: String,
     /// Where to begin: beginning, end, an offset (with one --partition), a time (2026-01-31T12:00:00Z, @1767323045) or
-    /// how long ago (-10m). Times are those at which the server appended.
+    /// how long ago (-10m). These times are those at which the server appended. With timestamp: before it, a time
+    /// (timestamp:2026-01-31T12:00:00Z, timestamp:@1767323045), milliseconds since 1970 (timestamp:1767323045000) or how
+    /// long ago (timestamp:-10m) means the records' own timestamps, as their producers wrote them.
     #[arg(long, value_name = "WHERE", default_value = "beginning", allow_hyphen_values = true, verbatim_doc_comment)]
     pub from: From,
     /// Stop where each partition ended at the start: the default.

@@ -1,4 +1,5 @@
 use florin_engine::model::TopicId;
+use florin_engine::partition::CutReason;
 use florin_net::client::{DescribedTopic, TopicSettings};
 use florin_net::protocol::{PartitionDescription, TopicDescription};
 
@@ -10,11 +11,15 @@ fn topic() -> TopicDescription {
 
 fn partitions() -> [PartitionDescription; 2] {
     let known = PartitionDescription {
-        start_offset: 10,
-        high_watermark: 12_010,
+        start_offset: 1_010,
+        high_watermark: 13_010,
         held_bytes: 4_194_304,
+        stored_bytes: 8_192,
         producer_count: 2,
         last_append_time: 1_767_323_045_000_000_000,
+        cut_bytes: 4_000,
+        cut_time: 1_767_323_046_000_000_000,
+        cut_reason: Some(CutReason::Age),
         ..PartitionDescription::default()
     };
     [known, PartitionDescription { index: 1, shard: 1, code: 5, ..PartitionDescription::default() }]
@@ -34,9 +39,13 @@ fn a_description_shows_what_is_known_and_why_the_rest_is_not() {
     let lines: Vec<_> = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
     assert_eq!(lines[0], "topic payments (id 7) with 2 partitions, revision 1");
     assert!(lines[1].starts_with("keeps everything; "));
-    assert_eq!(lines[3], "0 0 10 12010 12,000 4,194,304 2 2026-01-02T03:04:05.000000000Z");
-    assert_eq!(lines[4], "1 1 ? ? ? ? ? not known: journal_full (5)");
-    assert_eq!(lines[5], "in all 12,000 records in 4MiB (4194304 bytes)");
+    assert_eq!(lines[3], "0 0 1010 13010 12,000 4,194,304 8,192 2 2026-01-02T03:04:05.000000000Z");
+    assert_eq!(lines[4], "1 1 ? ? ? ? ? ? not known: journal_full (5)");
+    let cut =
+        "partition 0: retention has cut 1,010 records, 4,000 bytes; last at 2026-01-02T03:04:06.000000000Z, by age";
+    assert_eq!(lines[5], cut);
+    assert_eq!(lines[6], "in all 12,000 records, 4MiB in memory (4194304 bytes), 8KiB at rest (8192 bytes)");
+    assert_eq!(lines.len(), 7, "nothing is said of a partition that was never cut");
 }
 
 #[test]
@@ -45,9 +54,13 @@ fn json_has_null_for_what_is_not_known() {
         partitions().map(|partition| serde_json::to_value(partition_document(&partition)).expect("a document is JSON"));
     assert_eq!((&known["record_count"], &known["code"]), (&12_000.into(), &0.into()));
     assert_eq!(known["last_append_time"], "2026-01-02T03:04:05.000000000Z");
+    assert_eq!((&known["stored_bytes"], &known["cut_record_count"]), (&8_192.into(), &1_010.into()));
+    assert_eq!((&known["cut_bytes"], &known["cut_reason"]), (&4_000.into(), &"age".into()));
+    assert_eq!(known["cut_time"], "2026-01-02T03:04:06.000000000Z");
     assert_eq!(unknown["code"], 5);
-    for field in ["start_offset", "high_watermark", "record_count", "held_bytes", "producer_count", "last_append_time"]
-    {
+    let offsets = ["start_offset", "high_watermark", "record_count", "held_bytes", "stored_bytes", "producer_count"];
+    let cuts = ["last_append_time", "cut_record_count", "cut_bytes", "cut_time", "cut_reason"];
+    for field in offsets.into_iter().chain(cuts) {
         assert!(unknown[field].is_null(), "{field}");
     }
 }

@@ -228,6 +228,30 @@ fn reading_begins_where_it_is_told_and_ends_where_it_shall() {
 }
 
 #[test]
+fn reading_begins_by_append_time_or_by_the_timestamps_of_records() {
+    let Some(server) = LiveServer::start() else { return };
+    server.run(&["topic", "create", "late"]).assert(0, &[]);
+    let record = |(value, ms): (&str, i64)| format!("{}\n", json!({"value": value, "timestamp_ms": ms}));
+    // All appended now, and not in the order of their timestamps.
+    let input: String = [("a", -5), ("b", 1000), ("c", 3000), ("d", 2000)].into_iter().map(record).collect();
+    server.run_with_input(&["produce", "late", "--format", "json"], input.as_bytes()).assert(0, &["stored       4"]);
+    let values = |from: &str| {
+        let answer = server.run(&["consume", "late", "--from", from]);
+        assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{from}");
+        answer.out.lines().map(|line| line.rsplit('\t').next().expect("a value").to_owned()).collect::<String>()
+    };
+    assert_eq!(values("timestamp:1970-01-01T00:00:00Z"), "bcd");
+    assert_eq!(values("timestamp:@1"), "bcd");
+    assert_eq!(values("timestamp:1001"), "cd", "what follows is shown whatever its timestamp is");
+    assert_eq!(values("timestamp:1969-12-31T00:00:00Z"), "abcd");
+    assert_eq!(values("timestamp:3001"), "", "nothing is as late");
+    assert_eq!(values("timestamp:-10m"), "");
+    assert_eq!(values("-10m"), "abcd");
+    server.run(&["consume", "late", "--from", "timestamp:soon"]).assert(2, &["is no timestamp"]);
+    server.stop();
+}
+
+#[test]
 fn following_shows_what_comes_and_ends_when_nobody_reads() {
     let Some(server) = LiveServer::start() else { return };
     server.run(&["topic", "create", "news"]).assert(0, &[]);

@@ -126,3 +126,21 @@ fn blocks_of_a_file_that_become_durable_out_of_order_are_a_broken_invariant() {
     let second = ring.place(4096).unwrap();
     ring.block_durable(second, 4096, Sequence(2));
 }
+
+#[test]
+fn used_bytes_are_those_of_filled_files_and_of_the_front_of_the_active_one_until_they_are_free() {
+    let mut ring = fresh();
+    assert_eq!(ring.used_bytes(), 0);
+    write(&mut ring, 20 * 1024, 1);
+    assert_eq!(ring.used_bytes(), 20 * 1024);
+    assert!(ring.grow(4096));
+    assert_eq!(ring.used_bytes(), 24 * 1024, "a block that grows takes room at once");
+    let mut ring = fresh();
+    write(&mut ring, 20 * 1024, 1);
+    store(&mut ring, |_, _| false);
+    write(&mut ring, 16 * 1024, 2);
+    assert_eq!(ring.used_bytes(), (32 + 16) * 1024, "what is left of a filled file cannot be used either");
+    store(&mut ring, |_, _| false);
+    store(&mut ring, |file, _| file == FileIndex(0));
+    assert_eq!(ring.used_bytes(), 16 * 1024);
+}

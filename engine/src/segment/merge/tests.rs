@@ -1,3 +1,5 @@
+use std::cell::Cell;
+
 use super::*;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::segment::SegmentState;
@@ -17,7 +19,7 @@ fn runs_put_together_hold_the_same_batches_from_the_start_that_is_wanted() {
     let runs: Vec<_> = (0..8)
         .map(|number| written(directory.path(), new_file(number + 1, batches(number * 5, 5, 300), true)))
         .collect();
-    let merged = block_on(merge(&StillRuntime, writing(directory.path()), &plan(runs, 7))).unwrap();
+    let merged = block_on(merge(&StillRuntime, writing(directory.path(), &Cell::new(0)), &plan(runs, 7))).unwrap();
     let [run] = merged.runs[..] else { panic!("{:?}", merged.runs) };
     assert_eq!((run.base_offset, run.next_offset, run.position), (Offset(7), Offset(40), Position(0)));
     assert_eq!(run.max_timestamp_ms, 390);
@@ -35,7 +37,7 @@ fn runs_with_damage_stay_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let run = written(directory.path(), new_file(1, batches(0, 5, 300), true));
     overwrite(directory.path(), SegmentId(1), 200, &[0xff; 4]);
-    let result = block_on(merge(&StillRuntime, writing(directory.path()), &plan(vec![run], 0)));
+    let result = block_on(merge(&StillRuntime, writing(directory.path(), &Cell::new(0)), &plan(vec![run], 0)));
     assert!(matches!(result, Err(MergeError::Read(PARTITION))), "{result:?}");
 }
 

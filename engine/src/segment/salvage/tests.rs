@@ -1,13 +1,17 @@
+use std::cell::Cell;
+
 use super::*;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::segment::SegmentState;
 use crate::segment::read::Target;
-use crate::segment::tests::{PARTITION, SIZES, bases, batches, chunk, new_file, overwrite, writing, written};
+use crate::segment::tests::{
+    JOURNAL_ID, PARTITION, SHARD, SIZES, bases, batches, chunk, new_file, overwrite, writing, written,
+};
 
 const SEGMENT: u64 = 6;
 
 fn all_of(directory: &std::path::Path, run: Run, file: SegmentFile) -> Vec<HeldBatch> {
-    let mut reader = RunReader::new(writing(directory).journal_id, writing(directory).shard, PARTITION, run, file);
+    let mut reader = RunReader::new(JOURNAL_ID, SHARD, PARTITION, run, file);
     let chunks = std::iter::from_fn(|| block_on(reader.next(&BlockingDisk, directory)));
     chunks.flat_map(|chunk| chunk.unwrap().batches).collect()
 }
@@ -16,7 +20,7 @@ fn all_of(directory: &std::path::Path, run: Run, file: SegmentFile) -> Vec<HeldB
 fn a_whole_run_is_whole_and_damage_in_one_is_named_by_its_offsets() {
     let directory = tempfile::tempdir().unwrap();
     let (run, file) = written(directory.path(), new_file(SEGMENT, batches(10, 100, 300), true));
-    let check = || block_on(check_run(&BlockingDisk, writing(directory.path()), PARTITION, run, file));
+    let check = || block_on(check_run(&BlockingDisk, writing(directory.path(), &Cell::new(0)), PARTITION, run, file));
     assert_eq!(check(), RunState::Whole);
     overwrite(directory.path(), SegmentId(SEGMENT), 3 * 4096 + 2000, &[0xff; 8]);
     let RunState::Damaged(damaged) = check() else { panic!("it is damaged") };
@@ -32,7 +36,7 @@ fn a_file_that_is_gone_or_cut_off_is_damaged_and_not_merely_unreadable() {
     let directory = tempfile::tempdir().unwrap();
     let (run, file) = written(directory.path(), new_file(SEGMENT, batches(10, 100, 300), false));
     let path = segment_path(directory.path(), SegmentId(SEGMENT));
-    let check = || block_on(check_run(&BlockingDisk, writing(directory.path()), PARTITION, run, file));
+    let check = || block_on(check_run(&BlockingDisk, writing(directory.path(), &Cell::new(0)), PARTITION, run, file));
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(2 * 4096).unwrap();
     let RunState::Damaged(damaged) = check() else { panic!("it is damaged") };
     assert_eq!(damaged.lost.last().unwrap().1, run.next_offset);
@@ -48,7 +52,8 @@ fn what_is_left_is_written_into_one_sealed_file_and_reads_back() {
     let mut table = SegmentTable::default();
     let other = PartitionId { index: PARTITION.index + 1, ..PARTITION };
     let runs = block_on(async {
-        let mut writer = SalvageWriter::new(&BlockingDisk, writing(directory.path()), SIZES);
+        let unsynced_bytes = Cell::new(0);
+        let mut writer = SalvageWriter::new(&BlockingDisk, writing(directory.path(), &unsynced_bytes), SIZES);
         let mut runs = Vec::new();
         for (partition, base, count) in [(PARTITION, 0, 40), (PARTITION, 40, 3), (PARTITION, 50, 5), (other, 7, 2)] {
             runs.push(writer.add(&mut table, partition, batches(base, count, 300)).await.unwrap());
@@ -72,7 +77,8 @@ fn what_is_left_is_written_into_one_sealed_file_and_reads_back() {
 fn nothing_is_written_when_nothing_is_left() {
     let directory = tempfile::tempdir().unwrap();
     let mut table = SegmentTable::default();
-    let writer = SalvageWriter::new(&BlockingDisk, writing(directory.path()), SIZES);
+    let unsynced_bytes = Cell::new(0);
+    let writer = SalvageWriter::new(&BlockingDisk, writing(directory.path(), &unsynced_bytes), SIZES);
     block_on(writer.finish(&mut table)).unwrap();
     assert!(table.is_empty() && std::fs::read_dir(directory.path()).unwrap().next().is_none());
 }

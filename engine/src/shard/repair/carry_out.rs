@@ -16,12 +16,14 @@ use crate::segment::salvage::{DamagedRun, SalvageWriter};
 use crate::segment::write::Writing;
 use crate::shard::open::{ShardFiles, checkpoint_recovered};
 use crate::shard::{Shard, ShardStart};
+use std::cell::Cell;
 
 impl RepairPlan {
     /// Carries the plan out. Everything before the superblocks may be interrupted and changes nothing.
     pub async fn carry_out<D: Disk>(mut self, disk: &D, now: Now) -> Result<(), RepairError> {
         let directory = self.directory.clone();
-        let writing = writing(&directory, &self.chosen.superblock);
+        let unsynced_bytes = Cell::new(0);
+        let writing = writing(&directory, &self.chosen.superblock, &unsynced_bytes);
         let sizes = SegmentSizes::of(self.chosen.superblock.geometry.file_bytes);
         self.missing.make_first(disk, &directory, &self.chosen.superblock).await?;
         let mut writer = SalvageWriter::new(disk, writing, sizes);

@@ -27,7 +27,7 @@ use crate::segment::{SegmentTable, WritePlan};
 use crate::shard::open::{last_resort, raised};
 use crate::shard::replay::ShardState;
 use crate::shard::{
-    CutReport, Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Request, Shard, ShardStart,
+    CutReport, Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Report, Request, Shard, ShardStart,
 };
 
 pub(super) const SECOND_NS: u64 = 1_000_000_000;
@@ -55,6 +55,8 @@ pub(super) struct Rig {
     /// Segment files that were removed.
     pub(super) removed: Vec<SegmentId>,
     pub(super) cuts: Vec<CutReport>,
+    /// What an operator heard.
+    pub(super) reports: Vec<Report>,
     /// Segment files find no space.
     pub(super) disk_full: bool,
     pub(super) failed: Vec<DiskError>,
@@ -188,6 +190,7 @@ impl Rig {
             reads: VecDeque::new(),
             removed: Vec::new(),
             cuts: Vec::new(),
+            reports: Vec::new(),
             disk_full: false,
             failed: Vec::new(),
             stopped: None,
@@ -265,6 +268,7 @@ impl Rig {
             Effect::ReadSegment { read, plan } => self.reads.push_back((read, plan)),
             Effect::RemoveSegments(segments) => self.removed.extend(segments),
             Effect::Cut(report) => self.cuts.push(report),
+            Effect::Report(report) => self.reports.push(report),
             Effect::Failed(error) => self.failed.push(error),
             Effect::Stopped { clean } => self.stopped = Some(clean),
         }

@@ -11,7 +11,7 @@ use crate::model::{Offset, PartitionId, Realtime, RequestId, SegmentId, ShardId}
 use crate::partition::{CutReason, HeldBatch};
 use crate::segment::WritePlan;
 use crate::segment::read::{Chunk, ReadDone, Target};
-use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Request};
+use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Report, Request};
 
 /// Captures until a segment file is being written, without ending any write of one.
 fn capture_until_written(rig: &mut Rig, partition: PartitionId) -> Vec<RequestId> {
@@ -71,6 +71,7 @@ fn a_segment_file_that_failed_is_left_alone_and_the_data_goes_to_another() {
     let failed = rig.end_write(&Err(disk_error(DiskErrorKind::Failed)));
     rig.settle();
     assert_eq!((rig.failed.len(), rig.writes.len()), (0, 0), "not tried again at once");
+    assert_eq!(rig.reports, [Report::SegmentWriteFailed(disk_error(DiskErrorKind::Failed))]);
     assert_eq!(rig.removed, [failed.files[0].segment], "nothing names it");
     rig.tick_after(SECOND_NS);
     let again = rig.end_write(&Ok(()));
@@ -110,6 +111,8 @@ fn a_full_disk_never_stops_the_shard_and_is_noticed_and_left_by_itself() {
     }
     let full = full.expect("the ring is full when nothing can be taken to rest");
     assert_eq!((rig.failed.len(), rig.shard.status().disk_full), (0, true));
+    let no_space = Report::DiskFull(disk_error(DiskErrorKind::NoSpace));
+    assert_eq!(rig.reports, std::slice::from_ref(&no_space), "it is told once, not with every try");
     assert_eq!(rig.shown(partition, 0).0.len(), full, "reads go on");
     rig.disk_full = false;
     for _ in 0..10 {
@@ -117,6 +120,7 @@ fn a_full_disk_never_stops_the_shard_and_is_noticed_and_left_by_itself() {
         rig.settle();
     }
     assert!(!rig.shard.status().disk_full);
+    assert_eq!(rig.reports, [no_space, Report::DiskFullOver]);
     let id = rig.capture(partition, batch(b"x"));
     rig.settle();
     assert!(matches!(rig.reply(id), Some(Reply::Captured { .. })), "there is room again");
@@ -251,6 +255,7 @@ fn a_read_that_fails_is_told_to_who_asked_and_the_next_one_is_tried() {
     rig.event(Event::SegmentRead { read, done: failed });
     assert!(matches!(rig.reply(first), Some(Reply::Refused(Refusal::ReadFailed { .. }))));
     assert_eq!((rig.reply(second), rig.failed.len()), (None, 0));
+    assert!(matches!(rig.reports[..], [Report::ReadFailed { .. }]), "{:?}", rig.reports);
     end_read(&mut rig);
     assert_eq!(shown_by(rig.reply(second)), (0..10).collect::<Vec<_>>());
 }
@@ -272,6 +277,10 @@ fn damage_is_named_and_only_its_offsets_are_refused() {
     assert_eq!(rig.reply(inside), Some(&refused(damaged)));
     assert_eq!(shown_by(rig.reply(before)), [0, 1, 2], "nothing is skipped");
     assert_eq!(shown_by(rig.reply(behind)), [7, 8, 9]);
+    let [Report::Damaged { partition: of, from, to, count, why, .. }] = &rig.reports[..] else {
+        panic!("{:?}", rig.reports)
+    };
+    assert_eq!((*of, *from, *to, *count, why.as_str()), (partition, Offset(3), Offset(6), 1, "a bit flipped"));
 }
 
 #[test]
@@ -390,6 +399,7 @@ fn nothing_is_cut_while_the_wall_clock_is_not_trusted() {
     rig.tick_after(6 * SECOND_NS);
     rig.settle();
     assert_eq!(rig.cuts, []);
+    assert_eq!(rig.reports, [Report::ClockJumped { realtime: rig.now.realtime }], "it is told once");
     rig.ask(Request::ConfirmClock);
     rig.settle();
     rig.tick_after(6 * SECOND_NS);

@@ -274,7 +274,7 @@ impl Client {
         }
     }
 
-    /// Where a partition begins, ends, or was at a time.
+    /// Where a partition begins, ends, or was at a time: by when the server appended, or by the records' own timestamps.
     ///
     /// # Errors
     /// If there is no such partition, or its shard does not answer in time.

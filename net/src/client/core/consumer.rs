@@ -146,6 +146,10 @@ impl ConsumerCore {
                     outlet.list_offset(shard, partition, ListAt::End, attempt);
                     continue;
                 }
+                (None, Start::Timestamp(ms)) => {
+                    outlet.list_offset(shard, partition, ListAt::Timestamp(ms), attempt);
+                    continue;
+                }
             };
             outlet.fetch(shard, partition, from, bytes_max, self.rules.wait_ms, attempt);
         }
@@ -186,8 +190,9 @@ impl ConsumerCore {
         }
     }
 
-    /// The topic as some shard knows it. Partitions that were added are read from their beginning, or from the time that
-    /// was asked for: whatever is in them came later than the consumer. What is older than what is known changes nothing.
+    /// The topic as some shard knows it. Partitions that were added are read from their beginning, or from the time or
+    /// timestamp that was asked for: whatever is in them came later than the consumer. What is older than what is known
+    /// changes nothing.
     pub fn learn(&mut self, topic: &TopicDescription) {
         let (known, told) = (self.topic.placement.len(), topic.placement.len());
         if topic.id != self.topic.id || topic.revision < self.topic.revision || told < known {
@@ -195,7 +200,10 @@ impl ConsumerCore {
         }
         self.topic = topic.clone();
         if self.rules.reads_added {
-            let start = if let Start::Time(time) = self.start { Start::Time(time) } else { Start::Beginning };
+            let start = match self.start {
+                Start::Time(_) | Start::Timestamp(_) => self.start,
+                Start::Beginning | Start::End | Start::Offset(_) => Start::Beginning,
+            };
             self.partitions.extend((0..).take(told).skip(known).map(|index| (index, Assigned::at(start))));
         }
     }

@@ -46,6 +46,8 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
         (golden::LIST_START, 11, list(ListAt::Start)),
         (golden::LIST_END, 12, list(ListAt::End)),
         (golden::LIST_BY_TIME, 13, list(ListAt::Time(Realtime(TIME_NS)))),
+        (golden::LIST_BY_TIMESTAMP, 17, list(ListAt::Timestamp(1_700_000_000_123))),
+        (golden::LIST_BY_TIMESTAMP_BEFORE_1970, 18, list(ListAt::Timestamp(-1))),
         (golden::DESCRIBE_SHARDS, 14, Request::DescribeShards),
         (golden::CONFIRM_CLOCK, u64::MAX, Request::ConfirmClock),
         (golden::ALTER_TOPIC, 15, Request::AlterTopic { topic: TopicId(7), change: more }),
@@ -195,7 +197,7 @@ fn kinds_of_places_that_are_not_known_are_refused() {
         let error = FieldError::Value { field: "from_kind", value: u64::from(kind) };
         assert_eq!(Request::decode(frame(Api::Fetch, &head)), refused(Api::Fetch, error));
     }
-    for kind in 3..=u8::MAX {
+    for kind in 4..=u8::MAX {
         let mut head = frame_of(&golden(golden::LIST_START)).head.to_vec();
         head[12] = kind;
         let error = FieldError::Value { field: "at_kind", value: u64::from(kind) };
@@ -336,6 +338,7 @@ fn any_request() -> impl Strategy<Value = Request> {
         Just(ListAt::Start),
         Just(ListAt::End),
         any::<u64>().prop_map(|time| ListAt::Time(Realtime(time))),
+        any::<i64>().prop_map(ListAt::Timestamp),
     ];
     prop_oneof![
         ".{0,30}".prop_map(|client| Request::Negotiate { client }),

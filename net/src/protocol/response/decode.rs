@@ -3,6 +3,7 @@
 use bytes::Buf;
 use florin_engine::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
+use florin_engine::partition::CutReason;
 
 use super::{
     ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
@@ -137,8 +138,17 @@ fn partition(reader: &mut FieldReader<'_>) -> Result<PartitionDescription, Field
         start_offset: reader.u64("start_offset")?,
         high_watermark: reader.u64("high_watermark")?,
         held_bytes: reader.u64("held_bytes")?,
+        stored_bytes: reader.u64("stored_bytes")?,
         producer_count: reader.u32("producer_count")?,
         last_append_time: reader.u64("last_append_time")?,
+        cut_bytes: reader.u64("cut_bytes")?,
+        cut_time: reader.u64("cut_time")?,
+        cut_reason: match reader.u8("cut_reason")? {
+            0 => None,
+            1 => Some(CutReason::Age),
+            2 => Some(CutReason::Size),
+            value => return Err(FieldError::Value { field: "cut_reason", value: u64::from(value) }),
+        },
     })
 }
 
@@ -164,6 +174,18 @@ fn shard(reader: &mut FieldReader<'_>) -> Result<ShardDescription, FieldError> {
         unused_file_count: reader.u32("unused_file_count")?,
         held_bytes: reader.u64("held_bytes")?,
         captured_count: reader.u64("captured_count")?,
+        disk_full: reader.flag("disk_full")?,
+        manifest_full: reader.flag("manifest_full")?,
+        held_bytes_max: reader.u64("held_bytes_max")?,
+        segment_count: reader.u32("segment_count")?,
+        stored_bytes: reader.u64("stored_bytes")?,
+        unsynced_bytes: reader.u64("unsynced_bytes")?,
+        journal_used_bytes: reader.u64("journal_used_bytes")?,
+        journal_bytes: reader.u64("journal_bytes")?,
+        manifest_run_bytes: reader.u64("manifest_run_bytes")?,
+        manifest_run_bytes_max: reader.u64("manifest_run_bytes_max")?,
+        cold_read_count: reader.u64("cold_read_count")?,
+        cold_waiting_count: reader.u32("cold_waiting_count")?,
         problem: reader.text("problem", TEXT_BYTES_MAX)?.to_owned(),
     })
 }

@@ -6,6 +6,7 @@ use florin_engine::limits::{
     BATCH_BYTES_MAX, FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
 };
 use florin_engine::model::{Offset, PartitionId, Realtime};
+use florin_engine::partition::CutReason;
 
 use super::{
     Negotiated, PartitionDescription, Response, ShardDescription, ShardEndpoints, ShardState, TopicDescription,
@@ -66,7 +67,7 @@ const _: () = assert!(TEXT_BYTES_MAX <= u16::MAX as usize && ERROR_MESSAGE_BYTES
 
 impl PartitionDescription {
     /// Bytes of one in a head.
-    pub const ENCODED_BYTES: usize = 44;
+    pub const ENCODED_BYTES: usize = 69;
 }
 
 impl Response {
@@ -241,8 +242,16 @@ impl PartitionDescription {
         out.put_u64_le(self.start_offset);
         out.put_u64_le(self.high_watermark);
         out.put_u64_le(self.held_bytes);
+        out.put_u64_le(self.stored_bytes);
         out.put_u32_le(self.producer_count);
         out.put_u64_le(self.last_append_time);
+        out.put_u64_le(self.cut_bytes);
+        out.put_u64_le(self.cut_time);
+        out.put_u8(match self.cut_reason {
+            None => 0,
+            Some(CutReason::Age) => 1,
+            Some(CutReason::Size) => 2,
+        });
     }
 }
 
@@ -260,7 +269,7 @@ impl ShardState {
 
 impl ShardDescription {
     /// Bytes in a head of one without a problem.
-    pub(super) const ENCODED_BYTES_MIN: usize = 64;
+    pub(super) const ENCODED_BYTES_MIN: usize = 138;
 
     fn put(&self, out: &mut BytesMut) {
         out.put_u16_le(self.shard);
@@ -276,6 +285,18 @@ impl ShardDescription {
         out.put_u32_le(self.unused_file_count);
         out.put_u64_le(self.held_bytes);
         out.put_u64_le(self.captured_count);
+        out.put_u8(u8::from(self.disk_full));
+        out.put_u8(u8::from(self.manifest_full));
+        out.put_u64_le(self.held_bytes_max);
+        out.put_u32_le(self.segment_count);
+        out.put_u64_le(self.stored_bytes);
+        out.put_u64_le(self.unsynced_bytes);
+        out.put_u64_le(self.journal_used_bytes);
+        out.put_u64_le(self.journal_bytes);
+        out.put_u64_le(self.manifest_run_bytes);
+        out.put_u64_le(self.manifest_run_bytes_max);
+        out.put_u64_le(self.cold_read_count);
+        out.put_u32_le(self.cold_waiting_count);
         put_text(out, cut_text(&self.problem, TEXT_BYTES_MAX));
     }
 }

@@ -5,6 +5,7 @@ use florin_engine::limits::{
     FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
 };
 use florin_engine::model::{Id128, Offset, ProducerEpoch, Realtime, TopicId};
+use florin_engine::partition::CutReason;
 use florin_engine::shard::Action;
 
 use super::{
@@ -86,11 +87,15 @@ fn described() -> Response {
         index: 0,
         shard: 0,
         code: 0,
-        start_offset: 0,
+        start_offset: 12,
         high_watermark: 42,
         held_bytes: 4200,
+        stored_bytes: 8192,
         producer_count: 3,
         last_append_time: TIME_NS,
+        cut_bytes: 1234,
+        cut_time: TIME_NS + 1,
+        cut_reason: Some(CutReason::Size),
     };
     let second = PartitionDescription { index: 1, shard: 3, code: 3, ..PartitionDescription::default() };
     Response::TopicDescribed { topic: topic(), settings: settings(), partitions: vec![first, second] }
@@ -111,6 +116,18 @@ fn shards() -> Response {
         unused_file_count: 4,
         held_bytes: 4200,
         captured_count: 17,
+        disk_full: true,
+        manifest_full: true,
+        held_bytes_max: 335_544_320,
+        segment_count: 7,
+        stored_bytes: 1_048_576,
+        unsynced_bytes: 65_536,
+        journal_used_bytes: 262_144,
+        journal_bytes: 268_435_456,
+        manifest_run_bytes: 595,
+        manifest_run_bytes_max: 4_194_304,
+        cold_read_count: 21,
+        cold_waiting_count: 5,
         problem: String::new(),
     };
     let problem = "damaged".to_owned();
@@ -301,6 +318,9 @@ fn values_that_a_field_does_not_take_are_refused() {
         (Api::Produce, golden::PRODUCED, 16, "duplicate", 2),
         (Api::DescribeShards, golden::SHARDS, 6, "state", 5),
         (Api::DescribeShards, golden::SHARDS, 7, "clock_suspended", 2),
+        (Api::DescribeShards, golden::SHARDS, 66, "disk_full", 2),
+        (Api::DescribeShards, golden::SHARDS, 67, "manifest_full", 2),
+        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 128, "cut_reason", 3),
         (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 0),
         (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 7),
     ];

@@ -21,7 +21,7 @@ const NO_DATA: Option<&str> = None;
 
 /// Runs on a thread with mounts of its own. The kernel takes them away with the thread and the processes that it
 /// started, however they end. An error says why that cannot be.
-fn with_own_mounts(run: impl FnOnce() -> Result<(), String> + Send) -> Result<(), String> {
+pub(super) fn with_own_mounts(run: impl FnOnce() -> Result<(), String> + Send) -> Result<(), String> {
     // Built before, and seen from everywhere.
     program();
     thread::scope(|scope| {
@@ -36,7 +36,7 @@ fn with_own_mounts(run: impl FnOnce() -> Result<(), String> + Send) -> Result<()
 }
 
 /// Says that a test cannot run here.
-fn skip_if(test: &str, outcome: Result<(), String>) {
+pub(super) fn skip_if(test: &str, outcome: Result<(), String>) {
     if let Err(reason) = outcome {
         println!("SKIP {test}: {reason}");
     }
@@ -56,7 +56,7 @@ fn folder(parent: &Path, name: &str) -> PathBuf {
     path
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
@@ -92,7 +92,7 @@ fn is_served(file_system: &Path, arguments: &[&str], warning: &str) {
 }
 
 /// The image of an empty ext4.
-fn image(place: &Path) -> Result<PathBuf, String> {
+pub(super) fn image(place: &Path) -> Result<PathBuf, String> {
     let image = place.join("image");
     fs::File::create(&image).and_then(|file| file.set_len(IMAGE_BYTES)).expect("an image");
     run("mkfs.ext4", &["-q", "-F", text(&image)])?;
@@ -100,7 +100,7 @@ fn image(place: &Path) -> Result<PathBuf, String> {
 }
 
 /// The image, mounted with these options besides.
-fn ext4(place: &Path, image: &Path, options: &str) -> Result<PathBuf, String> {
+pub(super) fn ext4(place: &Path, image: &Path, options: &str) -> Result<PathBuf, String> {
     let mounted = folder(place, "ext4");
     run("mount", &["-t", "ext4", "-o", &format!("loop,{options}"), text(image), text(&mounted)])?;
     Ok(mounted)

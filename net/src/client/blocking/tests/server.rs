@@ -152,8 +152,13 @@ impl Shared {
             Request::Fetch { partition, from, wait_ms, .. } => self.fetch(partition, from, wait_ms),
             Request::ListOffsets { partition, at } => {
                 let partitions = self.partitions.lock().unwrap();
-                let end = Offset(partitions[partition.index as usize].next_offset);
-                Response::Offset(if at == ListAt::Start { Offset(0) } else { end })
+                let held = &partitions[partition.index as usize];
+                let since = |ms| held.batches.iter().find_map(|bytes| batch::offset_of_timestamp(bytes, ms));
+                Response::Offset(match at {
+                    ListAt::Start => Offset(0),
+                    ListAt::Timestamp(ms) => since(ms).unwrap_or(Offset(held.next_offset)),
+                    ListAt::End | ListAt::Time(_) => Offset(held.next_offset),
+                })
             }
             other => error(Code::MALFORMED_REQUEST, &format!("{other:?} is not served")),
         })

@@ -132,8 +132,10 @@ fn one_request_per_partition_goes_to_its_shard_and_reading_ahead_is_bounded() {
 }
 
 #[test]
-fn beginnings_and_ends_are_asked_for_first_and_times_by_the_fetch() {
-    for (start, at) in [(Start::Beginning, ListAt::Start), (Start::End, ListAt::End)] {
+fn beginnings_ends_and_timestamps_are_asked_for_first_and_times_by_the_fetch() {
+    for (start, at) in
+        [(Start::Beginning, ListAt::Start), (Start::End, ListAt::End), (Start::Timestamp(-7), ListAt::Timestamp(-7))]
+    {
         let mut core = consumer(&[0], start);
         let mut asked = Asked::default();
         core.pump(0, &mut asked);
@@ -274,6 +276,7 @@ fn partitions_that_were_added_are_read_from_their_beginning_by_who_reads_all() {
         (Start::End, Start::Beginning),
         (Start::Offset(Offset(3)), Start::Beginning),
         (Start::Time(Realtime(9)), Start::Time(Realtime(9))),
+        (Start::Timestamp(9), Start::Timestamp(9)),
     ] {
         let mut core = ConsumerCore::new(topic(), &[0, 1], start, rules);
         core.pump(0, &mut Asked::default());
@@ -283,7 +286,11 @@ fn partitions_that_were_added_are_read_from_their_beginning_by_who_reads_all() {
         core.pump(0, &mut asked);
         let found = match asked.fetches.pop_front() {
             Some((4, RequestFrom::Time(time), _, _)) => Start::Time(time),
-            None if asked.lists[0].0 == ListAt::Start => Start::Beginning,
+            None => match asked.lists[0].0 {
+                ListAt::Start => Start::Beginning,
+                ListAt::Timestamp(ms) => Start::Timestamp(ms),
+                other => panic!("{other:?}"),
+            },
             other => panic!("{other:?}"),
         };
         assert_eq!(found, begins_at);

@@ -200,6 +200,34 @@ pub(super) const LIST_BY_TIME: &str = r#"
 15cd853dfe9c9717                 at: 1700000000123456789 ns
 "#;
 
+pub(super) const LIST_BY_TIMESTAMP: &str = r#"
+29000000                         bytes: 41 follow
+b069c17f                         checksum
+15000000                         head_bytes: 21
+0800                             kind: api 8, list_offsets
+00                               version: 0
+00                               flags: a request
+1100000000000000                 correlation: 17
+0700000000000000                 topic: 7
+03000000                         partition: 3
+03                               at_kind: 3, a timestamp of records
+7b68e5cf8b010000                 at: 1700000000123 ms
+"#;
+
+pub(super) const LIST_BY_TIMESTAMP_BEFORE_1970: &str = r#"
+29000000                         bytes: 41 follow
+3c4b9e38                         checksum
+15000000                         head_bytes: 21
+0800                             kind: api 8, list_offsets
+00                               version: 0
+00                               flags: a request
+1200000000000000                 correlation: 18
+0700000000000000                 topic: 7
+03000000                         partition: 3
+03                               at_kind: 3, a timestamp of records
+ffffffffffffffff                 at: -1 ms
+"#;
+
 pub(super) const DESCRIBE_SHARDS: &str = r#"
 14000000                         bytes: 20 follow
 b1178c55                         checksum

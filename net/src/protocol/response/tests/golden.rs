@@ -2,6 +2,10 @@
 //!
 //! They were built from the page by another program. They never change: other clients depend on them.
 
+mod errors;
+
+pub(super) use errors::*;
+
 pub(super) const NEGOTIATED: &str = r#"
 82000000                         bytes: 130 follow
 a735dfae                         checksum
@@ -116,9 +120,9 @@ pub(super) const TOPIC_DELETED: &str = r#"
 "#;
 
 pub(super) const TOPIC_DESCRIBED: &str = r#"
-a8000000                         bytes: 168 follow
-44df9637                         checksum
-94000000                         head_bytes: 148
+da000000                         bytes: 218 follow
+368e96cc                         checksum
+c6000000                         head_bytes: 198
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
@@ -138,19 +142,27 @@ a8000000                         bytes: 168 follow
 00000000                         index: 0
 0000                             shard: 0
 0000                             code: 0
-0000000000000000                 start_offset: 0
+0c00000000000000                 start_offset: 12
 2a00000000000000                 high_watermark: 42
 6810000000000000                 held_bytes: 4200
+0020000000000000                 stored_bytes: 8192
 03000000                         producer_count: 3
 15cd853dfe9c9717                 last_append_time: 1700000000123456789
+d204000000000000                 cut_bytes: 1234
+16cd853dfe9c9717                 cut_time: 1700000000123456790
+02                               cut_reason: 2, size
 01000000                         index: 1
 0300                             shard: 3
 0300                             code: 3
 0000000000000000                 start_offset: 0
 0000000000000000                 high_watermark: 0
 0000000000000000                 held_bytes: 0
+0000000000000000                 stored_bytes: 0
 00000000                         producer_count: 0
 0000000000000000                 last_append_time: 0
+0000000000000000                 cut_bytes: 0
+0000000000000000                 cut_time: 0
+00                               cut_reason: 0, nothing was cut
 "#;
 
 pub(super) const PRODUCER: &str = r#"
@@ -241,9 +253,9 @@ d9a7c059                         checksum
 "#;
 
 pub(super) const SHARDS: &str = r#"
-9f000000                         bytes: 159 follow
-34f2694c                         checksum
-8b000000                         head_bytes: 139
+33010000                         bytes: 307 follow
+4589a0dd                         checksum
+1f010000                         head_bytes: 287
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
@@ -262,6 +274,18 @@ e903000000000000                 appended_sequence: 1001
 04000000                         unused_file_count: 4
 6810000000000000                 held_bytes: 4200
 1100000000000000                 captured_count: 17
+01                               disk_full: 1
+01                               manifest_full: 1
+0000001400000000                 held_bytes_max: 335544320
+07000000                         segment_count: 7
+0000100000000000                 stored_bytes: 1048576
+0000010000000000                 unsynced_bytes: 65536
+0000040000000000                 journal_used_bytes: 262144
+0000001000000000                 journal_bytes: 268435456
+5302000000000000                 manifest_run_bytes: 595
+0000400000000000                 manifest_run_bytes_max: 4194304
+1500000000000000                 cold_read_count: 21
+05000000                         cold_waiting_count: 5
 0000                             problem: 0 bytes
 0300                             shard: 3
 04                               state: 4
@@ -276,6 +300,18 @@ e903000000000000                 appended_sequence: 1001
 00000000                         unused_file_count: 0
 0000000000000000                 held_bytes: 0
 0000000000000000                 captured_count: 0
+00                               disk_full: 0
+00                               manifest_full: 0
+0000000000000000                 held_bytes_max: 0
+00000000                         segment_count: 0
+0000000000000000                 stored_bytes: 0
+0000000000000000                 unsynced_bytes: 0
+0000000000000000                 journal_used_bytes: 0
+0000000000000000                 journal_bytes: 0
+0000000000000000                 manifest_run_bytes: 0
+0000000000000000                 manifest_run_bytes_max: 0
+0000000000000000                 cold_read_count: 0
+00000000                         cold_waiting_count: 0
 0700                             problem: 7 bytes
 64616d61676564                   "damaged"
 "#;
@@ -309,123 +345,4 @@ fcc29440                         checksum
 0000100000000000                 segment_bytes: 1048576
 0000000002000000                 retention_bytes: 8589934592
 0000000000000000                 retention_ns: 0, everything is kept
-"#;
-
-pub(super) const WITHOUT_DETAILS: &str = r#"
-2b000000                         bytes: 43 follow
-0b0795fd                         checksum
-17000000                         head_bytes: 23
-0500                             kind: code 5, journal_full
-00                               version: 0
-01                               flags: a response
-0d00000000000000                 correlation: 13
-01                               action: 1, retry
-0000000000000000                 detail_first: 0
-0000000000000000                 detail_second: 0
-0400                             message: 4 bytes
-66756c6c                         "full"
-"#;
-
-pub(super) const WITH_ONE_DETAIL: &str = r#"
-38000000                         bytes: 56 follow
-c4ec5ec3                         checksum
-24000000                         head_bytes: 36
-2000                             kind: code 32, fenced
-00                               version: 0
-01                               flags: a response
-0e00000000000000                 correlation: 14
-03                               action: 3, fenced
-0200000000000000                 detail_first: 2
-0000000000000000                 detail_second: 0
-1100                             message: 17 bytes
-66656e6365642062792065706f63682032 "fenced by epoch 2"
-"#;
-
-pub(super) const WITH_TWO_DETAILS: &str = r#"
-36000000                         bytes: 54 follow
-b9641f86                         checksum
-22000000                         head_bytes: 34
-1500                             kind: code 21, offset_out_of_range
-00                               version: 0
-01                               flags: a response
-0f00000000000000                 correlation: 15
-04                               action: 4, fix request
-0a00000000000000                 detail_first: 10
-2a00000000000000                 detail_second: 42
-0f00                             message: 15 bytes
-63686f6f736520313020746f203432   "choose 10 to 42"
-"#;
-
-pub(super) const REFRESH: &str = r#"
-31000000                         bytes: 49 follow
-0b979445                         checksum
-1d000000                         head_bytes: 29
-0b00                             kind: code 11, not_owner
-00                               version: 0
-01                               flags: a response
-1000000000000000                 correlation: 16
-02                               action: 2, refresh
-0300000000000000                 detail_first: 3
-0000000000000000                 detail_second: 0
-0a00                             message: 10 bytes
-6f6e2073686172642033             "on shard 3"
-"#;
-
-pub(super) const FATAL: &str = r#"
-27000000                         bytes: 39 follow
-dd198f7a                         checksum
-13000000                         head_bytes: 19
-2500                             kind: code 37, producer_ids_exhausted
-00                               version: 0
-01                               flags: a response
-1100000000000000                 correlation: 17
-05                               action: 5, fatal
-0000000000000000                 detail_first: 0
-0000000000000000                 detail_second: 0
-0000                             message: 0 bytes
-"#;
-
-pub(super) const OUTCOME_UNKNOWN: &str = r#"
-2e000000                         bytes: 46 follow
-d403f2b2                         checksum
-1a000000                         head_bytes: 26
-0400                             kind: code 4, outcome_unknown
-00                               version: 0
-01                               flags: a response
-1200000000000000                 correlation: 18
-06                               action: 6, outcome unknown
-0000000000000000                 detail_first: 0
-0000000000000000                 detail_second: 0
-0700                             message: 7 bytes
-756e6b6e6f776e                   "unknown"
-"#;
-
-pub(super) const OF_NO_REQUEST: &str = r#"
-30000000                         bytes: 48 follow
-803fb72c                         checksum
-1c000000                         head_bytes: 28
-6500                             kind: code 101, frame_too_large
-00                               version: 0
-01                               flags: a response
-0000000000000000                 correlation: 0
-04                               action: 4, fix request
-0000110000000000                 detail_first: 1114112
-0000000000000000                 detail_second: 0
-0900                             message: 9 bytes
-746f6f206c61726765               "too large"
-"#;
-
-pub(super) const UNKNOWN_TO_THIS_BUILD: &str = r#"
-29000000                         bytes: 41 follow
-8c1c5251                         checksum
-15000000                         head_bytes: 21
-e703                             kind: code 999, not in the table
-00                               version: 0
-01                               flags: a response
-1300000000000000                 correlation: 19
-01                               action: 1, retry
-0100000000000000                 detail_first: 1
-0200000000000000                 detail_second: 2
-0200                             message: 2 bytes
-c3a9                             "é"
 "#;

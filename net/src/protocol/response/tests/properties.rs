@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
+use florin_engine::partition::CutReason;
 use florin_engine::shard::Action;
 use proptest::collection::vec;
 use proptest::option;
@@ -33,18 +34,22 @@ fn any_settings() -> impl Strategy<Value = TopicSettings> {
 }
 
 fn any_partition() -> impl Strategy<Value = PartitionDescription> {
-    (any::<(u32, u16, u16, u32)>(), any::<[u64; 4]>()).prop_map(|((index, shard, code, producer_count), numbers)| {
-        let [start_offset, high_watermark, held_bytes, last_append_time] = numbers;
-        let producers = producer_count;
+    let reasons = [None, Some(CutReason::Age), Some(CutReason::Size)];
+    (any::<(u32, u16, u16, u32)>(), any::<[u64; 7]>(), 0..reasons.len()).prop_map(move |(small, numbers, reason)| {
+        let (index, shard, code, producer_count) = small;
         PartitionDescription {
             index,
             shard,
             code,
-            start_offset,
-            high_watermark,
-            held_bytes,
-            producer_count: producers,
-            last_append_time,
+            start_offset: numbers[0],
+            high_watermark: numbers[1],
+            held_bytes: numbers[2],
+            stored_bytes: numbers[3],
+            producer_count,
+            last_append_time: numbers[4],
+            cut_bytes: numbers[5],
+            cut_time: numbers[6],
+            cut_reason: reasons[reason],
         }
     })
 }
@@ -53,8 +58,9 @@ fn any_shard() -> impl Strategy<Value = ShardDescription> {
     let states =
         [ShardState::Starting, ShardState::Serving, ShardState::Failed, ShardState::Stopping, ShardState::NotOpen];
     let small = any::<(u16, bool, u16)>();
-    (small, 0..states.len(), any::<[u64; 5]>(), any::<[u32; 4]>(), ".{0,30}").prop_map(
-        move |((shard, clock_suspended, port), state, numbers, counts, problem)| ShardDescription {
+    let flags = any::<[bool; 2]>();
+    (small, 0..states.len(), any::<[u64; 13]>(), (any::<[u32; 6]>(), flags), ".{0,30}").prop_map(
+        move |((shard, clock_suspended, port), state, numbers, (counts, flags), problem)| ShardDescription {
             shard,
             state: states[state],
             clock_suspended,
@@ -68,6 +74,18 @@ fn any_shard() -> impl Strategy<Value = ShardDescription> {
             unused_file_count: counts[3],
             held_bytes: numbers[3],
             captured_count: numbers[4],
+            disk_full: flags[0],
+            manifest_full: flags[1],
+            held_bytes_max: numbers[5],
+            segment_count: counts[4],
+            stored_bytes: numbers[6],
+            unsynced_bytes: numbers[7],
+            journal_used_bytes: numbers[8],
+            journal_bytes: numbers[9],
+            manifest_run_bytes: numbers[10],
+            manifest_run_bytes_max: numbers[11],
+            cold_read_count: numbers[12],
+            cold_waiting_count: counts[5],
             problem,
         },
     )

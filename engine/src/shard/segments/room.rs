@@ -1,0 +1,93 @@
+//! What keeps batches from being taken to rest: a full disk, and a manifest that has no room for more runs. Captures go
+//! on all the same until the journal is full, so whoever watches hears of both when they begin.
+
+use super::super::Shard;
+use super::super::report::Report;
+use super::super::request::Effect;
+use super::Segments;
+use crate::io::DiskError;
+use crate::segment::{Run, SegmentTable, WritePlan};
+
+/// What is to be written now.
+pub(super) enum Planned {
+    /// Nothing: there is no need.
+    Nothing,
+    /// Something, and a manifest has no room for its runs.
+    NoRoom {
+        /// Runs that there are.
+        run_count: usize,
+        /// Runs that would come.
+        wanted_run_count: usize,
+    },
+    /// This.
+    Write(WritePlan),
+}
+
+impl Segments {
+    /// Whether the last write of a segment file found no space.
+    pub(in crate::shard) fn is_disk_full(&self) -> bool {
+        self.disk_full
+    }
+
+    /// Whether what should be written has no room for its runs in a manifest.
+    pub(in crate::shard) fn is_manifest_full(&self) -> bool {
+        self.manifest_full
+    }
+
+    /// Bytes of batches in memory above which what is at rest is let go.
+    pub(in crate::shard) fn memory_bytes_max(&self) -> usize {
+        self.memory_bytes_max
+    }
+
+    /// Bytes of a manifest that so many runs and all files take.
+    pub(in crate::shard) fn manifest_run_bytes(&self, run_count: usize) -> u64 {
+        run_count as u64 * Run::ENCODED_BYTES as u64 + self.table.len() as u64 * SegmentTable::FILE_BYTES as u64
+    }
+
+    /// Bytes of a manifest that runs and files may take.
+    pub(in crate::shard) fn manifest_run_bytes_max(&self) -> u64 {
+        self.manifest_bytes_max
+    }
+
+    /// Whether a manifest has room for so many more runs, each in a file of its own.
+    pub(super) fn has_room_for_runs(&self, run_count: usize, more: usize) -> bool {
+        let files = more as u64 * SegmentTable::FILE_BYTES as u64;
+        self.manifest_run_bytes(run_count + more) + files <= self.manifest_bytes_max
+    }
+}
+
+impl Shard {
+    /// Says when the manifest begins or ceases to have no room for what should be written.
+    pub(super) fn note_manifest_full(&mut self, planned: &Planned) {
+        let was_full = self.segments.manifest_full;
+        self.segments.manifest_full = matches!(planned, Planned::NoRoom { .. });
+        match *planned {
+            Planned::NoRoom { run_count, wanted_run_count } if !was_full => {
+                let bytes_max = self.segments.manifest_bytes_max;
+                self.report(Report::ManifestFull { run_count, wanted_run_count, bytes_max });
+            }
+            Planned::Nothing | Planned::Write(_) if was_full => self.report(Report::ManifestFullOver),
+            _ => {}
+        }
+    }
+
+    /// Says when segment files begin or cease to find no space. `error`: what they found, if they found none.
+    pub(super) fn note_disk_full(&mut self, error: Option<DiskError>) {
+        let was_full = std::mem::replace(&mut self.segments.disk_full, error.is_some());
+        match error {
+            Some(error) if !was_full => self.report(Report::DiskFull(error)),
+            None if was_full => self.report(Report::DiskFullOver),
+            _ => {}
+        }
+    }
+
+    /// Tells whoever keeps a log.
+    pub(in crate::shard) fn report(&mut self, report: Report) {
+        self.effects.push(Effect::Report(report));
+    }
+
+    /// Runs of all partitions; a gap takes no more room in a manifest.
+    pub(in crate::shard) fn run_count(&self) -> usize {
+        self.partitions.values().map(|partition| partition.run_count() + partition.gap_count()).sum()
+    }
+}
