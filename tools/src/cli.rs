@@ -40,6 +40,7 @@ Examples:
   florin produce payments purchases.txt --key-column 1 --skip-header
   florin consume payments --from -10m --format json
   florin inspect journal /var/lib/florin --shard 0 --entries --from 100 --to 120
+  florin inspect segment /var/lib/florin --shard 0 --segment 7
   florin verify /var/lib/florin --json
 
 Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; all others 0 done,
@@ -60,8 +61,10 @@ pub enum Command {
     ///
     /// Only reads, takes no lock, and shows damaged directories as far as they can be read. While a process uses the
     /// directory, what is shown is a moment's state and may not fit together. Exit code 0: shown, with whatever is
-    /// damaged. 2: something could not be shown, and everything else was: no identity or superblock can be used, a
-    /// journal file is missing, has another size or cannot be read.
+    /// damaged. 2: something could not be shown, and everything else was: no identity, superblock or manifest can be
+    /// used, a journal or segment file is missing or cannot be read.
+    ///
+    /// With --deep it shows what clients stored: the beginning of keys, values and headers. Without it, no payload.
     #[command(verbatim_doc_comment)]
     Inspect {
         /// What to show.
@@ -145,6 +148,17 @@ pub enum InspectCommand {
     Manifest(ShardLook),
     /// Every block of each shard's journal, and what recovery makes of it.
     Journal(JournalLook),
+    /// The segment files of a shard, or every extent of one of them
+    ///
+    /// Without --segment every segment file that the manifest names or that is there, by the headers of its extents: an
+    /// orphan is one that no manifest in force names. With it every extent of one file, and every checksum in it; with
+    /// --deep every batch and record as well.
+    #[command(verbatim_doc_comment)]
+    Segment(SegmentLook),
+    /// One extent of a segment file: header, table, and which of its checksums is right.
+    Extent(ExtentLook),
+    /// The index of a segment file: each entry, and whether the header at its place agrees.
+    Index(IndexLook),
 }
 
 /// Where to look and how to show it.
@@ -180,12 +194,67 @@ pub struct JournalLook {
     /// Show each block's entries as well: what, which partition and offsets, when, how large.
     #[arg(long)]
     pub entries: bool,
+    /// Show the records of each batch as well, with the beginning of keys, values and headers. All that is shown is
+    /// gathered in memory first: choose blocks with --from and --to.
+    #[arg(long, verbatim_doc_comment)]
+    pub deep: bool,
     /// Only blocks with this sequence or a higher one.
     #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     pub from: Option<u64>,
     /// Only blocks with this sequence or a lower one.
     #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     pub to: Option<u64>,
+}
+
+/// Which segment files to show.
+#[derive(Clone, Debug, Args)]
+pub struct SegmentLook {
+    /// Where and how.
+    #[command(flatten)]
+    pub look: Look,
+    /// The shard.
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
+    pub shard: u16,
+    /// Only this file, with every extent of it.
+    #[arg(long, value_name = "ID", value_parser = number::<u64>)]
+    pub segment: Option<u64>,
+    /// Show batches and records as well, with the beginning of keys, values and headers.
+    #[arg(long, requires = "segment")]
+    pub deep: bool,
+}
+
+/// Which extent to show.
+#[derive(Clone, Debug, Args)]
+pub struct ExtentLook {
+    /// Where and how.
+    #[command(flatten)]
+    pub look: Look,
+    /// The shard.
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
+    pub shard: u16,
+    /// The segment file.
+    #[arg(long, value_name = "ID", value_parser = number::<u64>)]
+    pub segment: u64,
+    /// Where the extent begins in it.
+    #[arg(long, value_name = "BYTES", value_parser = number::<u64>)]
+    pub position: u64,
+    /// Show records as well, with the beginning of keys, values and headers.
+    #[arg(long)]
+    pub deep: bool,
+}
+
+/// Which index to show.
+#[derive(Clone, Debug, Args)]
+pub struct IndexLook {
+    /// Where and how.
+    #[command(flatten)]
+    pub look: Look,
+    /// The shard.
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
+    pub shard: u16,
+    /// The segment file.
+    #[arg(long, value_name = "ID", value_parser = number::<u64>)]
+    pub segment: u64,
 }
 
 /// What `verify` is told.

@@ -3,7 +3,7 @@
 //! Each partition is shown in its order; between partitions there is none. Without `--follow` it ends where each
 //! partition ended when it began, so that it ends at all while others go on writing.
 
-mod print;
+pub mod print;
 pub mod start;
 
 use std::collections::BTreeMap;

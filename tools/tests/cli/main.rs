@@ -4,6 +4,7 @@
 mod document;
 mod format;
 mod inspect;
+mod inspect_segments;
 mod live;
 mod live_server;
 mod network;
