@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::flags::FormatFlags;
 use network::{ClockCommand, ShardCommand, TopicCommand};
-use records::{CONSUME_HELP, ConsumeArguments, DemoArguments, PRODUCE_HELP, ProduceArguments};
+use records::{
+    CONSUME_HELP, ConsumeArguments, DUMP_HELP, DemoArguments, DumpArguments, PRODUCE_HELP, ProduceArguments,
+};
 
 pub mod network;
 pub mod records;
@@ -22,7 +24,8 @@ pub use serve::ServeArguments;
 /// server of its own, and checks every one of them.
 ///
 /// Without a server a directory is made with `format`, looked into with `inspect`, which writes nothing, and checked
-/// byte by byte, while no process uses it, with `verify`, which writes nothing but the file `lock`.
+/// byte by byte, while no process uses it, with `verify`, which writes nothing but the file `lock`. `dump` shows the
+/// records in it, in the same way.
 #[derive(Debug, Parser)]
 #[command(name = "florin", version, after_help = AFTER_HELP, verbatim_doc_comment)]
 pub struct Cli {
@@ -42,9 +45,11 @@ Examples:
   florin inspect journal /var/lib/florin --shard 0 --entries --from 100 --to 120
   florin inspect segment /var/lib/florin --shard 0 --segment 7
   florin verify /var/lib/florin --json
+  florin dump /var/lib/florin payments --partition 3 --json
 
-Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; all others 0 done,
-1 refused or failed, 2 it may have been done or not. Wrong arguments give 2.";
+Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; dump 0 all shown,
+1 damage was skipped, 2 nothing can be shown or the disk did not give something; all others 0 done, 1 refused or failed,
+2 it may have been done or not. Wrong arguments give 2.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -115,6 +120,12 @@ pub enum Command {
     /// partition ended when it began.
     #[command(verbatim_doc_comment, after_help = CONSUME_HELP)]
     Consume(ConsumeArguments),
+    /// Show the records of a partition from a directory that no server uses
+    ///
+    /// Takes the directory's lock, recovers as a start would, and prints the same lines as `consume`. It changes nothing
+    /// but the file `lock`. What is damaged is skipped, and named with its offsets on standard error.
+    #[command(verbatim_doc_comment, after_help = DUMP_HELP)]
+    Dump(DumpArguments),
     /// Capture 69,659 real payments with a server of its own, restart it, and check every one of them
     ///
     /// Makes a data directory in the directory for temporary files, or below the current one if that is in memory;

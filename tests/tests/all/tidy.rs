@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
 /// What may be named from a layer above all the same, and where.
 const LAYER_EXCEPTIONS: [(&str, &str); 0] = [];
 /// Files of layers with state that are jobs.
-const JOBS: [&str; 14] = [
+const JOBS: [&str; 15] = [
     "journal/create.rs",
     "journal/scan.rs",
     "journal/recovery.rs",
@@ -34,6 +34,7 @@ const JOBS: [&str; 14] = [
     "shard/directory.rs",
     "shard/open.rs",
     "shard/open/files.rs",
+    "shard/open/recovered.rs",
     "shard/driver.rs",
 ];
 /// What state may name of `io`: values that events carry.

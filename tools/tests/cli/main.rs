@@ -2,6 +2,8 @@
 //! and on a real server, started as its own child: what it stores there and reads back.
 
 mod document;
+mod dump;
+mod dump_damage;
 mod format;
 mod inspect;
 mod inspect_segments;

@@ -105,6 +105,17 @@ impl Server {
         Self::start_on(scratch, QueueRuntime::default())
     }
 
+    /// One that takes batches to rest when it is asked for a checkpoint.
+    pub fn start_resting(scratch: &Scratch) -> Self {
+        Self::start_on(scratch, QueueRuntime { rests_end: true, ..QueueRuntime::default() })
+    }
+
+    /// Takes everything to rest.
+    pub fn checkpoint(&self) {
+        let reply = self.ask(Request::Checkpoint);
+        assert!(matches!(reply, Reply::Checkpointed { .. }), "{reply:?}");
+    }
+
     fn start_on(scratch: &Scratch, runtime: QueueRuntime) -> Self {
         let replies = Replies::default();
         let directory = scratch.directory();
@@ -145,11 +156,17 @@ impl Server {
 
     /// The same, in some partition.
     pub fn capture_in(&self, partition: PartitionId) {
+        self.capture_batch(partition, |_| {});
+    }
+
+    /// The same, of a batch that its client changed.
+    pub fn capture_batch(&self, partition: PartitionId, change: impl FnOnce(&mut [u8])) {
         let mut builder = BatchBuilder::new();
         for value in [&b"first secret payment"[..], b"second secret payment"] {
             builder.push(1_767_323_045_000, None, Some(value), HEADERS_NONE).expect("pushed");
         }
-        let batch = builder.finish();
+        let mut batch = builder.finish();
+        change(&mut batch);
         let reply = self.ask(Request::Capture { partition, batch });
         assert!(matches!(reply, Reply::Captured { .. }), "{reply:?}");
     }
@@ -185,11 +202,10 @@ impl Scratch {
     /// Closed in order, with all three batches in a segment file.
     pub fn at_rest() -> Self {
         let scratch = Self::formatted();
-        let server = Server::start_on(&scratch, QueueRuntime { rests_end: true, ..QueueRuntime::default() });
+        let server = Server::start_resting(&scratch);
         server.create_topic();
         (0..3).for_each(|_| server.capture());
-        let reply = server.ask(Request::Checkpoint);
-        assert!(matches!(reply, Reply::Checkpointed { .. }), "{reply:?}");
+        server.checkpoint();
         server.stop();
         scratch
     }
@@ -197,13 +213,12 @@ impl Scratch {
     /// Closed in order, with three batches of each of two partitions in one segment file.
     pub fn shared() -> Self {
         let scratch = Self::formatted();
-        let server = Server::start_on(&scratch, QueueRuntime { rests_end: true, ..QueueRuntime::default() });
+        let server = Server::start_resting(&scratch);
         server.create_topic_of(2);
         for index in [0, 1, 0, 1, 0, 1] {
             server.capture_in(PartitionId { index, ..PARTITION });
         }
-        let reply = server.ask(Request::Checkpoint);
-        assert!(matches!(reply, Reply::Checkpointed { .. }), "{reply:?}");
+        server.checkpoint();
         server.stop();
         scratch
     }
