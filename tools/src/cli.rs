@@ -25,7 +25,7 @@ pub use serve::ServeArguments;
 ///
 /// Without a server a directory is made with `format`, looked into with `inspect`, which writes nothing, and checked
 /// byte by byte, while no process uses it, with `verify`, which writes nothing but the file `lock`. `dump` shows the
-/// records in it, in the same way.
+/// records in it, in the same way. `disk-check` says whether a disk is fit for one.
 #[derive(Debug, Parser)]
 #[command(name = "florin", version, after_help = AFTER_HELP, verbatim_doc_comment)]
 pub struct Cli {
@@ -37,6 +37,7 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   florin demo
+  florin disk-check /var/lib
   florin serve /var/lib/florin --listen 0.0.0.0:7878
   florin format /var/lib/florin --shards 4
   florin topic create payments --partitions 32
@@ -48,8 +49,8 @@ Examples:
   florin dump /var/lib/florin payments --partition 3 --json
 
 Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; dump 0 all shown,
-1 damage was skipped, 2 nothing can be shown or the disk did not give something; all others 0 done, 1 refused or failed,
-2 it may have been done or not. Wrong arguments give 2.";
+1 damage was skipped, 2 nothing can be shown or the disk did not give something; disk-check 0 fit, 1 unfit, 2 cannot
+tell; all others 0 done, 1 refused or failed, 2 it may have been done or not. Wrong arguments give 2.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -88,6 +89,13 @@ pub enum Command {
     /// damage either.
     #[command(verbatim_doc_comment)]
     Verify(VerifyArguments),
+    /// Check whether a disk and its file system are fit for a data directory
+    ///
+    /// Asks the file system, the kernel and the block device, and measures durable writes. It works in a directory of its
+    /// own below DIR, which it removes, and touches nothing else; DIR need not be a data directory. Other use of the disk
+    /// shows in what it measures. Exit code 0: fit, perhaps with warnings. 1: unfit. 2: cannot tell.
+    #[command(verbatim_doc_comment, after_help = DISK_CHECK_HELP)]
+    DiskCheck(DiskCheckArguments),
     /// Create, list, describe and delete topics.
     Topic {
         /// What to do.
@@ -146,6 +154,33 @@ pub struct FormatArguments {
     /// What it shall be.
     #[command(flatten)]
     pub settings: FormatFlags,
+}
+
+const DISK_CHECK_HELP: &str = "\
+A warning is to be known, and no hindrance: a file system that nobody measured, a device that says nothing of its cache, a
+slow or implausibly fast one. What is unfit would be refused by format or serve, or would lose what is acknowledged.
+
+Examples:
+  florin disk-check /var/lib
+  florin disk-check /mnt/journal --seconds 30 --json";
+
+/// What `disk-check` is told.
+#[derive(Clone, Debug, Args)]
+pub struct DiskCheckArguments {
+    /// An existing directory on the disk.
+    pub directory: PathBuf,
+    /// How long to measure each of two ways of writing.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub seconds: u64,
+    /// Accept a file system that copies on write, as `format --allow-cow` does.
+    #[arg(long)]
+    pub allow_cow: bool,
+    /// Accept a file system without O_DIRECT, as `format --no-direct` does.
+    #[arg(long)]
+    pub no_direct: bool,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `inspect` shows.
