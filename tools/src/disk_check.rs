@@ -73,20 +73,24 @@ fn examine<'a>(arguments: &'a DiskCheckArguments, scratch: &TempDir, interrupt: 
     ];
     let mut measurements = Vec::new();
     if is_memory {
-        checks.push(judge::not_measured());
+        checks.push(judge::not_measured("memory makes nothing durable"));
     } else {
         let seconds = Duration::from_secs(arguments.seconds);
         let measure = |how| Measured::of(home, how, seconds, device.as_ref(), interrupt);
-        let (durable, synced) = (measure(how)?, measure(Overwrite::Synced)?);
-        let cache = device.as_ref().and_then(BlockDevice::write_cache);
-        let has_fua = device.as_ref().and_then(BlockDevice::has_fua);
-        checks.extend([
-            judge::durable_write(&durable),
-            judge::write_and_sync(&synced),
-            judge::flushes(cache, has_fua, &durable, &synced),
-            judge::speed(cache, &durable, &synced),
-        ]);
-        measurements.extend([durable, synced]);
+        match (measure(how)?, measure(Overwrite::Synced)?) {
+            (Ok(durable), Ok(synced)) => {
+                let cache = device.as_ref().and_then(BlockDevice::write_cache);
+                let has_fua = device.as_ref().and_then(BlockDevice::has_fua);
+                checks.extend([
+                    judge::durable_write(&durable),
+                    judge::write_and_sync(&synced),
+                    judge::flushes(cache, has_fua, &durable, &synced),
+                    judge::speed(cache, &durable, &synced),
+                ]);
+                measurements.extend([durable, synced]);
+            }
+            (Err(error), _) | (_, Err(error)) => checks.push(judge::not_measured(&error.to_string())),
+        }
     }
     Ok(Report::new(&arguments.directory, device.as_ref().map(DeviceView::of), checks, measurements))
 }

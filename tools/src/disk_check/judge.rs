@@ -172,9 +172,9 @@ pub(super) fn device(device: Option<&BlockDevice>) -> Check {
     }
 }
 
-/// Nothing is measured in memory.
-pub(super) fn not_measured() -> Check {
-    Check::fit("durable_write", "not measured").but(Verdict::CannotTell, "memory makes nothing durable")
+/// Durable writes could not be made.
+pub(super) fn not_measured(why: &str) -> Check {
+    Check::fit("durable_write", "not measured").but(Verdict::CannotTell, why)
 }
 
 fn words(how: &str, measured: &Measured) -> String {

@@ -1,9 +1,10 @@
 //! Measures durable writes, one in flight, and counts the device's flushes meanwhile.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use florin_engine::io::fitness::{BlockDevice, Overwrite, OverwriteFile};
 use serde::Serialize;
 
@@ -25,16 +26,21 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Overwrites 4 KiB after 4 KiB of a file in `home` for so long, and at least once.
+    /// Overwrites 4 KiB after 4 KiB of a file in `home` for so long, and at least once. The inner error is the disk's.
+    ///
+    /// # Errors
+    /// If it was interrupted.
     pub(super) fn of(
         home: &Path,
         how: Overwrite,
         duration: Duration,
         device: Option<&BlockDevice>,
         interrupt: &Interrupt,
-    ) -> Result<Self> {
-        let place = || format!("writing in {}", home.display());
-        let mut file = OverwriteFile::prepare(home, how).with_context(place)?;
+    ) -> Result<io::Result<Self>> {
+        let mut file = match OverwriteFile::prepare(home, how) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(error)),
+        };
         let flush_count = || device.and_then(BlockDevice::flush_count);
         let before = flush_count();
         let mut latencies = Latencies::new();
@@ -43,7 +49,9 @@ impl Measured {
         let mut asked = host::monotonic();
         while write_count == 0 || asked < end {
             ensure!(!interrupt.is_asked(), "interrupted: nothing was found out");
-            file.overwrite().with_context(place)?;
+            if let Err(error) = file.overwrite() {
+                return Ok(Err(error));
+            }
             let done = host::monotonic();
             latencies.record(done.saturating_sub(asked));
             (asked, write_count) = (done, write_count + 1);
@@ -54,7 +62,7 @@ impl Measured {
             Overwrite::Durable => "durable",
             Overwrite::Synced => "synced",
         };
-        Ok(Self { measurement, write_count, flush_count, latency: latencies.summary() })
+        Ok(Ok(Self { measurement, write_count, flush_count, latency: latencies.summary() }))
     }
 
     /// Flushes for each write.

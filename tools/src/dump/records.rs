@@ -21,6 +21,8 @@ use crate::consume::print::Shown;
 use crate::inspect::batch::compression_word;
 use crate::output;
 
+const NOWHERE: &str = "neither a segment file nor the journal holds them";
+
 /// How complete what was shown is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -74,7 +76,9 @@ impl<'a, D: Disk> Dump<'a, D> {
         while wanted.next < end && !self.lines.is_done() {
             let batches = partition.read(wanted.next, COLD_READ_BYTES).unwrap_or_default();
             if batches.is_empty() {
-                self.skip(&mut wanted, end, "neither a segment file nor the journal holds them", false)?;
+                let memory = partition.memory_offset();
+                let to = if memory > wanted.next { memory } else { end };
+                self.skip(&mut wanted, to, NOWHERE, false)?;
             }
             batches.iter().try_for_each(|batch| self.batch(batch, &mut wanted))?;
         }
@@ -125,7 +129,7 @@ impl<'a, D: Disk> Dump<'a, D> {
             return Ok(());
         }
         if batch.base_offset > wanted.next {
-            self.skip(wanted, batch.base_offset, "neither a segment file nor the journal holds them", false)?;
+            self.skip(wanted, batch.base_offset, NOWHERE, false)?;
         }
         match self.records(batch, wanted) {
             Ok(()) => {
