@@ -18,10 +18,11 @@ mod tests;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use florin_engine::io::fitness::BlockDevice;
 
 use crate::cli::CaptureArguments;
 use crate::floor::{DiskFloor, DiskSample, folder};
-use crate::machine::{BlockDevice, Machine, on_core, process_cpu_us, thread_cpu_us};
+use crate::machine::{Machine, on_core, process_cpu_us, thread_cpu_us};
 use crate::report;
 use crate::server::{Server, ServerSettings};
 

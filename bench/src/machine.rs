@@ -3,7 +3,6 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the host's own files")]
 
 mod cores;
-mod device;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -11,8 +10,9 @@ mod tests;
 use std::path::Path;
 use std::process::Command;
 
+use florin_engine::io::fitness::{BlockDevice, file_system_of};
+
 pub use cores::on_core;
-pub use device::{BlockDevice, file_system_of};
 pub use process::{process_cpu_us, thread_cpu_us};
 
 const UNKNOWN: &str = "unknown";

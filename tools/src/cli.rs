@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::settings::flags::FormatFlags;
 use network::{ClockCommand, ShardCommand, TopicCommand};
-use records::{CONSUME_HELP, ConsumeArguments, DemoArguments, PRODUCE_HELP, ProduceArguments};
+use records::{
+    CONSUME_HELP, ConsumeArguments, DUMP_HELP, DemoArguments, DumpArguments, PRODUCE_HELP, ProduceArguments,
+};
 
 pub mod network;
 pub mod records;
@@ -22,7 +24,8 @@ pub use serve::ServeArguments;
 /// server of its own, and checks every one of them.
 ///
 /// Without a server a directory is made with `format`, looked into with `inspect`, which writes nothing, and checked
-/// byte by byte, while no process uses it, with `verify`, which writes nothing but the file `lock`.
+/// byte by byte, while no process uses it, with `verify`, which writes nothing but the file `lock`. `dump` shows the
+/// records in it, in the same way. `disk-check` says whether a disk is fit for one.
 #[derive(Debug, Parser)]
 #[command(name = "florin", version, after_help = AFTER_HELP, verbatim_doc_comment)]
 pub struct Cli {
@@ -34,16 +37,20 @@ pub struct Cli {
 const AFTER_HELP: &str = "\
 Examples:
   florin demo
+  florin disk-check /var/lib
   florin serve /var/lib/florin --listen 0.0.0.0:7878
   florin format /var/lib/florin --shards 4
   florin topic create payments --partitions 32
   florin produce payments purchases.txt --key-column 1 --skip-header
   florin consume payments --from -10m --format json
   florin inspect journal /var/lib/florin --shard 0 --entries --from 100 --to 120
+  florin inspect segment /var/lib/florin --shard 0 --segment 7
   florin verify /var/lib/florin --json
+  florin dump /var/lib/florin payments --partition 3 --json
 
-Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; all others 0 done,
-1 refused or failed, 2 it may have been done or not. Wrong arguments give 2.";
+Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; dump 0 all shown,
+1 damage was skipped, 2 nothing can be shown or the disk did not give something; disk-check 0 fit, 1 unfit, 2 cannot
+tell; all others 0 done, 1 refused or failed, 2 it may have been done or not. Wrong arguments give 2.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -60,8 +67,10 @@ pub enum Command {
     ///
     /// Only reads, takes no lock, and shows damaged directories as far as they can be read. While a process uses the
     /// directory, what is shown is a moment's state and may not fit together. Exit code 0: shown, with whatever is
-    /// damaged. 2: something could not be shown, and everything else was: no identity or superblock can be used, a
-    /// journal file is missing, has another size or cannot be read.
+    /// damaged. 2: something could not be shown, and everything else was: no identity, superblock or manifest can be
+    /// used, a journal or segment file is missing or cannot be read.
+    ///
+    /// With --deep it shows what clients stored: the beginning of keys, values and headers. Without it, no payload.
     #[command(verbatim_doc_comment)]
     Inspect {
         /// What to show.
@@ -90,6 +99,13 @@ pub enum Command {
     /// 2: something cannot be repaired, or it cannot be told.
     #[command(verbatim_doc_comment)]
     Repair(RepairArguments),
+    /// Check whether a disk and its file system are fit for a data directory
+    ///
+    /// Asks the file system, the kernel and the block device, and measures durable writes. It works in a directory of its
+    /// own below DIR, which it removes, and touches nothing else; DIR need not be a data directory. Other use of the disk
+    /// shows in what it measures. Exit code 0: fit, perhaps with warnings. 1: unfit. 2: cannot tell.
+    #[command(verbatim_doc_comment, after_help = DISK_CHECK_HELP)]
+    DiskCheck(DiskCheckArguments),
     /// Create, list, describe and delete topics.
     Topic {
         /// What to do.
@@ -122,6 +138,12 @@ pub enum Command {
     /// partition ended when it began.
     #[command(verbatim_doc_comment, after_help = CONSUME_HELP)]
     Consume(ConsumeArguments),
+    /// Show the records of a partition from a directory that no server uses
+    ///
+    /// Takes the directory's lock, recovers as a start would, and prints the same lines as `consume`. It changes nothing
+    /// but the file `lock`. What is damaged is skipped, and named with its offsets on standard error.
+    #[command(verbatim_doc_comment, after_help = DUMP_HELP)]
+    Dump(DumpArguments),
     /// Capture 69,659 real payments with a server of its own, restart it, and check every one of them
     ///
     /// Makes a data directory in the directory for temporary files, or below the current one if that is in memory;
@@ -144,6 +166,33 @@ pub struct FormatArguments {
     pub settings: FormatFlags,
 }
 
+const DISK_CHECK_HELP: &str = "\
+A warning is to be known, and no hindrance: a file system that nobody measured, a device that says nothing of its cache, a
+slow or implausibly fast one. What is unfit would be refused by format or serve, or would lose what is acknowledged.
+
+Examples:
+  florin disk-check /var/lib
+  florin disk-check /mnt/journal --seconds 30 --json";
+
+/// What `disk-check` is told.
+#[derive(Clone, Debug, Args)]
+pub struct DiskCheckArguments {
+    /// An existing directory on the disk.
+    pub directory: PathBuf,
+    /// How long to measure each of two ways of writing.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub seconds: u64,
+    /// Accept a file system that copies on write, as `format --allow-cow` does.
+    #[arg(long)]
+    pub allow_cow: bool,
+    /// Accept a file system without O_DIRECT, as `format --no-direct` does.
+    #[arg(long)]
+    pub no_direct: bool,
+    /// Print one JSON document instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What `inspect` shows.
 #[derive(Debug, Subcommand)]
 pub enum InspectCommand {
@@ -155,6 +204,17 @@ pub enum InspectCommand {
     Manifest(ShardLook),
     /// Every block of each shard's journal, and what recovery makes of it.
     Journal(JournalLook),
+    /// The segment files of a shard, or every extent of one of them
+    ///
+    /// Without --segment every segment file that the manifest names or that is there, by the headers of its extents: an
+    /// orphan is one that no manifest in force names. With it every extent of one file, and every checksum in it; with
+    /// --deep every batch and record as well.
+    #[command(verbatim_doc_comment)]
+    Segment(SegmentLook),
+    /// One extent of a segment file: header, table, and which of its checksums is right.
+    Extent(ExtentLook),
+    /// The index of a segment file: each entry, and whether the header at its place agrees.
+    Index(IndexLook),
 }
 
 /// Where to look and how to show it.
@@ -190,12 +250,67 @@ pub struct JournalLook {
     /// Show each block's entries as well: what, which partition and offsets, when, how large.
     #[arg(long)]
     pub entries: bool,
+    /// Show the records of each batch as well, with the beginning of keys, values and headers. All that is shown is
+    /// gathered in memory first: choose blocks with --from and --to.
+    #[arg(long, verbatim_doc_comment)]
+    pub deep: bool,
     /// Only blocks with this sequence or a higher one.
     #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     pub from: Option<u64>,
     /// Only blocks with this sequence or a lower one.
     #[arg(long, value_name = "SEQ", value_parser = number::<u64>)]
     pub to: Option<u64>,
+}
+
+/// Which segment files to show.
+#[derive(Clone, Debug, Args)]
+pub struct SegmentLook {
+    /// Where and how.
+    #[command(flatten)]
+    pub look: Look,
+    /// The shard.
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
+    pub shard: u16,
+    /// Only this file, with every extent of it.
+    #[arg(long, value_name = "ID", value_parser = number::<u64>)]
+    pub segment: Option<u64>,
+    /// Show batches and records as well, with the beginning of keys, values and headers.
+    #[arg(long, requires = "segment")]
+    pub deep: bool,
+}
+
+/// Which extent to show.
+#[derive(Clone, Debug, Args)]
+pub struct ExtentLook {
+    /// Where and how.
+    #[command(flatten)]
+    pub look: Look,
+    /// The shard.
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
+    pub shard: u16,
+    /// The segment file.
+    #[arg(long, value_name = "ID", value_parser = number::<u64>)]
+    pub segment: u64,
+    /// Where the extent begins in it.
+    #[arg(long, value_name = "BYTES", value_parser = number::<u64>)]
+    pub position: u64,
+    /// Show records as well, with the beginning of keys, values and headers.
+    #[arg(long)]
+    pub deep: bool,
+}
+
+/// Which index to show.
+#[derive(Clone, Debug, Args)]
+pub struct IndexLook {
+    /// Where and how.
+    #[command(flatten)]
+    pub look: Look,
+    /// The shard.
+    #[arg(long, value_name = "N", value_parser = number::<u16>)]
+    pub shard: u16,
+    /// The segment file.
+    #[arg(long, value_name = "ID", value_parser = number::<u64>)]
+    pub segment: u64,
 }
 
 /// What `verify` is told.

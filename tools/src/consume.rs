@@ -3,39 +3,27 @@
 //! Each partition is shown in its order; between partitions there is none. Without `--follow` it ends where each
 //! partition ended when it began, so that it ends at all while others go on writing.
 
-mod print;
+pub mod lines;
+pub mod print;
 pub mod start;
 
 use std::collections::BTreeMap;
-use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use florin_engine::model::{Offset, PartitionId};
 use florin_net::client::{Client, ClientError, ConsumedBatch, Consumer, ConsumerSettings, Start};
 use florin_net::protocol::{Code, ListAt, TopicDescription};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::records::{ConsumeArguments, OutputFormat};
 use crate::interrupt::Interrupt;
 use crate::{EXIT_WRONG_ARGUMENTS, client, host, output};
+use lines::Lines;
 use print::Shown;
 
 /// How long nothing may come before it is looked at whether somebody still reads and nobody wants it to end.
 const POLL_TIMEOUT: Duration = Duration::from_millis(200);
-/// Bytes of lines that are gathered before they are written.
-const WRITE_BYTES: usize = 64 * 1024;
-
-/// Lines on their way to standard output.
-struct Lines {
-    format: OutputFormat,
-    bytes: Vec<u8>,
-    /// Records that may still be shown.
-    left_count: u64,
-    /// Whether nobody reads any more.
-    closed: bool,
-}
 
 /// Shows what is asked for.
 pub fn run(arguments: &ConsumeArguments) -> Result<ExitCode> {
@@ -55,7 +43,7 @@ pub fn run(arguments: &ConsumeArguments) -> Result<ExitCode> {
     }
     let format = if arguments.json { OutputFormat::Json } else { arguments.format };
     let left_count = arguments.count.unwrap_or(u64::MAX);
-    let mut lines = Lines { format, bytes: Vec::new(), left_count, closed: false };
+    let mut lines = Lines::new(format, left_count);
     let mut settings = ConsumerSettings::new(arguments.topic.as_str());
     settings.start = start;
     let shown = if arguments.follow {
@@ -126,7 +114,7 @@ fn ends(client: &Client, topic: &TopicDescription, partitions: &[u32], start: St
 fn follow(mut consumer: Consumer, lines: &mut Lines, interrupt: &Interrupt) -> Result<()> {
     while !lines.is_done() && !interrupt.is_asked() {
         for batch in next_batches(&mut consumer)? {
-            lines.put_batch(&batch, None)?;
+            put_batch(lines, &batch, None)?;
         }
         lines.write()?;
         lines.look_for_reader();
@@ -143,7 +131,7 @@ fn to_end(
     while !ends.is_empty() && !lines.is_done() && !interrupt.is_asked() {
         for batch in next_batches(&mut consumer)? {
             let Some(end) = ends.get(&batch.partition).copied() else { continue };
-            lines.put_batch(&batch, Some(end))?;
+            put_batch(lines, &batch, Some(end))?;
         }
         // Positions count, not records: reading may have begun behind the end since it was asked for.
         ends.retain(|partition, end| consumer.position(*partition).is_none_or(|position| position < *end));
@@ -163,59 +151,21 @@ fn next_batches(consumer: &mut Consumer) -> Result<Vec<ConsumedBatch>> {
     }
 }
 
-impl Lines {
-    fn is_done(&self) -> bool {
-        self.closed || self.left_count == 0
-    }
-
-    /// Puts the records before `end`, as far as they may still be shown.
-    fn put_batch(&mut self, batch: &ConsumedBatch, end: Option<Offset>) -> Result<()> {
-        for record in batch.records().take_while(|record| end.is_none_or(|end| record.offset < end)) {
-            if self.is_done() {
-                break;
-            }
-            let shown = Shown {
-                partition: batch.partition,
-                offset: record.offset.0,
-                append_time: batch.append_time,
-                timestamp_ms: record.timestamp_ms,
-                key: record.key,
-                value: record.value,
-                headers: record.headers.iter().map(|header| (header.key, header.value)).collect(),
-            };
-            match self.format {
-                OutputFormat::Plain => shown.put_plain(&mut self.bytes),
-                OutputFormat::Json => shown.put_json(&mut self.bytes),
-            }
-            self.left_count -= 1;
-            if self.bytes.len() >= WRITE_BYTES {
-                self.write()?;
-            }
+/// Puts the records before `end`, as far as they may still be shown.
+fn put_batch(lines: &mut Lines, batch: &ConsumedBatch, end: Option<Offset>) -> Result<()> {
+    for record in batch.records().take_while(|record| end.is_none_or(|end| record.offset < end)) {
+        if lines.is_done() {
+            break;
         }
-        Ok(())
+        lines.put(&Shown {
+            partition: batch.partition,
+            offset: record.offset.0,
+            append_time: batch.append_time,
+            timestamp_ms: record.timestamp_ms,
+            key: record.key,
+            value: record.value,
+            headers: record.headers.iter().map(|header| (header.key, header.value)).collect(),
+        })?;
     }
-
-    /// Writes what was gathered. A reader that has seen enough is no failure.
-    fn write(&mut self) -> Result<()> {
-        let mut out = io::stdout().lock();
-        let written = out.write_all(&self.bytes).and_then(|()| out.flush());
-        self.bytes.clear();
-        match written {
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-                self.closed = true;
-                Ok(())
-            }
-            other => other.context("records cannot be written to standard output"),
-        }
-    }
-
-    /// Notices that nobody reads also while there is nothing to write.
-    fn look_for_reader(&mut self) {
-        let out = io::stdout();
-        let mut asked = [PollFd::new(&out, PollFlags::empty())];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        if poll(&mut asked, Some(&at_once)).is_ok_and(|count| count > 0) {
-            self.closed |= asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP);
-        }
-    }
+    Ok(())
 }

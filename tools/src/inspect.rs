@@ -3,11 +3,16 @@
 //! What is seeded with a journal's secret id (checksums of blocks, the links of their chain) is never shown, and the
 //! id itself even less: whoever knows it can make payload that parses as a block.
 
+pub(crate) mod batch;
 mod entries;
+mod extent;
 mod identity;
+mod index;
 mod journal;
 mod manifest;
+mod records;
 mod ring_file;
+mod segment;
 mod superblock;
 
 use std::fmt::Write;
@@ -66,6 +71,9 @@ pub fn run(what: &InspectCommand) -> Result<ExitCode> {
                 journal::view(&BlockingDisk, directory, shard, look).await
             })
         }
+        InspectCommand::Segment(look) => segment::run(look),
+        InspectCommand::Extent(look) => extent::run(look),
+        InspectCommand::Index(look) => index::run(look),
     }
 }
 
@@ -76,12 +84,7 @@ fn read(look: &Look) -> Result<Directory> {
 
 fn show_shards<V: View>(look: &ShardLook, view: impl AsyncFn(&Directory, ShardId) -> V) -> Result<ExitCode> {
     let directory = read(&look.look)?;
-    let path = directory.path.display();
-    let shard_count = directory.shard_count;
-    ensure!(shard_count > 0, "{path} is not a Florin data directory: it has neither an identity nor shards");
-    if let Some(shard) = look.shard {
-        ensure!(shard < shard_count, "{path} has no shard {shard}: {}", directory.shard_range());
-    }
+    check_shard(&directory, look.shard)?;
     let shards = block_on(async {
         let mut shards = Vec::new();
         for shard in directory.shards(look.shard) {
@@ -92,6 +95,23 @@ fn show_shards<V: View>(look: &ShardLook, view: impl AsyncFn(&Directory, ShardId
     show(&DirectoryView { directory: &directory.path, shards }, look.look.json)
 }
 
+/// Reads a directory that must have this shard.
+fn read_shard(look: &Look, shard: u16) -> Result<(Directory, ShardId)> {
+    let directory = read(look)?;
+    check_shard(&directory, Some(shard))?;
+    Ok((directory, ShardId(shard)))
+}
+
+fn check_shard(directory: &Directory, shard: Option<u16>) -> Result<()> {
+    let path = directory.path.display();
+    let shard_count = directory.shard_count;
+    ensure!(shard_count > 0, "{path} is not a Florin data directory: it has neither an identity nor shards");
+    if let Some(shard) = shard {
+        ensure!(shard < shard_count, "{path} has no shard {shard}: {}", directory.shard_range());
+    }
+    Ok(())
+}
+
 fn show(view: &impl View, json: bool) -> Result<ExitCode> {
     if json {
         output::print_json(view)?;
@@ -100,11 +120,16 @@ fn show(view: &impl View, json: bool) -> Result<ExitCode> {
         view.render(&mut text);
         output::print(&text)?;
     }
-    match view.problem() {
-        None => Ok(ExitCode::SUCCESS),
+    Ok(conclude(view.problem()))
+}
+
+/// Says what could not be shown, and ends accordingly.
+fn conclude(problem: Option<String>) -> ExitCode {
+    match problem {
+        None => ExitCode::SUCCESS,
         Some(problem) => {
             output::complain(&problem);
-            Ok(ExitCode::from(EXIT_CANNOT_TELL))
+            ExitCode::from(EXIT_CANNOT_TELL)
         }
     }
 }

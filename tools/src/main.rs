@@ -1,7 +1,8 @@
 //! `florin`: the server, what makes, shows and checks data directories, and what moves records to and from a server.
 //!
 //! [`cli`] says what can be asked. [`serve`] runs the server with its [`settings`]. [`mod@format`], [`inspect`] and [`verify`] answer from a
-//! directory, through the engine's own readers, so that what is shown is what recovery would see. [`topic`],
+//! directory, through the engine's own readers, so that what is shown is what recovery would see, and so does [`dump`],
+//! which shows the records in one. [`disk_check`] says whether a disk is fit for one. [`topic`],
 //! [`shards`], [`produce`] and [`consume`] ask a server through the client library, as any program would; [`demo`]
 //! starts one of its own.
 
@@ -11,6 +12,8 @@ mod client;
 mod consume;
 mod demo;
 mod directory;
+mod disk_check;
+mod dump;
 mod duration;
 #[cfg(test)]
 mod faulty;
@@ -59,6 +62,8 @@ fn main() -> ExitCode {
         Command::Clock { what } => (shards::run_clock(&what), EXIT_FAILED),
         Command::Produce(arguments) => (produce::run(&arguments), EXIT_FAILED),
         Command::Consume(arguments) => (consume::run(&arguments), EXIT_FAILED),
+        Command::DiskCheck(arguments) => (disk_check::run(&arguments), EXIT_CANNOT_TELL),
+        Command::Dump(arguments) => (dump::run(&arguments), EXIT_CANNOT_TELL),
         Command::Demo(arguments) => (demo::run(&arguments), EXIT_FAILED),
     };
     result.unwrap_or_else(|error| {

@@ -1,24 +1,30 @@
 //! Writing answers: text or one JSON document to standard output, complaints to standard error.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 /// Writes an answer. A reader that has seen enough (`| head`) is no failure.
 pub fn print(text: &str) -> Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+    stream(|out| out.write_all(text.as_bytes()))
+}
+
+/// Writes an answer as one JSON document, part by part.
+pub fn print_json(answer: &impl Serialize) -> Result<()> {
+    stream(|out| {
+        serde_json::to_writer_pretty(&mut *out, answer)?;
+        out.write_all(b"\n")
+    })
+}
+
+/// Writes an answer part by part. A reader that has seen enough ends it and is no failure.
+pub fn stream(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("the answer cannot be written to standard output"),
     }
-}
-
-/// Writes an answer as one JSON document.
-pub fn print_json(answer: &impl Serialize) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(answer).context("the answer cannot be put into JSON")?;
-    text.push('\n');
-    print(&text)
 }
 
 /// Says on standard error what went wrong.

@@ -1,4 +1,3 @@
-use super::device::flushes_of;
 use super::process::{process_cpu_us, ticks_of};
 use super::{load_average_of, on_core, processor_of};
 
@@ -13,13 +12,6 @@ fn a_process_whose_name_has_brackets_and_blanks_has_its_ticks_read() {
 fn this_process_has_a_cpu_time_and_a_process_that_cannot_be_has_none() {
     assert!(process_cpu_us(std::process::id()).is_some());
     assert!(process_cpu_us(u32::MAX).is_none());
-}
-
-#[test]
-fn flushes_are_the_sixteenth_number_and_absent_on_older_kernels() {
-    let text = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 283 404\n";
-    assert_eq!(flushes_of(text), Some(283));
-    assert_eq!(flushes_of("1 2 3 4 5 6 7 8 9 10 11"), None);
 }
 
 #[test]

@@ -18,6 +18,10 @@ use super::stored::Stored;
 use crate::io::UNIT_BYTES;
 use crate::model::{Id128, Offset, PartitionId, Position, Realtime, SegmentId, ShardId, TopicId};
 
+mod examine;
+
+pub use examine::{Check, ExaminedEntry, ExaminedExtent, examine};
+
 /// Bytes of the header; the table begins behind it.
 pub const EXTENT_HEADER_BYTES: usize = size_of::<ExtentLayout>();
 /// Bytes of one entry of the table.
@@ -323,7 +327,12 @@ impl ExtentLayout {
         if !fits || self.reserved != [0; 20] {
             return Stored::Damaged("impossible sizes or offsets in the extent's header".to_owned());
         }
-        Stored::Present(ExtentHead {
+        Stored::Present(self.head())
+    }
+
+    /// What the fields say, whether or not it can be believed.
+    fn head(&self) -> ExtentHead {
+        ExtentHead {
             partition: PartitionId { topic: TopicId(self.topic.get()), index: self.partition.get() },
             base_offset: Offset(self.base_offset.get()),
             next_offset: Offset(self.next_offset.get()),
@@ -333,7 +342,7 @@ impl ExtentLayout {
             batches_bytes: self.batches_bytes.get(),
             extent_bytes: self.extent_bytes.get(),
             table_checksum: self.table_checksum.get(),
-        })
+        }
     }
 }
 

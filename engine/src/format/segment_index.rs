@@ -146,6 +146,23 @@ pub fn decode(bytes: &Bytes, place: &ExtentPlace) -> Stored<Vec<IndexEntry>> {
     }
 }
 
+/// How many bytes the index that begins with `bytes` says it has, if one begins there at all. Nothing is checked.
+pub fn claimed_bytes(bytes: &[u8]) -> Option<u32> {
+    let (layout, _) = IndexLayout::ref_from_prefix(bytes).ok()?;
+    (layout.magic == MAGIC).then(|| layout.index_bytes.get())
+}
+
+/// The entries of an index as they stand, right or wrong, as far as `bytes` has them: for those who look at damage.
+pub fn standing_entries(bytes: &[u8]) -> Vec<IndexEntry> {
+    let Ok((layout, rest)) = IndexLayout::ref_from_prefix(bytes) else { return Vec::new() };
+    if layout.magic != MAGIC {
+        return Vec::new();
+    }
+    let (entries, _) = rest.as_chunks::<INDEX_ENTRY_BYTES>();
+    let entries = entries.iter().take(layout.entry_count.get() as usize);
+    entries.filter_map(|entry| IndexEntryLayout::ref_from_bytes(entry).ok()).map(IndexEntryLayout::read).collect()
+}
+
 impl IndexLayout {
     fn entries(&self, bytes: &Bytes, place: &ExtentPlace) -> Result<Vec<IndexEntry>, String> {
         let is_here = self.journal_id == place.journal_id.0

@@ -2,9 +2,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the seam")]
 
+mod device;
 mod direct;
 mod lock;
 mod mount;
+mod overwrite;
 mod scratch;
 #[cfg(test)]
 mod tests;
@@ -16,8 +18,10 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+pub use device::{BlockDevice, WriteCache};
 pub use direct::DirectAlignment;
 pub use lock::{DirectoryLock, LockError};
+pub use overwrite::{FreeSpace, Overwrite, OverwriteFile, check_preallocation};
 pub(in crate::io) use scratch::scratch_name;
 
 use mount::MountOptions;
@@ -219,7 +223,8 @@ fn examine(path: &Path, options: Options) -> Result<Fitness, Unfit> {
     Ok(Fitness { file_system, direct, warnings })
 }
 
-fn file_system_of(path: &Path) -> Result<FileSystem, Unfit> {
+/// The file system of a directory.
+pub fn file_system_of(path: &Path) -> Result<FileSystem, Unfit> {
     let statistics = rustix::fs::statfs(path).map_err(|error| Unfit::failed("statfs", &error.into()))?;
     // The kernel's magic numbers have 32 bits, whatever width and sign the field has on this architecture.
     let magic = u32::try_from(statistics.f_type as u64 & u64::from(u32::MAX)).expect("masked");

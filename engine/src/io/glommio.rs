@@ -25,7 +25,7 @@ pub use buffer::GlommioBuffer;
 pub use disk::GlommioDisk;
 pub use executor::{ExecutorSettings, ShardExecutor, ShardThread, StartError};
 pub use file::GlommioFile;
-pub use host::usable_cpus;
+pub use host::{LockedMemory, check_io_uring, check_locked_memory, usable_cpus};
 
 use super::Runtime;
 use crate::model::{Id128, Now};

@@ -100,6 +100,12 @@ impl RunReader {
         Self { plan, offset: run.base_offset }
     }
 
+    /// Begins with the batch that holds `offset`, or with the first one if that lies before the run.
+    pub fn starting_at(mut self, offset: Offset) -> Self {
+        self.offset = self.offset.max(offset);
+        self
+    }
+
     /// The next stretch; none at the end of the run.
     pub async fn next<D: Disk>(&mut self, disk: &D, directory: &Path) -> Option<Result<Chunk, DiskError>> {
         if self.offset >= self.plan.run.next_offset {

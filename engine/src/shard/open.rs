@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::replay::{ReplayError, ShardState, replay};
+use super::replay::{ReplayError, ShardState};
 use super::{Shard, ShardStart};
 use crate::checkpoint::slot::{self, NoManifest};
 use crate::format::identity::{IDENTITY_BYTES, Identity};
@@ -14,7 +14,7 @@ use crate::format::stored::Stored;
 use crate::format::superblock::{FileUse, RingFile, Superblock};
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, Runtime};
 use crate::journal::append::{Journal, JournalStart};
-use crate::journal::recovery::{CutUnit, Damage, Recovery, recover};
+use crate::journal::recovery::{CutUnit, Damage, Recovery};
 use crate::journal::ring::Ring;
 use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
 use crate::limits::{BLOCKS_IN_FLIGHT_DEFAULT, CACHED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT};
@@ -22,6 +22,11 @@ use crate::model::{Epoch, FileIndex, Position, SegmentId, Sequence, ShardId};
 use crate::segment::{SegmentTable, remove};
 
 mod files;
+mod recovered;
+
+pub use recovered::{RecoveredShard, recover_shard};
+
+use recovered::Found;
 
 /// How a shard is opened.
 #[derive(Clone, Copy, Debug)]
@@ -191,14 +196,8 @@ pub async fn open_shard<R: Runtime>(
     let chosen = copies.choose().map_err(|error| OpenError::Superblock { shard, error })?;
     let old = chosen.superblock;
     let memory_bytes_max = settings.memory_for(shard, old.geometry)?;
-    let manifest = slot::read(disk, &shard_directory, &old).await;
-    let manifest = manifest.map_err(|error| OpenError::Manifest { shard, error })?;
-    let recovery = recover(disk, &shard_directory, &old, manifest.manifest.sequence).await;
-    if !recovery.damage.is_empty() {
-        return Err(OpenError::Journal { shard, damage: recovery.damage });
-    }
-    let state = replay(shard, identity.shard_count, &manifest.manifest, &recovery.blocks);
-    let mut state = state.map_err(|error| OpenError::Replay { shard, error })?;
+    let Found { manifest, recovery, mut state } =
+        recovered::find(disk, &shard_directory, &old, identity.shard_count).await?;
     let found = remove::list(disk, &shard_directory).await?;
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
     let orphans = remove::orphans(&found, &state.segments);

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
 /// What may be named from a layer above all the same, and where.
 const LAYER_EXCEPTIONS: [(&str, &str); 0] = [];
 /// Files of layers with state that are jobs.
-const JOBS: [&str; 18] = [
+const JOBS: [&str; 19] = [
     "journal/create.rs",
     "journal/scan.rs",
     "journal/recovery.rs",
@@ -35,6 +35,7 @@ const JOBS: [&str; 18] = [
     "shard/directory.rs",
     "shard/open.rs",
     "shard/open/files.rs",
+    "shard/open/recovered.rs",
     "shard/driver.rs",
     "shard/repair.rs",
     "shard/repair/files.rs",

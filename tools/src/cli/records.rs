@@ -148,6 +148,39 @@ pub struct ConsumeArguments {
     pub at: ServerArguments,
 }
 
+pub const DUMP_HELP: &str = r"Lines are those of `florin consume`, in the order of offsets. --from and --to both name offsets that are shown.
+
+Exit codes: 0 everything that was asked for was shown; 1 damage, or a compressed batch, was skipped; 2 nothing can be
+shown (a server uses the directory, a start would refuse the shard, there is no such topic, partition or offset, wrong
+arguments), or the disk did not give something.
+
+Examples:
+  florin dump /var/lib/florin payments --partition 3
+  florin dump /var/lib/florin payments --partition 3 --from 4200 --to 4299 --json
+  florin dump /var/lib/florin 7 --partition 0 > records";
+
+/// What `dump` is told.
+#[derive(Clone, Debug, Args)]
+pub struct DumpArguments {
+    /// The data directory.
+    pub directory: PathBuf,
+    /// The topic, by its name or its id.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    pub topic: String,
+    /// The partition.
+    #[arg(long, value_name = "P", value_parser = number::<u32>)]
+    pub partition: u32,
+    /// The first offset to show [default: where the partition begins]
+    #[arg(long, value_name = "OFFSET", value_parser = number::<u64>)]
+    pub from: Option<u64>,
+    /// The last offset to show [default: where the partition ends]
+    #[arg(long, value_name = "OFFSET", value_parser = number::<u64>)]
+    pub to: Option<u64>,
+    /// Print JSON objects, one a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What `demo` is told.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArguments {

@@ -35,8 +35,9 @@ struct Content<'a> {
     base64: Option<String>,
 }
 
+/// A record as JSON.
 #[derive(Debug, Serialize)]
-struct JsonRecord<'a> {
+pub struct JsonRecord<'a> {
     partition: u32,
     offset: u64,
     append_time: String,
@@ -77,8 +78,15 @@ impl Shown<'_> {
 
     /// Appends one JSON object and the end of the line.
     pub fn put_json(&self, out: &mut Vec<u8>) {
+        let record = self.json();
+        serde_json::to_writer(&mut *out, &record).expect("numbers and texts are always JSON, and memory takes them");
+        out.push(b'\n');
+    }
+
+    /// The record as JSON.
+    pub fn json(&self) -> JsonRecord<'_> {
         let (key, value) = (content(self.key), content(self.value));
-        let record = JsonRecord {
+        JsonRecord {
             partition: self.partition,
             offset: self.offset,
             append_time: rfc3339(self.append_time),
@@ -88,9 +96,7 @@ impl Shown<'_> {
             value: value.text,
             value_base64: value.base64,
             headers: self.headers.iter().map(|(name, value)| header(name, *value)).collect(),
-        };
-        serde_json::to_writer(&mut *out, &record).expect("numbers and texts are always JSON, and memory takes them");
-        out.push(b'\n');
+        }
     }
 }
 
@@ -109,7 +115,7 @@ fn header<'a>(name: &'a [u8], value: Option<&'a [u8]>) -> JsonHeader<'a> {
 
 /// Text as it is; `\N` for nothing; a backslash before what would be taken for the end of a column or line, for an
 /// escape, or moves a terminal; `\xNN` for a byte that is part of no UTF-8.
-fn put_escaped(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+pub fn put_escaped(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     let Some(bytes) = bytes else { return out.extend_from_slice(b"\\N") };
     for chunk in bytes.utf8_chunks() {
         for character in chunk.valid().chars() {

@@ -1,11 +1,13 @@
 //! The entries of a journal block, each as one line or one JSON object.
 
 use bytes::Bytes;
-use florin_engine::format::batch::{self, BatchHeader, Compression};
+use florin_engine::format::batch;
 use florin_engine::format::control::{Control, Entry, EntryKind, EntryWalk};
 use florin_engine::model::{PartitionId, Realtime, TopicId};
 use serde::Serialize;
 
+use super::batch::BatchView;
+use super::records::Records;
 use crate::time::rfc3339;
 use crate::topic_settings;
 
@@ -32,25 +34,13 @@ pub(super) struct EntryView {
     problem: Option<String>,
 }
 
-#[derive(Debug, Default, Serialize)]
-struct BatchView {
-    batch_bytes: usize,
-    base_offset: Option<u64>,
-    last_offset: Option<u64>,
-    record_count: Option<u32>,
-    compression: Option<&'static str>,
-    producer_id: Option<u64>,
-    producer_epoch: Option<u16>,
-    base_sequence: Option<u32>,
-}
-
 /// Every entry of a payload. What cannot be read ends the list, with the problem.
-pub(super) fn views(payload: &Bytes, entry_count: u32) -> Vec<EntryView> {
+pub(super) fn views(payload: &Bytes, entry_count: u32, with_records: bool) -> Vec<EntryView> {
     let mut views = Vec::new();
     let mut position = 0;
     for entry in EntryWalk::new(payload.clone(), entry_count) {
         let view = match &entry {
-            Ok(entry) => EntryView::of(entry),
+            Ok(entry) => EntryView::of(entry, with_records),
             Err(error) => EntryView { kind: "unreadable", problem: Some(error.to_string()), ..EntryView::default() },
         };
         views.push(EntryView { payload_position: position, ..view });
@@ -60,13 +50,15 @@ pub(super) fn views(payload: &Bytes, entry_count: u32) -> Vec<EntryView> {
 }
 
 impl EntryView {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, with_records: bool) -> Self {
         let kind = kind_word(entry.kind());
         let view = Self { kind, entry_bytes: entry.encoded_bytes(), ..Self::default() };
         match entry {
             Entry::Batch { partition, append_time, batch } => {
                 let problem = batch::validate(batch, batch.len()).err().map(|error| error.to_string());
-                let batch = Some(BatchView::of(batch));
+                let records = || Records::of(*partition, *append_time, batch);
+                let records = (with_records && problem.is_none()).then(records).flatten();
+                let batch = Some(BatchView::of(batch, records));
                 Self { batch, problem, ..view }.of_partition(*partition).at(*append_time)
             }
             Entry::Control(control) => view.of_control(control),
@@ -131,41 +123,10 @@ impl EntryView {
         words.extend(self.problem.as_ref().map(|problem| format!("DAMAGED: {problem}")));
         words.join("  ")
     }
-}
 
-impl BatchView {
-    fn of(bytes: &[u8]) -> Self {
-        let view = Self { batch_bytes: bytes.len(), ..Self::default() };
-        let Ok(header) = BatchHeader::read(bytes) else { return view };
-        let stamp = batch::validate(bytes, bytes.len()).ok().and_then(|info| info.producer);
-        Self {
-            base_offset: batch::base_offset(bytes).ok().map(|offset| offset.0),
-            last_offset: batch::last_offset(bytes).ok().map(|offset| offset.0),
-            record_count: header.record_count().ok(),
-            compression: header.compression().ok().map(compression_word),
-            producer_id: stamp.map(|stamp| stamp.id.0),
-            producer_epoch: stamp.map(|stamp| stamp.epoch.0),
-            base_sequence: stamp.map(|stamp| stamp.base_sequence),
-            ..view
-        }
-    }
-
-    fn words(&self) -> String {
-        let mut words = match (self.base_offset, self.last_offset) {
-            (Some(base), Some(last)) => format!("offsets {base} to {last}, "),
-            _ => String::new(),
-        };
-        if let Some(count) = self.record_count {
-            words.push_str(&format!("{count} {}, ", if count == 1 { "record" } else { "records" }));
-        }
-        words.push_str(&format!("{} bytes", self.batch_bytes));
-        if let Some(compression) = self.compression.filter(|word| *word != "none") {
-            words.push_str(&format!(", {compression}"));
-        }
-        if let (Some(id), Some(epoch), Some(sequence)) = (self.producer_id, self.producer_epoch, self.base_sequence) {
-            words.push_str(&format!(", producer {id} epoch {epoch} sequence {sequence}"));
-        }
-        words
+    /// The records of its batch, if they are to be shown.
+    pub(super) fn records(&self) -> Option<&Records> {
+        self.batch.as_ref()?.records()
     }
 }
 
@@ -183,15 +144,5 @@ fn kind_word(kind: EntryKind) -> &'static str {
         EntryKind::ProducerExpired => "producer_expired",
         EntryKind::ClockConfirmed => "clock_confirmed",
         EntryKind::TopicAltering => "topic_altering",
-    }
-}
-
-fn compression_word(compression: Compression) -> &'static str {
-    match compression {
-        Compression::None => "none",
-        Compression::Gzip => "gzip",
-        Compression::Snappy => "snappy",
-        Compression::Lz4 => "lz4",
-        Compression::Zstd => "zstd",
     }
 }

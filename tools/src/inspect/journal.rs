@@ -9,7 +9,7 @@ use florin_engine::journal::scan::{FileImage, read_file};
 use florin_engine::model::{Sequence, ShardId};
 use serde::Serialize;
 
-use super::ring_file::{BlockView, Item, Judgement, RunView};
+use super::ring_file::{BlockView, Detail, Item, Judgement, RunView};
 use super::superblock::use_word;
 use super::{View, line, read_superblocks};
 use crate::cli::JournalLook;
@@ -89,7 +89,7 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
     let files = files.filter(|((index, _), _)| look.file.is_none_or(|only| only == index.0));
     let files = files.map(|((index, file), image)| {
         let (blocks, runs) = match image {
-            Ok(image) => select(judgement.items(image, look.entries), look),
+            Ok(image) => select(judgement.items(image, detail(look)), look),
             Err(_) => (Vec::new(), Vec::new()),
         };
         FileView {
@@ -115,6 +115,14 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
         files: files.collect(),
         damage_count: recovery.damage.len(),
         damage: without_place.map(ToString::to_string).collect(),
+    }
+}
+
+fn detail(look: &JournalLook) -> Detail {
+    match look {
+        JournalLook { deep: true, .. } => Detail::Records,
+        JournalLook { entries: true, .. } => Detail::Entries,
+        JournalLook { .. } => Detail::Blocks,
     }
 }
 
@@ -222,6 +230,9 @@ impl BlockView {
         ]);
         for entry in self.entries.iter().flatten() {
             table.line(format!("    {}", entry.line()));
+            if let Some(records) = entry.records() {
+                records.lines(|line| table.line(format!("      {line}")));
+            }
         }
     }
 }

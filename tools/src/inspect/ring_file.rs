@@ -12,6 +12,17 @@ use serde::Serialize;
 
 use super::entries::{self, EntryView};
 
+/// How much of a block is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Detail {
+    /// Its header.
+    Blocks,
+    /// Its entries as well.
+    Entries,
+    /// The records of its batches as well.
+    Records,
+}
+
 /// What recovery makes of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -94,13 +105,13 @@ impl<'a> Judgement<'a> {
     }
 
     /// Everything in a ring file, in the order of position.
-    pub(super) fn items(&self, image: &FileImage, with_entries: bool) -> Vec<Item> {
+    pub(super) fn items(&self, image: &FileImage, detail: Detail) -> Vec<Item> {
         let lap = self.superblock.files[usize::from(image.file.0)].lap;
         let mut items: Vec<Item> = Vec::new();
         let mut position = Position(0);
         while position.0 < image.bytes.len() as u64 {
             let found = image.look(self.superblock.name, lap, position);
-            let item = self.item(image, &found, with_entries);
+            let item = self.item(image, &found, detail);
             match (items.last_mut(), item) {
                 (Some(Item::Run(run)), Item::Run(next)) if run.continues_with(&next) => run.run_bytes += next.run_bytes,
                 (_, item) => items.push(item),
@@ -110,7 +121,7 @@ impl<'a> Judgement<'a> {
         items
     }
 
-    fn item(&self, image: &FileImage, found: &Found, with_entries: bool) -> Item {
+    fn item(&self, image: &FileImage, found: &Found, detail: Detail) -> Item {
         let (verdict, problem) = self.verdict(found);
         let (position, run_bytes) = (found.position.0, found.reach_bytes);
         let holds = match found.header {
@@ -123,12 +134,12 @@ impl<'a> Judgement<'a> {
         };
         match (found.header, &found.block) {
             (Header::Block, Some(block)) => {
-                let is_whole = with_entries && found.body == Body::Good;
+                let is_whole = detail >= Detail::Entries && found.body == Body::Good;
                 let entries = is_whole.then(|| {
                     let bytes = image.block_bytes(found.position, block);
                     let payload =
                         bytes.slice(BLOCK_HEADER_BYTES..BLOCK_HEADER_BYTES + block.head.payload_bytes as usize);
-                    entries::views(&payload, block.head.entry_count)
+                    entries::views(&payload, block.head.entry_count, detail == Detail::Records)
                 });
                 Item::Block(BlockView::of(&block.head, verdict, problem, entries))
             }

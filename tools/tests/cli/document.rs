@@ -7,13 +7,23 @@ use serde_json::Value;
 use crate::scratch::Scratch;
 
 const README: &str = include_str!("../../README.md");
-const DOCUMENTS: [&str; 6] = [
-    "inspect identity",
-    "inspect superblock",
-    "inspect manifest",
-    "inspect journal",
-    "inspect journal --entries",
-    "verify",
+/// Commands, and their arguments behind the directory.
+const DOCUMENTS: [(&str, &[&str]); 8] = [
+    ("inspect identity", &[]),
+    ("inspect superblock", &[]),
+    ("inspect manifest", &[]),
+    ("inspect journal", &[]),
+    ("inspect journal", &["--entries"]),
+    ("inspect journal", &["--deep"]),
+    ("inspect segment", &["--shard=0"]),
+    ("verify", &[]),
+];
+/// Those that need a segment file.
+const AT_REST: [(&str, &[&str]); 4] = [
+    ("inspect segment", &["--shard=0", "--segment=1"]),
+    ("inspect segment", &["--shard=0", "--segment=1", "--deep"]),
+    ("inspect extent", &["--shard=0", "--segment=1", "--position=0", "--deep"]),
+    ("inspect index", &["--shard=0", "--segment=1"]),
 ];
 
 fn fields(value: &Value, into: &mut BTreeSet<String>) {
@@ -32,12 +42,14 @@ fn fields(value: &Value, into: &mut BTreeSet<String>) {
 #[test]
 fn every_json_field_is_documented_and_in_snake_case() {
     let mut found = BTreeSet::new();
-    for scratch in [Scratch::crashed(), Scratch::closed(), Scratch::sealed(), Scratch::at_rest()] {
-        for command in DOCUMENTS {
-            let (command, more) =
-                command.split_once(" --").map_or((command, None), |(command, _)| (command, Some("--entries")));
-            let arguments: Vec<&str> = ["--json"].into_iter().chain(more).collect();
-            fields(&scratch.run(command, &arguments).json(), &mut found);
+    let at_rest = Scratch::at_rest();
+    for (command, more) in AT_REST {
+        fields(&at_rest.run(command, &[more, &["--json"]].concat()).json(), &mut found);
+    }
+    at_rest.flip("shard-0/segment-000000000001", 130);
+    for scratch in [Scratch::crashed(), Scratch::closed(), Scratch::sealed(), at_rest] {
+        for (command, more) in DOCUMENTS {
+            fields(&scratch.run(command, &[more, &["--json"]].concat()).json(), &mut found);
         }
     }
     assert!(found.len() > 60, "{found:?}");
@@ -67,13 +79,9 @@ fn the_secret_journal_id_is_in_no_output_whatever_the_state_of_the_directory() {
             spellings.push(format!("{:02x}{:02x}{:02x}{:02x}", half[0], half[1], half[2], half[3]));
         }
         spellings.push(format!("{secret:?}"));
-        for command in DOCUMENTS {
+        for (command, more) in DOCUMENTS.into_iter().chain(AT_REST) {
             for form in [&[][..], &["--json"]] {
-                let mut words: Vec<&str> = command.split(' ').collect();
-                words.retain(|word| *word != "--entries");
-                let more: Vec<&str> =
-                    form.iter().copied().chain(command.ends_with("--entries").then_some("--entries")).collect();
-                let answer = scratch.run(&words.join(" "), &more);
+                let answer = scratch.run(command, &[more, form].concat());
                 let said = answer.out.to_lowercase() + &answer.err.to_lowercase();
                 for spelling in &spellings {
                     assert!(!said.contains(spelling), "{command} tells {spelling}");

@@ -131,6 +131,7 @@ fn a_directory_in_use_can_be_inspected_and_stays_as_it_is() {
     for command in EVERYTHING {
         scratch.run(command, &[]).assert(0, &[]);
     }
+    scratch.run("inspect segment", &["--shard=0"]).assert(0, &["no segment files"]);
     server.capture();
     assert_ne!(scratch.bytes("shard-0/journal-000"), before);
     drop(lock);

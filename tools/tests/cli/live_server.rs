@@ -87,12 +87,42 @@ impl LiveServer {
         fs::read_to_string(self.scratch.directory().with_file_name("server.log")).expect("its log")
     }
 
+    /// A server of two shards that has to take batches to rest: their journals are small.
+    pub fn start_small() -> Option<Self> {
+        Self::start_with(|scratch, command| {
+            command.arg(scratch.directory()).args(["--listen", "127.0.0.1:0", "--http", "off", "--shards", "2"]);
+            command.args(["--journal-files", "4", "--journal-file-bytes", "64KiB", "--manifest-bytes", "256KiB"]);
+            command.args(["--memory-bytes", "256KiB", "--allow-cow", "--no-direct"]);
+        })
+    }
+
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where its directory is.
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
     /// Stops it in order; its directory verifies clean.
     pub fn stop(mut self) {
+        self.end();
+    }
+
+    /// The same, when the directory is still wanted.
+    pub fn end(&mut self) {
         drop(self.process.stdin.take());
         let status = self.process.wait().expect("it ends");
         assert!(status.success(), "{status}");
         self.scratch.run("verify", &[]).assert(0, &["verdict: clean"]);
+    }
+
+    /// Kills it, as it is.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ends");
     }
 }
 

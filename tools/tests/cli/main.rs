@@ -1,9 +1,13 @@
 //! The real binary on real directories: what it makes, shows, finds and answers with;
 //! and on a real server, started as its own child: what it stores there and reads back.
 
+mod disk_check;
 mod document;
+mod dump;
+mod dump_damage;
 mod format;
 mod inspect;
+mod inspect_segments;
 mod live;
 mod live_server;
 mod network;

@@ -79,6 +79,9 @@ fn an_accepted_loss_at_rest_is_a_gap_and_the_damaged_file_is_kept() {
     assert_eq!(fs::read(quarantine(&scratch).join(SEGMENT)).expect("kept"), damaged);
     let report = fs::read_to_string(quarantine(&scratch).join("report.json")).expect("kept");
     assert!(report.contains("\"base_offset\": 4"), "{report}");
+    let dumped = scratch.run("dump", &["payments", "--partition", "0"]);
+    dumped.assert(0, &["partition 1/0: offsets 4 to below 6 are LOST, as an operator accepted at"]);
+    assert_eq!(dumped.out.lines().count(), 6, "all but the lost two, and two that came later");
     let manifest = scratch.run("inspect manifest", &["--json"]).json();
     let sections = manifest["shards"][0]["slots"].to_string();
     assert!(sections.contains("\"gaps\":[{\"accepted\":"), "{sections}");

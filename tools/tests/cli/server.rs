@@ -105,6 +105,17 @@ impl Server {
         Self::start_on(scratch, QueueRuntime::default())
     }
 
+    /// One that takes batches to rest when it is asked for a checkpoint.
+    pub fn start_resting(scratch: &Scratch) -> Self {
+        Self::start_on(scratch, QueueRuntime { rests_end: true, ..QueueRuntime::default() })
+    }
+
+    /// Takes everything to rest.
+    pub fn checkpoint(&self) {
+        let reply = self.ask(Request::Checkpoint);
+        assert!(matches!(reply, Reply::Checkpointed { .. }), "{reply:?}");
+    }
+
     fn start_on(scratch: &Scratch, runtime: QueueRuntime) -> Self {
         let replies = Replies::default();
         let directory = scratch.directory();
@@ -125,9 +136,14 @@ impl Server {
     }
 
     pub fn create_topic(&self) {
+        self.create_topic_of(1);
+    }
+
+    /// With so many partitions.
+    pub fn create_topic_of(&self, partition_count: u32) {
         let reply = self.ask(Request::CreateTopic {
             name: "payments".to_owned(),
-            partition_count: 1,
+            partition_count,
             settings: TopicSettings::default(),
         });
         assert!(matches!(&reply, Reply::TopicCreated(topic) if topic.id() == PARTITION.topic), "{reply:?}");
@@ -135,12 +151,23 @@ impl Server {
 
     /// Captures a batch of two records, in a block of its own.
     pub fn capture(&self) {
+        self.capture_in(PARTITION);
+    }
+
+    /// The same, in some partition.
+    pub fn capture_in(&self, partition: PartitionId) {
+        self.capture_batch(partition, |_| {});
+    }
+
+    /// The same, of a batch that its client changed.
+    pub fn capture_batch(&self, partition: PartitionId, change: impl FnOnce(&mut [u8])) {
         let mut builder = BatchBuilder::new();
         for value in [&b"first secret payment"[..], b"second secret payment"] {
             builder.push(1_767_323_045_000, None, Some(value), HEADERS_NONE).expect("pushed");
         }
-        let batch = builder.finish();
-        let reply = self.ask(Request::Capture { partition: PARTITION, batch });
+        let mut batch = builder.finish();
+        change(&mut batch);
+        let reply = self.ask(Request::Capture { partition, batch });
         assert!(matches!(reply, Reply::Captured { .. }), "{reply:?}");
     }
 
@@ -175,11 +202,23 @@ impl Scratch {
     /// Closed in order, with all three batches in a segment file.
     pub fn at_rest() -> Self {
         let scratch = Self::formatted();
-        let server = Server::start_on(&scratch, QueueRuntime { rests_end: true, ..QueueRuntime::default() });
+        let server = Server::start_resting(&scratch);
         server.create_topic();
         (0..3).for_each(|_| server.capture());
-        let reply = server.ask(Request::Checkpoint);
-        assert!(matches!(reply, Reply::Checkpointed { .. }), "{reply:?}");
+        server.checkpoint();
+        server.stop();
+        scratch
+    }
+
+    /// Closed in order, with three batches of each of two partitions in one segment file.
+    pub fn shared() -> Self {
+        let scratch = Self::formatted();
+        let server = Server::start_resting(&scratch);
+        server.create_topic_of(2);
+        for index in [0, 1, 0, 1, 0, 1] {
+            server.capture_in(PartitionId { index, ..PARTITION });
+        }
+        server.checkpoint();
         server.stop();
         scratch
     }

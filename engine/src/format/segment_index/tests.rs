@@ -99,3 +99,19 @@ proptest! {
         prop_assert!(!matches!(decoded(&bytes), Stored::Present(_)));
     }
 }
+
+#[test]
+fn damaged_entries_are_shown_as_they_stand() {
+    let mut bytes = encoded();
+    assert_eq!(claimed_bytes(&bytes), Some(4096));
+    bytes[INDEX_HEADER_BYTES + 8] ^= 1;
+    assert!(matches!(decoded(&bytes), Stored::Damaged(_)));
+    let standing = standing_entries(&bytes);
+    assert_eq!(standing[0].base_offset, Offset(41));
+    assert_eq!(standing[1..], entries()[1..]);
+    bytes[48..52].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert_eq!(standing_entries(&bytes).len(), (UNIT_BYTES - INDEX_HEADER_BYTES) / INDEX_ENTRY_BYTES);
+    assert_eq!((standing_entries(&bytes[..40]).len(), claimed_bytes(&bytes[..40])), (0, None));
+    bytes[0] = 0;
+    assert_eq!((standing_entries(&bytes).len(), claimed_bytes(&bytes)), (0, None));
+}

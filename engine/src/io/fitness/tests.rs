@@ -1,10 +1,11 @@
 use std::path::Path;
 
+use super::device::flushes_of;
 use super::direct::judge_alignment;
 use super::mount::{MountOptions, options_of_device};
 use super::{
-    DirectAlignment, DirectIo, DirectoryLock, FileSystem, LockError, Options, Unfit, Warning, check, judge_kind,
-    judge_mount,
+    BlockDevice, DirectAlignment, DirectIo, DirectoryLock, FileSystem, FreeSpace, LockError, Options, Overwrite,
+    OverwriteFile, Unfit, Warning, WriteCache, check, check_preallocation, file_system_of, judge_kind, judge_mount,
 };
 use crate::io::blocking::conformance::directory_on_disk;
 
@@ -134,4 +135,79 @@ fn a_lock_in_a_missing_directory_is_an_error_that_names_it() {
     let error = DirectoryLock::take(&directory.path().join("absent")).unwrap_err();
     assert!(matches!(error, LockError::Failed { .. }));
     assert!(error.to_string().contains("absent"), "{error}");
+}
+
+#[test]
+fn flushes_are_the_sixteenth_number_and_absent_on_older_kernels() {
+    let text = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 283 404\n";
+    assert_eq!(flushes_of(text), Some(283));
+    assert_eq!(flushes_of("1 2 3 4 5 6 7 8 9 10 11"), None);
+}
+
+/// Writes a folder as `/sys` has it: names and contents.
+fn system_folder(root: &Path, name: &str, files: &[(&str, &str)]) {
+    for (file, text) in files {
+        let path = root.join(name).join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+}
+
+#[test]
+fn a_device_says_whether_it_has_a_cache_and_a_partition_speaks_for_its_disk() {
+    let root = directory_on_disk();
+    let statistics = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 7 8";
+    let volatile = [("queue/write_cache", "write back\n"), ("queue/fua", "1\n"), ("stat", statistics)];
+    system_folder(root.path(), "disk", &volatile);
+    system_folder(root.path(), "disk/disk1", &[("partition", "1\n")]);
+    let device = BlockDevice::of_folder(root.path().join("disk/disk1")).unwrap();
+    assert_eq!((device.name(), device.description().as_str()), ("disk", "disk (write back, FUA)"));
+    assert_eq!((device.write_cache(), device.has_fua()), (Some(WriteCache::Volatile), Some(true)));
+    assert_eq!(device.flush_count(), Some(7));
+
+    system_folder(root.path(), "safe", &[("queue/write_cache", "write through\n"), ("queue/fua", "0\n")]);
+    let device = BlockDevice::of_folder(root.path().join("safe")).unwrap();
+    assert_eq!((device.write_cache(), device.flush_count()), (Some(WriteCache::None), None));
+    let silent = BlockDevice::of_folder(root.path().join("silent")).unwrap();
+    assert_eq!((silent.write_cache(), silent.has_fua(), silent.description().as_str()), (None, None, "silent"));
+}
+
+#[test]
+fn a_mapped_device_speaks_for_the_one_below_and_an_array_for_none() {
+    let root = directory_on_disk();
+    system_folder(root.path(), "disk", &[("queue/write_cache", "write back\n")]);
+    system_folder(root.path(), "disk/disk2", &[("partition", "2\n")]);
+    let link = |device: &str, below: &str| {
+        let slaves = root.path().join(device).join("slaves");
+        std::fs::create_dir_all(&slaves).unwrap();
+        std::os::unix::fs::symlink(root.path().join(below), slaves.join(below.replace('/', "-"))).unwrap();
+    };
+    link("mapped", "disk/disk2");
+    assert_eq!(BlockDevice::of_folder(root.path().join("mapped")).unwrap().name(), "disk");
+    link("array", "disk/disk2");
+    link("array", "mapped");
+    assert!(BlockDevice::of_folder(root.path().join("array")).is_none());
+}
+
+#[test]
+fn a_prepared_file_is_overwritten_in_every_way_that_there_is_and_leaves_no_name() {
+    let directory = directory_on_disk();
+    for how in [Overwrite::Direct, Overwrite::Durable, Overwrite::Synced] {
+        match OverwriteFile::prepare(directory.path(), how) {
+            Ok(mut file) => (0..10).for_each(|_| file.overwrite().unwrap()),
+            Err(error) => assert_eq!((how, error.raw_os_error()), (Overwrite::Direct, Some(libc::EINVAL)), "{error}"),
+        }
+        assert!(names_in(directory.path()).is_empty());
+    }
+}
+
+#[test]
+fn what_is_free_and_whether_it_can_be_allocated_is_asked_without_a_trace() {
+    let directory = directory_on_disk();
+    check_preallocation(directory.path(), 1 << 20).unwrap();
+    assert!(names_in(directory.path()).is_empty());
+    assert!(FreeSpace::of(directory.path()).unwrap().bytes > 0);
+    let absent = directory.path().join("absent");
+    assert!(FreeSpace::of(&absent).is_err() && check_preallocation(&absent, 4096).is_err());
+    assert!(file_system_of(directory.path()).is_ok());
 }

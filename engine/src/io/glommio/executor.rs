@@ -14,7 +14,7 @@ use super::super::fitness::DirectIo;
 use super::{GlommioDisk, GlommioRuntime, host, warm_up};
 
 /// Requests that one ring takes at a time.
-const RING_DEPTH: u32 = 256;
+pub(super) const RING_DEPTH: u32 = 256;
 /// How long a busy task queue runs before its executor looks at the rings again. glommio's own 100 ms delay
 /// wake-ups by as much; 500 µs cost up to a quarter of the CPU.
 const PREEMPT_AFTER: Duration = Duration::from_millis(5);
@@ -199,7 +199,7 @@ impl ShardExecutor {
     }
 
     fn build(&self) -> Result<LocalExecutor, StartError> {
-        host::check_io_uring(RING_DEPTH)?;
+        host::check_io_uring()?;
         let io_memory_bytes = host::io_memory_bytes(self.settings.executor_count)?;
         let placement = match self.settings.core {
             None => Placement::Unbound,

@@ -6,7 +6,7 @@ use rustix::io_uring::IoringFeatureFlags;
 use rustix::process::{Resource, getrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity};
 
-use super::executor::StartError;
+use super::executor::{RING_DEPTH, StartError};
 use super::probe;
 
 const KIB: u64 = 1024;
@@ -33,8 +33,11 @@ pub(super) fn check_core(core: usize) -> Result<(), StartError> {
 }
 
 /// Checks that io_uring is there, allowed and recent enough.
-pub(super) fn check_io_uring(ring_depth: u32) -> Result<(), StartError> {
-    match probe::io_uring_features(ring_depth) {
+///
+/// # Errors
+/// The reason, and what to do about it.
+pub fn check_io_uring() -> Result<(), StartError> {
+    match probe::io_uring_features(RING_DEPTH) {
         // Both came with 5.11 and 5.12, and with them everything that glommio ends the process for when missing.
         Ok(features) if features.contains(IoringFeatureFlags::EXT_ARG | IoringFeatureFlags::NATIVE_WORKERS) => Ok(()),
         Ok(_) => Err(StartError::KernelTooOld),
@@ -43,6 +46,29 @@ pub(super) fn check_io_uring(ring_depth: u32) -> Result<(), StartError> {
             Err(io_uring_refused(&error, switch.trim()))
         }
     }
+}
+
+/// The limit of locked memory, and what executors do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockedMemory {
+    /// The limit (RLIMIT_MEMLOCK); none if there is none.
+    pub limit_bytes: Option<u64>,
+    /// What gives every executor its full registered memory.
+    pub wanted_bytes: u64,
+}
+
+/// Checks that so many executors can register their memory.
+///
+/// # Errors
+/// If the limit is too low, with what is needed.
+pub fn check_locked_memory(executor_count: usize) -> Result<LockedMemory, StartError> {
+    io_memory_bytes(executor_count)?;
+    let limit_bytes = getrlimit(Resource::Memlock).current;
+    Ok(LockedMemory { limit_bytes, wanted_bytes: wanted_bytes(executor_count) })
+}
+
+fn wanted_bytes(executor_count: usize) -> u64 {
+    (RINGS_PER_EXECUTOR * executor_count as u64 * IO_MEMORY_BYTES).max(MEMLOCK_BYTES_MIN)
 }
 
 /// What a refused ring means, given the host's switch (`0` on, `1` only for privileged, `2` off, empty if unknown).
@@ -69,7 +95,7 @@ pub(super) fn io_memory_within(limit_bytes: Option<u64>, executor_count: usize) 
     let limit_bytes = limit_bytes.unwrap_or(u64::MAX);
     let needed_bytes = (rings * IO_MEMORY_BYTES_MIN).max(MEMLOCK_BYTES_MIN);
     if limit_bytes < needed_bytes {
-        let wanted_bytes = (rings * IO_MEMORY_BYTES).max(MEMLOCK_BYTES_MIN);
+        let wanted_bytes = wanted_bytes(executor_count);
         return Err(StartError::LockedMemory { limit_bytes, needed_bytes, wanted_bytes });
     }
     let share = limit_bytes / rings;

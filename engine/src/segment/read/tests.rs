@@ -42,6 +42,20 @@ fn every_batch_is_read_back_by_its_offset_with_and_without_an_index() {
 }
 
 #[test]
+fn a_reader_begins_with_the_extent_that_holds_the_offset_it_is_told() {
+    let (directory, run, file) = file(true);
+    for (offset, begins) in [(0, 10..11), (10, 10..11), (60, 11..61), (109, 11..110)] {
+        let reader = RunReader::new(JOURNAL_ID, SHARD, PARTITION, run, file);
+        let mut reader = reader.starting_at(Offset(offset));
+        let first = block_on(reader.next(&BlockingDisk, directory.path())).unwrap().unwrap();
+        assert!(begins.contains(&first.base_offset.0), "{offset}: {:?}", first.base_offset);
+        assert!(first.next_offset.0 > offset);
+    }
+    let mut behind = RunReader::new(JOURNAL_ID, SHARD, PARTITION, run, file).starting_at(Offset(110));
+    assert!(block_on(behind.next(&BlockingDisk, directory.path())).is_none());
+}
+
+#[test]
 fn a_read_brings_no_more_bytes_than_asked_for_but_at_least_an_extent() {
     let (directory, run, file) = file(true);
     let mut plan = crate::segment::tests::read_plan(run, file, Target::Offset(Offset(10)));

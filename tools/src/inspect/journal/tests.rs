@@ -23,7 +23,7 @@ fn bytes_that_the_disk_does_not_give_are_named_and_the_rest_is_shown() {
     let look = Look { directory: scratch.path().to_owned(), json: false };
     let shards = ShardLook { look, shard: None };
     // Chosen by sequence, so that the lost unit is not among what was asked for.
-    let look = JournalLook { shards, file: None, entries: false, from: Some(1), to: None };
+    let look = JournalLook { shards, file: None, entries: false, deep: false, from: Some(1), to: None };
     let problem = |lost: &[(&str, u64)]| {
         let view = block_on(super::view(&FaultyDisk::losing(lost), &directory, ShardId(0), &look));
         assert_eq!(view.files.len(), 2);
