@@ -1,5 +1,6 @@
 //! Data directories on a real disk, formatted and verified with blocking system calls.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use florin_engine::checkpoint::slot;
@@ -11,7 +12,7 @@ use florin_engine::io::glommio::{ExecutorSettings, ShardExecutor, StartError};
 use florin_engine::journal::create::{FormatSettings, format};
 use florin_engine::journal::recovery::recover;
 use florin_engine::journal::write::read_superblocks;
-use florin_engine::model::{Id128, Realtime, ShardId};
+use florin_engine::model::{Id128, Realtime, ShardId, TopicId};
 use florin_engine::partition::{HeldBatch, Partition};
 use florin_engine::segment::SegmentTable;
 use florin_engine::segment::read::RunReader;
@@ -84,10 +85,12 @@ pub fn create(directory: &Path, shard_count: u16, geometry: Geometry) -> Result<
     block_on(format(&BlockingDisk, directory, &settings)).map_err(|error| error.to_string())
 }
 
-/// Reads all journals as recovery would, without changing anything. Damage is an error.
+/// Reads all shards as recovery would, without changing anything. What is left of topics that are not live does not
+/// count. Damage is an error.
 pub fn verify(directory: &Path) -> Result<Contents, String> {
     let identity = block_on(read_identity(&BlockingDisk, directory)).map_err(|error| error.to_string())?;
     let mut contents = Contents { clean: true, ..Contents::default() };
+    let mut live: BTreeSet<TopicId> = BTreeSet::new();
     for shard in (0..identity.shard_count).map(ShardId) {
         let at = |what: String| format!("shard {shard}: {what}");
         let path = shard_path(directory, shard);
@@ -101,6 +104,7 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
         }
         let state = replay(shard, identity.shard_count, &manifest, &recovery.blocks);
         let state = state.map_err(|error| at(error.to_string()))?;
+        live.extend(state.owner.iter().flat_map(|owner| owner.live_topics(TopicId(0))).map(|topic| topic.id()));
         for (id, partition) in &state.partitions {
             for batch in batches_of(&path, &superblock, shard, partition, &state.segments).map_err(at)? {
                 contents.batches.push(Placed {
@@ -117,6 +121,7 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
         contents.cut_count += recovery.cuts.len();
         contents.clean &= superblock.clean;
     }
+    contents.batches.retain(|batch| live.contains(&batch.partition.topic));
     contents.batches.sort_unstable_by_key(|batch| (batch.partition, batch.base_offset));
     Ok(contents)
 }

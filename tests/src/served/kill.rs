@@ -30,7 +30,8 @@ pub const SHARD_COUNT: u16 = 2;
 /// Small, so that the ring goes round.
 const JOURNAL_FILES: u16 = 20;
 const JOURNAL_FILE_BYTES: u64 = 256 * 1024;
-const MANIFEST_BYTES: u64 = 256 * 1024;
+/// Room for the producers of all rounds: the faster the machine, the more there are.
+const MANIFEST_BYTES: u64 = 2 * 1024 * 1024;
 /// Partitions that everybody writes to.
 const PARTITION_COUNT: u32 = 6;
 /// Rounds that a topic lives, unless a journal is full before: long enough for many laps of the ring and batches at
