@@ -17,4 +17,4 @@ mod workload;
 
 pub use model::Violation;
 pub use plan::Plan;
-pub use run::{Outcome, Summary, play};
+pub use run::{CheckpointCut, Outcome, Summary, play, play_checkpoint};

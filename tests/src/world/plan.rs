@@ -125,6 +125,8 @@ pub struct Plan {
     pub has_retention: bool,
     /// The disk acknowledges durable writes that are not: the checkers must notice.
     pub lying_disk: bool,
+    /// Every end of the server is followed by another one, as soon as the next one serves.
+    pub ends_twice: bool,
 }
 
 impl Plan {
@@ -154,6 +156,7 @@ impl Plan {
             value_bytes_max: [64, 600, 6_000][random.random_range(0..3)],
             has_retention: random.random_bool(0.5),
             lying_disk: false,
+            ends_twice: false,
         }
     }
 }

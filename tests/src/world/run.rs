@@ -164,11 +164,35 @@ pub(super) struct World {
 /// Plays the world of a plan.
 pub fn play(plan: &Plan) -> Outcome {
     let mut world = World::new(plan.clone());
-    let violation = world.play().err();
-    let digest = world.device.snapshot().digest() ^ world.answers_digest;
-    let mut summary = world.summary;
-    summary.event_count = world.executor.event_count();
-    Outcome { summary, digest, violation }
+    let played = world.play_operations().and_then(|()| world.come_to_rest()).and_then(|()| world.end());
+    world.outcome(played)
+}
+
+/// How far a checkpoint had come when the power went.
+#[derive(Clone, Debug)]
+pub struct CheckpointCut {
+    /// What was done, and what was broken.
+    pub outcome: Outcome,
+    /// Every shard had answered.
+    pub had_ended: bool,
+}
+
+/// Plays `operation_count` operations of a plan, asks every shard for a checkpoint, cuts
+/// the power `event_count` events later, and checks everything after two more starts.
+pub fn play_checkpoint(plan: &Plan, operation_count: u32, event_count: u64) -> CheckpointCut {
+    let mut world = World::new(Plan { operation_count, ..plan.clone() });
+    let played = world.play_operations().and_then(|()| world.come_to_rest());
+    let mut had_ended = false;
+    let violation = played.and_then(|()| {
+        for number in 0..world.plan.shard_count {
+            world.submit(ShardId(number), Asked::Other, Request::Checkpoint);
+        }
+        let _ = world.executor.run_until_event(world.executor.event_count() + event_count);
+        world.take_seen()?;
+        had_ended = world.asked.is_empty();
+        world.end()
+    });
+    CheckpointCut { outcome: world.outcome(violation), had_ended }
 }
 
 impl World {
@@ -211,7 +235,13 @@ impl World {
         }
     }
 
-    fn play(&mut self) -> Checked {
+    fn outcome(self, played: Checked) -> Outcome {
+        let digest = self.device.snapshot().digest() ^ self.answers_digest;
+        let summary = Summary { event_count: self.executor.event_count(), ..self.summary };
+        Outcome { summary, digest, violation: played.err() }
+    }
+
+    fn play_operations(&mut self) -> Checked {
         self.settle_start()?;
         self.create_topic();
         for _ in 0..self.plan.operation_count {
@@ -224,7 +254,7 @@ impl World {
             self.check_failed_writes()?;
             self.restart_if_failed()?;
         }
-        self.end()
+        Ok(())
     }
 
     fn draw(&mut self) -> Operation {
@@ -241,8 +271,10 @@ impl World {
 
     fn step(&mut self, operation: Operation) -> Checked {
         match operation {
-            Operation::Kill | Operation::PowerLoss => self.crash(operation == Operation::PowerLoss),
-            Operation::Restart => self.close_and_start(),
+            Operation::Kill | Operation::PowerLoss | Operation::Restart | Operation::Damage => {
+                self.end_server(operation)?;
+                if self.plan.ends_twice { self.end_server(Operation::PowerLoss) } else { Ok(()) }
+            }
             Operation::DiskFault => {
                 self.inject_fault();
                 Ok(())
@@ -251,7 +283,6 @@ impl World {
                 self.change_disk_space();
                 Ok(())
             }
-            Operation::Damage => self.damage_and_repair(),
             Operation::ClockJump => {
                 self.jump_clock();
                 Ok(())
@@ -269,6 +300,15 @@ impl World {
         }
     }
 
+    /// Ends the server and starts another one.
+    fn end_server(&mut self, operation: Operation) -> Checked {
+        match operation {
+            Operation::Restart => self.close_and_start(),
+            Operation::Damage => self.damage_and_repair(),
+            _ => self.crash(operation == Operation::PowerLoss),
+        }
+    }
+
     /// Runs until the condition holds.
     pub(super) fn wait(&mut self, condition: impl Fn(&Cluster) -> bool, what: &str) -> Checked {
         let deadline = self.executor.handle().now_ns() + PATIENCE_NS;
@@ -280,11 +320,15 @@ impl World {
         Ok(())
     }
 
-    /// Everything still asked is answered, then a last restart and a last check.
-    fn end(&mut self) -> Checked {
+    /// No more faults strike, and everything still asked is answered.
+    fn come_to_rest(&mut self) -> Checked {
         self.device.disarm();
         self.device.set_capacity_bytes(None);
-        self.answer_all()?;
+        self.answer_all()
+    }
+
+    /// The power goes, then a last restart and a last check.
+    fn end(&mut self) -> Checked {
         self.crash(true)?;
         self.close_and_start()?;
         self.answer_all()

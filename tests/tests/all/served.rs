@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use florin_tests::real::directory::reason_to_skip;
 use florin_tests::served::server::{Server, Start};
 use florin_tests::served::wire::Wire;
 
+#[path = "served/catch_up.rs"]
+mod catch_up;
 #[path = "served/connections.rs"]
 mod connections;
 #[path = "served/ending.rs"]
@@ -91,6 +93,7 @@ fn wait_within(within: Duration, what: &str, mut holds: impl FnMut() -> bool) {
 /// A client that does everything right, all the time, and expects to be answered rightly.
 struct GoodClient {
     stop: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
     thread: JoinHandle<u64>,
 }
 
@@ -99,6 +102,8 @@ impl GoodClient {
     fn start(address: SocketAddr, partition: PartitionId) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
+        let done = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&done);
         let thread = thread::spawn(move || {
             let mut wire = open(address);
             let value = |number: u64| format!("good {number}").into_bytes();
@@ -110,13 +115,19 @@ impl GoodClient {
                 let values = florin_tests::served::wire::values_of(&fetched.batches[0].bytes).expect("a right batch");
                 assert_eq!(values, [(count, value(count))]);
                 count += 1;
+                counter.store(count, Ordering::Relaxed);
                 thread::sleep(REST);
             }
             let values = wire.read_all(partition).expect("a good client can read");
             assert!(values == (0..count).map(|number| (number, value(number))).collect::<Vec<_>>());
             count
         });
-        Self { stop, thread }
+        Self { stop, count: done, thread }
+    }
+
+    /// Records captured so far.
+    fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     /// Ends it; it has been served all the time.

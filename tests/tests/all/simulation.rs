@@ -1,7 +1,7 @@
 //! Worlds that every test run plays: a few seeds, the failures of the past, and a disk that lies.
 
 use florin_tests::sim::streams;
-use florin_tests::world::{Outcome, Plan, play};
+use florin_tests::world::{Outcome, Plan, Summary, play, play_checkpoint};
 
 fn world(seed: u64, lying_disk: bool) -> Outcome {
     let mut plan = Plan::of(seed, &mut streams(seed).workload);
@@ -18,6 +18,39 @@ fn fifty_worlds_with_crashes_break_no_promise() {
         assert!(summary.operation_count >= 500, "seed {seed} did too little: {summary:?}");
         assert!(summary.kill_count + summary.power_loss_count >= 1, "seed {seed} never crashed: {summary:?}");
     }
+}
+
+#[test]
+fn two_restarts_in_a_row_after_every_kind_of_cut_show_the_same() {
+    let mut all = Summary::default();
+    for seed in 2001..=2120 {
+        let mut plan = Plan::of(seed, &mut streams(seed).workload);
+        plan.ends_twice = true;
+        let outcome = play(&plan);
+        assert_eq!(outcome.violation, None, "seed {seed}");
+        all = all.plus(&outcome.summary);
+    }
+    // Torn tails, full journals whose last file goes on behind a cut, fronts that retention cut, and gaps.
+    let kinds = [all.cut_count, all.full_count, all.cut_front_count, all.repair_count, all.loss_count];
+    assert!(kinds.iter().all(|count| *count > 20), "some kind of cut hardly occurred: {all:?}");
+}
+
+#[test]
+fn the_power_may_go_at_every_event_of_a_checkpoint() {
+    let (mut cut_count, mut end_count) = (0, 0);
+    for seed in 3001..=3004 {
+        let plan = Plan::of(seed, &mut streams(seed).workload);
+        for event_count in 0.. {
+            let cut = play_checkpoint(&plan, 150, event_count);
+            assert_eq!(cut.outcome.violation, None, "seed {seed}, power lost {event_count} events behind the request");
+            if cut.had_ended {
+                end_count += 1;
+                break;
+            }
+            cut_count += 1;
+        }
+    }
+    assert!(cut_count > 100 && end_count == 4, "{cut_count} cuts, {end_count} checkpoints that ended");
 }
 
 #[test]

@@ -19,6 +19,10 @@ pub(super) const RING_DEPTH: u32 = 256;
 /// wake-ups by as much; 500 µs cost up to a quarter of the CPU.
 const PREEMPT_AFTER: Duration = Duration::from_millis(5);
 
+/// How long an executor sleeps at most before it looks at its rings again. If a wake-up is lost, below us or in the
+/// kernel, whoever waits for the operation is late by this much and does not wait for ever.
+const SLEEP_MAX: Duration = Duration::from_millis(100);
+
 /// What an executor is started with.
 #[derive(Clone, Debug)]
 pub struct ExecutorSettings {
@@ -165,6 +169,7 @@ impl ShardExecutor {
         let ExecutorSettings { direct_io, directory, .. } = self.settings;
         executor.run(async move {
             warm_up::warm_up(direct_io, &directory).await?;
+            ::glommio::spawn_local(wake_now_and_then()).detach();
             Ok(job(GlommioRuntime::new(GlommioDisk::new(direct_io))).await)
         })
     }
@@ -217,6 +222,13 @@ impl ShardExecutor {
             .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
             .make()
             .map_err(|error| StartError::Failed { detail: error.to_string() })
+    }
+}
+
+/// Never ends: it goes with its executor.
+async fn wake_now_and_then() {
+    loop {
+        ::glommio::timer::sleep(SLEEP_MAX).await;
     }
 }
 

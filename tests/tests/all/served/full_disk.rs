@@ -43,7 +43,8 @@ fn health(server: &Server) -> (u16, String) {
 }
 
 fn assert_goes_through_a_full_disk(mounted: &Path) {
-    let server = start(&Start::new(mounted.join("data")).shards(1).journal(4, 4 * MIB));
+    let how = Start::new(mounted.join("data")).shards(1).journal(4, 4 * MIB);
+    let server = start(&how);
     let mut wire = open(server.address_of(0));
     let topic = wire.create_topic("payments", 1).expect("it is made");
     let partition = PartitionId { topic: topic.id, index: 0 };
@@ -65,6 +66,16 @@ fn assert_goes_through_a_full_disk(mounted: &Path) {
     assert!((1..REFUSED_COUNT as usize).contains(&lines), "what clients cause does not fill the log: {lines}");
     assert_eq!(server.log().matches("make room on the disk").count(), 1, "{}", server.log());
     assert_eq!(wire.read_all(partition).map(|values| values.len() as u64), Ok(stored), "reads go on");
+
+    // A start needs no space, however the server ended.
+    drop(wire);
+    server.kill();
+    let server = start(&how);
+    let mut wire = open(server.address_of(0));
+    assert_eq!(wire.read_all(partition).map(|values| values.len() as u64), Ok(stored), "nothing is lost by a kill");
+    let refused = wire.produce(partition, &vec![7; RECORD_BYTES]).expect_err("there is still no room");
+    assert_eq!(refused.code(), Some(JOURNAL_FULL), "{refused:?}");
+    wait_until("the disk is said to be full again", || server.metric("florin_disk_full", "") == 1.0);
 
     std::fs::remove_file(&filler).expect("it is there");
     wait_until("the server goes on by itself", || health(&server) == (200, "ready".to_owned()));

@@ -21,12 +21,12 @@ use super::{open, place, start, wait_until};
 const KIB: u64 = 1024;
 const RING_FILES: u16 = 4;
 const RING_FILE_BYTES: u64 = 256 * KIB;
-const VALUE_BYTES: usize = 4000;
-const RECORDS_PER_BATCH: usize = 4;
-const RECORD_COUNT: u64 = 1200;
+pub(super) const VALUE_BYTES: usize = 4000;
+pub(super) const RECORDS_PER_BATCH: usize = 4;
+pub(super) const RECORD_COUNT: u64 = 1200;
 
 /// A server of one shard whose memory holds as much as its ring, so that everything older is read from segments.
-fn resting(directory: &tempfile::TempDir) -> Start {
+pub(super) fn resting(directory: &tempfile::TempDir) -> Start {
     let memory = (u64::from(RING_FILES) * RING_FILE_BYTES).to_string();
     let data = directory.path().join("data");
     Start::new(data).shards(1).journal(RING_FILES, RING_FILE_BYTES).with(&["--memory-bytes", &memory])
@@ -43,7 +43,7 @@ fn timestamp_ms(number: u64) -> i64 {
 }
 
 /// What the value of a record consists of.
-fn name_of(number: u64) -> String {
+pub(super) fn name_of(number: u64) -> String {
     format!("payment {number:06}, ")
 }
 
@@ -57,7 +57,7 @@ fn batch_at(first: u64) -> BytesMut {
 }
 
 /// A topic of one partition, in the smallest segments.
-fn create(wire: &mut Wire) -> PartitionId {
+pub(super) fn create(wire: &mut Wire) -> PartitionId {
     let settings = TopicSettings { segment_bytes: SEGMENT_BYTES_MIN, ..TopicSettings::default() };
     match wire.ask(&Request::CreateTopic { name: "payments".to_owned(), partition_count: 1, settings }) {
         Ok(Response::TopicCreated(topic)) => PartitionId { topic: topic.id, index: 0 },
@@ -66,7 +66,7 @@ fn create(wire: &mut Wire) -> PartitionId {
 }
 
 /// Stores the records, and waits until segments hold all that the ring cannot; returns when each batch was appended.
-fn store(server: &Server, wire: &mut Wire, partition: PartitionId) -> Vec<Realtime> {
+pub(super) fn store(server: &Server, wire: &mut Wire, partition: PartitionId) -> Vec<Realtime> {
     let mut append_times = Vec::new();
     for first in (0..RECORD_COUNT).step_by(RECORDS_PER_BATCH) {
         let time = loop {
