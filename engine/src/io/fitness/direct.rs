@@ -24,7 +24,8 @@ pub enum DirectAlignment {
     Tried,
 }
 
-/// Opens a scratch file past the page cache, asks for its alignment, and writes one unit to it.
+/// Opens a scratch file past the page cache, asks for its alignment, and writes one unit to it. That a full disk has no
+/// room for the unit says nothing against it: a server must start there as well.
 pub(super) fn examine(directory: &Path) -> Result<DirectAlignment, Unfit> {
     let file = match scratch::open(directory, true) {
         Ok(file) => file,
@@ -36,6 +37,7 @@ pub(super) fn examine(directory: &Path) -> Result<DirectAlignment, Unfit> {
     let alignment = stated_alignment(&file).map_or(Ok(DirectAlignment::Tried), judge_alignment)?;
     match write_one_unit(&file) {
         Ok(()) => Ok(alignment),
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => Ok(alignment),
         Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
             Err(Unfit::NoDirectIo { detail: format!("write: {error}") })
         }

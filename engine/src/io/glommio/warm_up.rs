@@ -42,6 +42,8 @@ async fn settle_polling(directory: &Path) -> Result<(), StartError> {
     // It has no name any more, and nothing in it matters.
     let _ = file.close().await;
     match written {
+        // The disk is full, and the opening has settled it.
+        Err(error) if !polled && matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => Ok(()),
         Err(error) => Err(failed(io_error(&error))),
         Ok(_) if polled => Err(StartError::BusyPolling { directory: directory.to_owned() }),
         Ok(_) => Ok(()),
