@@ -148,8 +148,14 @@ pub enum Command {
     ///
     /// Makes a data directory in the directory for temporary files, or below the current one if that is in memory;
     /// starts a server on it; captures every payment as a record and a batch of its own, acknowledged when it is on
-    /// stable storage; stops the server, starts it again and reads everything back. No payment may be missing, doubled
-    /// or changed, each customer's must be in order, and every record must be at the offset its acknowledgement named.
+    /// stable storage, while journals go round and payments are taken to segment files; stops the server, starts it again
+    /// and reads everything back. No payment may be missing, doubled or changed, each customer's must be in order, and
+    /// every record must be at the offset its acknowledgement named.
+    ///
+    /// Then retention cuts the topic: what is left must be exactly the end of what each partition held, what was cut and
+    /// what is left must add up, in payments and in cents, and one more restart must change nothing. In the end
+    /// `florin verify` must find the directory clean. It takes some seconds; with few --payments nothing may go to rest or
+    /// be cut, which it says.
     /// Exit code 0: all of that holds. 1: something differs, or it could not be run to its end.
     #[command(verbatim_doc_comment)]
     Demo(DemoArguments),

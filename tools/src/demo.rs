@@ -1,100 +1,174 @@
 //! `florin demo`: real payments through a real server, and every one of them checked.
 //!
-//! [`place`] finds a disk, [`child`] runs the server, [`payments`] are the input, [`capture`] sends them, [`check`]
-//! holds what is read back after a restart against what was acknowledged, [`report`] tells.
+//! [`place`] finds a disk, [`child`] runs the server, [`payments`] are the input, [`capture`] sends them, [`journals`]
+//! looks at how often the journals went round meanwhile. After a restart [`mod@read_back`] reads everything and [`check`] holds
+//! it against what was acknowledged; [`retention`] cuts the topic, and [`ledger`] accounts for what went and what is left.
+//! [`report`] tells.
 
 mod capture;
 mod check;
 mod child;
+mod journals;
+mod ledger;
 mod payments;
 mod place;
+mod read_back;
 mod report;
+mod retention;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use florin_engine::model::PartitionId;
-use florin_net::client::{Client, ClientSettings, ConsumerSettings, TopicSettings};
-use florin_net::protocol::{ListAt, ShardDescription};
+use anyhow::Result;
+use florin_net::client::{Client, ClientSettings, TopicSettings};
+use florin_net::protocol::{ShardDescription, TopicDescription};
 
 use crate::cli::records::DemoArguments;
 use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::size::grouped;
+use crate::verify::{Verdict, verify};
 use crate::{host, output};
 use capture::Captured;
-use check::{Checker, Findings, PartitionSum, Read};
+use check::{Checker, Findings, PartitionSum};
 use child::Server;
+use journals::Journal;
+use ledger::Ledger;
 use payments::Payment;
 use place::Place;
-use report::{Blocks, Report};
+use read_back::{ReadBack, read_back};
+use report::{AtRest, Blocks, Report, Verified};
+use retention::Retained;
 
 /// The topic.
 const TOPIC: &str = "payments";
 const PARTITION_COUNT: u32 = 32;
-/// How long nothing may come while something is still to be read.
-const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// How often it is looked at whether somebody wants the demo to end.
-const POLL_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// What came of reading everything back.
-struct ReadBack {
+/// What everything is done with.
+struct Stage<'a> {
+    place: &'a Place,
+    payments: &'a [Payment],
+    /// Whether these are all payments that there are.
+    is_all: bool,
+    interrupt: &'a Interrupt,
+}
+
+/// What came of capturing.
+struct Capturing {
+    captured: Captured,
+    blocks: Blocks,
+    at_rest: Vec<AtRest>,
+}
+
+/// What came of the cut.
+struct Cutting {
+    retained: Retained,
+    ledger: Ledger,
     findings: Findings,
-    sums: Vec<PartitionSum>,
-    elapsed: Duration,
 }
 
 /// Runs the demo; its directory is removed also if it fails.
 pub fn run(arguments: &DemoArguments) -> Result<ExitCode> {
     let interrupt = Interrupt::watch()?;
     let mut payments = payments::all()?;
+    let all_count = payments.len();
     payments.truncate(arguments.payments.unwrap_or(usize::MAX));
+    let is_all = payments.len() == all_count;
     let place = Place::make(arguments.keep)?;
-    let played = play(&place, &payments, &interrupt);
+    let played = Stage { place: &place, payments: &payments, is_all, interrupt: &interrupt }.play();
     if let Some(kept) = place.leave()? {
-        output::print(&format!("kept    {}: `florin verify` checks its directory `data`\n", kept.display()))?;
+        let kept = kept.display();
+        output::print(&format!("kept    {kept}: `florin verify` and `florin dump` read its directory `data`\n"))?;
     }
     Ok(if played? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Captures, restarts, reads back and tells; whether everything holds.
-fn play(place: &Place, payments: &[Payment], interrupt: &Interrupt) -> Result<bool> {
-    say("directory", &place.directory().display().to_string())?;
-    if place.allow_cow {
-        say("note", "the file system copies on write: fit to try it, not to keep payments")?;
+impl Stage<'_> {
+    /// Captures, restarts, reads back, cuts, restarts once more, verifies and tells; whether everything holds.
+    fn play(&self) -> Result<bool> {
+        say("directory", &self.place.directory().display().to_string())?;
+        if self.place.allow_cow {
+            say("note", "the file system copies on write: fit to try it, not to keep payments")?;
+        }
+        let server = Server::start(self.place)?;
+        say("server", &format!("{}, directory id {}", server.ready.address, server.ready.directory_id))?;
+        let Capturing { captured, blocks, at_rest } = self.capture(&server)?;
+        let (server, journals) = self.restart(server)?;
+
+        let client = connect(&server)?;
+        let topic = client.topic(TOPIC)?;
+        let checker = Checker::new(self.payments, &captured.stored, PARTITION_COUNT as usize);
+        let read = read_back(&client, &ledger::bounds(&client, &topic)?, checker, self.interrupt)?;
+        let cold_read_count = client.describe_shards()?.iter().map(|shard| shard.cold_read_count).sum();
+        let cutting = self.cut(&client, &topic, &captured, &read)?;
+        drop(client);
+
+        let (server, _) = self.restart(server)?;
+        let bounds = ledger::bounds(&connect(&server)?, &topic)?;
+        server.stop()?;
+        let report = Report {
+            captured: &captured,
+            is_all: self.is_all,
+            expected: PartitionSum::of(self.payments.iter().map(|payment| payment.cents)),
+            blocks,
+            at_rest: &at_rest,
+            journals: &journals,
+            findings: &read.findings,
+            read_elapsed: read.elapsed,
+            cold_read_count,
+            retained: &cutting.retained,
+            ledger: &cutting.ledger,
+            findings_left: &cutting.findings,
+            moved: &ledger::moved(&cutting.ledger.bounds, &bounds),
+            verified: &self.verified(),
+            allocated_bytes: self.place.allocated_bytes()?,
+        };
+        output::print(&format!("\n{}", report.in_words()))?;
+        Ok(report.is_right())
     }
-    let server = Server::start(place)?;
-    say("server", &format!("{}, directory id {}", server.ready.address, server.ready.directory_id))?;
-    let client = connect(&server)?;
-    client.create_topic(TOPIC, PARTITION_COUNT, TopicSettings::default())?;
-    say("topic", &format!("{TOPIC}, {PARTITION_COUNT} partitions"))?;
-    let shards_before = client.describe_shards()?;
-    say("capturing", &format!("{} payments, each a batch of its own, durably", grouped(payments.len() as u64)))?;
-    let captured = capture::capture(&client, payments, interrupt)?;
-    let blocks = blocks(&shards_before, &client.describe_shards()?);
-    drop(client);
 
-    let stopping = host::monotonic();
-    server.stop()?;
-    let stopped = host::monotonic();
-    let server = Server::start(place)?;
-    let (stop_ms, start_ms) = ((stopped - stopping).as_millis(), (host::monotonic() - stopped).as_millis());
-    say("restarted", &format!("the server stopped in order in {stop_ms} ms and serves again after {start_ms} ms"))?;
-    let read = read_back(&connect(&server)?, payments, &captured, interrupt)?;
-    server.stop()?;
+    /// Captures all payments into a new topic.
+    fn capture(&self, server: &Server) -> Result<Capturing> {
+        let client = connect(server)?;
+        client.create_topic(TOPIC, PARTITION_COUNT, TopicSettings::default())?;
+        say("topic", &format!("{TOPIC}, {PARTITION_COUNT} partitions"))?;
+        let before = client.describe_shards()?;
+        let count = grouped(self.payments.len() as u64);
+        say("capturing", &format!("{count} payments, each a batch of its own, durably"))?;
+        let captured = capture::capture(&client, self.payments, self.interrupt)?;
+        let after = client.describe_shards()?;
+        Ok(Capturing { captured, blocks: blocks(&before, &after), at_rest: after.iter().map(at_rest).collect() })
+    }
 
-    let report = Report {
-        captured: &captured,
-        sums: &read.sums,
-        findings: &read.findings,
-        blocks,
-        allocated_bytes: place.allocated_bytes()?,
-        read_elapsed: read.elapsed,
-        expected: PartitionSum::of(payments.iter().map(|payment| payment.cents)),
-    };
-    output::print(&format!("\n{}", report.in_words()))?;
-    Ok(report.is_right())
+    /// Stops the server, looks at its journals, and starts it again.
+    fn restart(&self, server: Server) -> Result<(Server, Vec<Journal>)> {
+        let stopping = host::monotonic();
+        server.stop()?;
+        let stop_ms = (host::monotonic() - stopping).as_millis();
+        let journals = journals::read(&self.place.directory())?;
+        let starting = host::monotonic();
+        let server = Server::start(self.place)?;
+        let start_ms = (host::monotonic() - starting).as_millis();
+        let words = format!("the server stopped in order in {stop_ms} ms and serves again after {start_ms} ms");
+        say("restarted", &words)?;
+        Ok((server, journals))
+    }
+
+    /// Lets retention cut the topic, and reads what is left.
+    fn cut(&self, client: &Client, topic: &TopicDescription, captured: &Captured, read: &ReadBack) -> Result<Cutting> {
+        say("cutting", "the topic is altered to keep little; shards look every five seconds")?;
+        let retained = retention::cut(client, topic, self.interrupt)?;
+        let bounds = ledger::bounds(client, topic)?;
+        let starts = bounds.iter().map(|bounds| bounds.start).collect();
+        let checker = Checker::behind_cut(self.payments, &captured.stored, starts);
+        let ReadBack { findings, sums: left, .. } = read_back(client, &bounds, checker, self.interrupt)?;
+        let ledger = Ledger::new(self.payments, &captured.stored, &read.sums, bounds, left);
+        Ok(Cutting { retained, ledger, findings })
+    }
+
+    /// What `florin verify` says of the directory, which nobody uses any more.
+    fn verified(&self) -> Verified {
+        let report = verify(&self.place.directory(), None);
+        Verified { is_clean: report.verdict == Verdict::Clean, words: report.text() }
+    }
 }
 
 fn say(what: &str, words: &str) -> Result<()> {
@@ -115,41 +189,7 @@ fn blocks(before: &[ShardDescription], after: &[ShardDescription]) -> Blocks {
     Blocks { block_count: done(|shard| shard.durable_sequence), captured_count: done(|shard| shard.captured_count) }
 }
 
-/// Reads every partition from its beginning to its end.
-fn read_back(client: &Client, payments: &[Payment], captured: &Captured, interrupt: &Interrupt) -> Result<ReadBack> {
-    let topic = client.topic(TOPIC)?;
-    let mut ends = Vec::new();
-    for index in 0..PARTITION_COUNT {
-        ends.push(client.list_offset(PartitionId { topic: topic.id, index }, ListAt::End)?);
-    }
-    let total = ends.iter().map(|end| end.0).sum();
-    let progress = Progress::new(Some(total), "payments read back");
-    let started = host::monotonic();
-    let mut checker = Checker::new(payments, &captured.stored, PARTITION_COUNT as usize);
-    let mut consumer = client.consumer(ConsumerSettings::new(TOPIC))?;
-    let (mut read_count, mut last_heard) = (0, started);
-    // Beyond the ends nothing can be: nobody else writes here.
-    while read_count < total {
-        ensure!(!interrupt.is_asked(), "interrupted");
-        for batch in consumer.poll(POLL_TIMEOUT)? {
-            for record in batch.records() {
-                checker.read(Read {
-                    partition: batch.partition,
-                    offset: record.offset.0,
-                    timestamp_ms: record.timestamp_ms,
-                    key: record.key,
-                    value: record.value,
-                });
-                read_count += 1;
-                progress.show(read_count, read_count);
-            }
-            last_heard = host::monotonic();
-        }
-        let silence = host::monotonic().saturating_sub(last_heard);
-        ensure!(silence < SILENCE_MAX, "only {read_count} of {total} records came back, then nothing for {silence:?}");
-    }
-    progress.finish();
-    let elapsed = host::monotonic().saturating_sub(started);
-    let (findings, sums) = checker.finish();
-    Ok(ReadBack { findings, sums, elapsed })
+fn at_rest(shard: &ShardDescription) -> AtRest {
+    let ShardDescription { shard, segment_count, stored_bytes, .. } = *shard;
+    AtRest { shard, segment_count: segment_count.into(), stored_bytes }
 }

@@ -23,7 +23,8 @@ use crate::cli::VerifyArguments;
 use crate::directory::{Directory, IDENTITY_COPIES};
 use crate::repair::QUARANTINE_NAME;
 use crate::{EXIT_CANNOT_TELL, output};
-use finding::{Finding, Severity, Verdict, severity_of};
+pub use finding::Verdict;
+use finding::{Finding, Severity, severity_of};
 use report::Report;
 
 const EXIT_DAMAGE: u8 = 1;
@@ -53,7 +54,7 @@ pub fn run(arguments: &VerifyArguments) -> Result<ExitCode> {
 }
 
 /// Takes the lock, if this is a data directory at all, and checks everything while holding it.
-fn verify(path: &Path, only: Option<u16>) -> Report {
+pub fn verify(path: &Path, only: Option<u16>) -> Report {
     let refuse = |finding: Finding| {
         let mut report = Report::new(path);
         report.findings.push(finding);

@@ -1,11 +1,13 @@
 //! Holds what is read back against what was captured and acknowledged.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 
 use super::capture::Stored;
 use super::payments::{Cents, Payment};
+use crate::size::grouped;
 
 #[cfg(test)]
 mod tests;
@@ -26,12 +28,17 @@ pub enum Check {
     Order,
     /// Each is at the offset that its acknowledgement named.
     Place,
-    /// Offsets begin at 0 and have no gap.
+    /// Offsets begin where the partition does, at 0 unless it was cut, and have no gap.
     Gap,
+    /// Nothing that was cut is there again.
+    Returned,
 }
 
-/// All checks, in the order in which they are reported.
+/// The checks of a topic of which nothing was cut, in the order in which they are reported.
 pub const CHECKS: [Check; 6] = [Check::Missing, Check::Doubled, Check::Changed, Check::Order, Check::Place, Check::Gap];
+/// The checks of what is left of a topic behind a cut.
+pub const CHECKS_BEHIND_CUT: [Check; 7] =
+    [Check::Missing, Check::Returned, Check::Doubled, Check::Changed, Check::Order, Check::Place, Check::Gap];
 
 /// A record that was read.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +64,35 @@ pub struct PartitionSum {
     pub cents: Cents,
 }
 
+impl PartitionSum {
+    /// Of all payments that are given.
+    pub fn of(amounts: impl ExactSizeIterator<Item = Cents>) -> Self {
+        Self { payment_count: amounts.len() as u64, cents: amounts.sum() }
+    }
+
+    /// With one payment more.
+    pub fn add(&mut self, cents: Cents) {
+        self.payment_count += 1;
+        self.cents += cents;
+    }
+}
+
+impl fmt::Display for PartitionSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let payments = if self.payment_count == 1 { "payment" } else { "payments" };
+        write!(f, "{} {payments} of {} dollars", grouped(self.payment_count), self.cents)
+    }
+}
+
+impl std::iter::Sum for PartitionSum {
+    fn sum<I: Iterator<Item = Self>>(sums: I) -> Self {
+        sums.fold(Self::default(), |all, one| Self {
+            payment_count: all.payment_count + one.payment_count,
+            cents: Cents(all.cents.0 + one.cents.0),
+        })
+    }
+}
+
 /// What differs.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
@@ -69,6 +105,8 @@ pub struct Findings {
 pub struct Checker<'a> {
     payments: &'a [Payment],
     stored: &'a [Stored],
+    /// Where each partition begins: what was acknowledged below is cut.
+    starts: Vec<u64>,
     seen: Vec<bool>,
     next_offsets: Vec<u64>,
     sums: Vec<PartitionSum>,
@@ -86,13 +124,20 @@ struct Named {
 impl<'a> Checker<'a> {
     /// Nothing is read yet. `stored` says of each payment where it was acknowledged.
     pub fn new(payments: &'a [Payment], stored: &'a [Stored], partition_count: usize) -> Self {
+        Self::behind_cut(payments, stored, vec![0; partition_count])
+    }
+
+    /// Nothing is read yet, and nothing that was acknowledged below these offsets may be: of each partition, what is
+    /// left begins there.
+    pub fn behind_cut(payments: &'a [Payment], stored: &'a [Stored], starts: Vec<u64>) -> Self {
         assert_eq!(payments.len(), stored.len(), "every payment was acknowledged");
         Self {
             payments,
             stored,
             seen: vec![false; payments.len()],
-            next_offsets: vec![0; partition_count],
-            sums: vec![PartitionSum::default(); partition_count],
+            next_offsets: starts.clone(),
+            sums: vec![PartitionSum::default(); starts.len()],
+            starts,
             last_of_customer: BTreeMap::new(),
             findings: Findings::default(),
         }
@@ -115,8 +160,7 @@ impl<'a> Checker<'a> {
         };
         let (payment, stored) = (&self.payments[index], self.stored[index]);
         let id = payment.id;
-        self.sums[partition as usize].payment_count += 1;
-        self.sums[partition as usize].cents += payment.cents;
+        self.sums[partition as usize].add(payment.cents);
         if std::mem::replace(&mut self.seen[index], true) {
             self.findings.add(Check::Doubled, || format!("{place}: payment {id} once more"));
         }
@@ -132,6 +176,12 @@ impl<'a> Checker<'a> {
                 format!("{place}: payment {id} was acknowledged at partition {partition}, offset {offset}")
             });
         }
+        if self.is_cut(stored) {
+            let Stored { partition, offset } = stored;
+            self.findings.add(Check::Returned, || {
+                format!("{place}: payment {id} was cut from partition {partition}, offset {offset}")
+            });
+        }
         if let Some((last, other)) = self.last_of_customer.insert(payment.customer, (id, partition))
             && (last >= id || other != partition)
         {
@@ -141,15 +191,20 @@ impl<'a> Checker<'a> {
 
     /// What was found, with what never came, and the sum of each partition.
     pub fn finish(mut self) -> (Findings, Vec<PartitionSum>) {
-        for (payment, stored) in
-            self.payments.iter().zip(self.stored).zip(&self.seen).filter_map(|(pair, seen)| (!seen).then_some(pair))
-        {
+        for ((payment, stored), seen) in self.payments.iter().zip(self.stored).zip(&self.seen) {
+            if *seen || self.is_cut(*stored) {
+                continue;
+            }
             let Stored { partition, offset } = stored;
             self.findings.add(Check::Missing, || {
                 format!("payment {}, acknowledged at partition {partition}, offset {offset}", payment.id)
             });
         }
         (self.findings, self.sums)
+    }
+
+    fn is_cut(&self, stored: Stored) -> bool {
+        self.starts.get(stored.partition as usize).is_some_and(|start| stored.offset < *start)
     }
 
     /// Which payment the record says it is.
@@ -178,11 +233,6 @@ impl Findings {
     pub fn told(&self, check: Check) -> &[String] {
         self.told.get(&check).map_or(&[], Vec::as_slice)
     }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
-    }
 }
 
 impl Check {
@@ -195,6 +245,7 @@ impl Check {
             Self::Order => "each customer's payments are in the order in which they were sent",
             Self::Place => "every payment is at the offset that its acknowledgement named",
             Self::Gap => "offsets have no gap",
+            Self::Returned => "nothing that was cut is there",
         }
     }
 }

@@ -14,10 +14,23 @@ use anyhow::{Context, Result, anyhow, bail};
 use serde::Deserialize;
 
 use super::place::Place;
+use crate::host;
 use crate::settings::is_variable_of_ours;
 
-/// Room for all payments, and small enough for any disk: both are fixed when the directory is made.
-const SIZES: [&str; 4] = ["--journal-file-bytes", "16MiB", "--manifest-bytes", "4MiB"];
+#[cfg(test)]
+mod tests;
+
+/// Shards at most: with more of them few payments would go through each.
+const SHARD_COUNT_MAX: u16 = 8;
+/// Files in the ring of each shard's journal.
+const JOURNAL_FILE_COUNT: u64 = 4;
+/// The journals of all shards together: a sixth of what the payments take, so that each goes round six times and more, and
+/// payments have to be taken to rest while others are captured, on any number of cores.
+const JOURNALS_BYTES: u64 = 2 * 1024 * 1024;
+/// What the sizes of journal files are multiples of.
+const UNIT_BYTES: u64 = 4096;
+/// Room for what all of them need, and small enough for any disk.
+const MANIFEST_BYTES: u64 = 1024 * 1024;
 /// What the server's log shows.
 const LOG_VARIABLE: &str = "FLORIN_LOG";
 /// Lines of the server's log that are shown when it did not do what it should.
@@ -53,7 +66,8 @@ impl Server {
         let program = env::current_exe().context("it is not known which program this is")?;
         let mut command = Command::new(program);
         command.arg("serve").arg(place.directory()).args(["--listen", "127.0.0.1:0", "--http", "off"]);
-        command.arg("--stop-with-stdin").args(SIZES).args(place.allow_cow.then_some("--allow-cow"));
+        command.arg("--stop-with-stdin").args(sizes(host::usable_core_count()?));
+        command.args(place.allow_cow.then_some("--allow-cow"));
         // The demo's server is the demo's: settings for another one do not count, beside what the log shows.
         let is_for_others = |name: &str| is_variable_of_ours(name) && name != LOG_VARIABLE;
         for name in env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| is_for_others(name)) {
@@ -94,6 +108,21 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// How large everything is on so many cores. Memory holds what the journals hold and no more: what is at rest is let go
+/// of at once.
+fn sizes(core_count: u16) -> Vec<String> {
+    let shard_count = core_count.clamp(1, SHARD_COUNT_MAX);
+    let file_bytes = JOURNALS_BYTES / (u64::from(shard_count) * JOURNAL_FILE_COUNT) / UNIT_BYTES * UNIT_BYTES;
+    let flags = [
+        ("--shards", u64::from(shard_count)),
+        ("--journal-files", JOURNAL_FILE_COUNT),
+        ("--journal-file-bytes", file_bytes),
+        ("--memory-bytes", JOURNAL_FILE_COUNT * file_bytes),
+        ("--manifest-bytes", MANIFEST_BYTES),
+    ];
+    flags.into_iter().flat_map(|(flag, number)| [flag.to_owned(), number.to_string()]).collect()
 }
 
 fn wait_until_ready(process: &mut Child) -> Result<Ready> {

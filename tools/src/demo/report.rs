@@ -1,19 +1,20 @@
 //! What the demo has to say at its end.
 
+mod conditions;
+
 use std::fmt::Write;
 use std::time::Duration;
 
 use super::capture::{Captured, InFlight};
-use super::check::{CHECKS, Findings, PartitionSum};
-use super::payments::Cents;
-use crate::size::{Size, grouped};
+use super::check::{Findings, PartitionSum};
+use super::journals::Journal;
+use super::ledger::Ledger;
+use super::retention::Retained;
+use crate::size::{Size, counted, grouped};
 use crate::table::{Align, Table};
 
 #[cfg(test)]
 mod tests;
-
-/// Captures in flight that the demo sets out to keep.
-const IN_FLIGHT_MIN: u64 = 64;
 
 /// What the shards did while the payments were captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,68 +25,102 @@ pub struct Blocks {
     pub captured_count: u64,
 }
 
+/// What a shard had taken to rest when the last payment was captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtRest {
+    /// The shard.
+    pub shard: u16,
+    /// Segment files.
+    pub segment_count: u64,
+    /// Bytes in them.
+    pub stored_bytes: u64,
+}
+
+/// What `florin verify` says of the directory in the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Nothing is damaged, and everything could be read.
+    pub is_clean: bool,
+    /// What it finds, as it says it.
+    pub words: String,
+}
+
 /// Everything that is told.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// How capturing went.
     pub captured: &'a Captured,
-    /// What was read back, by partition.
-    pub sums: &'a [PartitionSum],
-    /// What differs.
-    pub findings: &'a Findings,
-    /// What the shards did.
-    pub blocks: Blocks,
-    /// What the data directory takes on disk.
-    pub allocated_bytes: u64,
-    /// How long reading back took.
-    pub read_elapsed: Duration,
+    /// Whether these were all payments that there are: with fewer, journals may not go round.
+    pub is_all: bool,
     /// What was sent, in all.
     pub expected: PartitionSum,
+    /// What the shards did.
+    pub blocks: Blocks,
+    /// What was at rest, by shard.
+    pub at_rest: &'a [AtRest],
+    /// How the journals went round.
+    pub journals: &'a [Journal],
+    /// What was read back, by partition, is in the ledger; this is what differs.
+    pub findings: &'a Findings,
+    /// How long reading back took.
+    pub read_elapsed: Duration,
+    /// Reads of segment files meanwhile.
+    pub cold_read_count: u64,
+    /// How retention cut.
+    pub retained: &'a Retained,
+    /// What went and what is left.
+    pub ledger: &'a Ledger,
+    /// What differs of what is left.
+    pub findings_left: &'a Findings,
+    /// Partitions that begin or end elsewhere after one more restart.
+    pub moved: &'a [String],
+    /// The verdict on the directory.
+    pub verified: &'a Verified,
+    /// What the data directory takes on disk.
+    pub allocated_bytes: u64,
 }
 
 impl Report<'_> {
     /// Whether everything holds.
     pub fn is_right(&self) -> bool {
-        self.findings.is_empty() && self.total() == self.expected && self.is_in_flight()
+        self.conditions().iter().all(|condition| !condition.is_failed())
     }
 
     /// For people.
     pub fn in_words(&self) -> String {
         let mut text = String::new();
         self.put_partitions(&mut text);
-        self.put_numbers(&mut text);
-        self.put_checks(&mut text);
+        self.put_capture(&mut text);
+        self.put_storage(&mut text);
+        self.put_cut(&mut text);
+        self.conditions().iter().for_each(|condition| condition.put(&mut text));
         text
     }
 
     fn total(&self) -> PartitionSum {
-        let payment_count = self.sums.iter().map(|sum| sum.payment_count).sum();
-        PartitionSum { payment_count, cents: self.sums.iter().map(|sum| sum.cents).sum() }
-    }
-
-    /// Too few payments never come to have so many under way.
-    fn is_in_flight(&self) -> bool {
-        self.captured.in_flight.max == 0 || self.captured.in_flight.typical >= IN_FLIGHT_MIN
+        self.ledger.held.iter().copied().sum()
     }
 
     fn put_partitions(&self, text: &mut String) {
         use Align::Right;
-        let mut table = Table::new(&[("partition", Right), ("payments", Right), ("dollars", Right)]);
-        let mut row = |name: String, sum: &PartitionSum| {
-            table.row(vec![name, grouped(sum.payment_count), sum.cents.to_string()]);
+        let columns = ["partition", "payments", "dollars", "cut", "dollars cut", "left", "dollars left"];
+        let mut table = Table::new(&columns.map(|column| (column, Right)));
+        let mut row = |name: String, sums: [PartitionSum; 3]| {
+            let cells = sums.iter().flat_map(|sum| [grouped(sum.payment_count), sum.cents.to_string()]);
+            table.row([name].into_iter().chain(cells).collect());
         };
-        for (index, sum) in self.sums.iter().enumerate() {
-            row(index.to_string(), sum);
+        let Ledger { held, cut, left, .. } = self.ledger;
+        for (((held, cut), left), index) in held.iter().zip(cut).zip(left).zip(0..) {
+            row(u32::to_string(&index), [*held, *cut, *left]);
         }
-        row("total".to_owned(), &self.total());
+        row("total".to_owned(), [self.total(), self.ledger.cut_sum(), self.ledger.left_sum()]);
         table.render(text, 0);
     }
 
-    fn put_numbers(&self, text: &mut String) {
+    fn put_capture(&self, text: &mut String) {
         let captured = self.captured;
         let count = captured.stored.len() as u64;
         let (elapsed, rate) = speed(count, captured.elapsed);
-        let (read_elapsed, read_rate) = speed(self.total().payment_count, self.read_elapsed);
         let InFlight { typical, max } = captured.in_flight;
         let _ = writeln!(text, "\ncaptured      {} payments in {elapsed}, {rate} captures/s", grouped(count));
         let latency = captured.latencies.summary().in_words();
@@ -103,33 +138,32 @@ impl Report<'_> {
             tenths / 10,
             tenths % 10
         );
-        let _ = writeln!(text, "read back     in {read_elapsed}, {read_rate} records/s");
-        let size = Size(self.allocated_bytes).rounded();
-        let _ =
-            writeln!(text, "on disk       {size} ({} bytes), allocated at the start\n", grouped(self.allocated_bytes));
     }
 
-    fn put_checks(&self, text: &mut String) {
-        let mut put = |holds: bool, what: &str, differs: &str| {
-            let _ = match holds {
-                true => writeln!(text, "ok      {what}"),
-                false => writeln!(text, "FAILED  {what}: {differs}"),
-            };
-        };
-        let PartitionSum { payment_count, cents } = self.expected;
-        let (total, sent) = (self.total(), format!("{} payments of {cents} dollars", grouped(payment_count)));
-        let found = format!("found {} payments of {} dollars", grouped(total.payment_count), total.cents);
-        put(total == self.expected, &format!("{sent} were sent and are there"), &found);
-        for check in CHECKS {
-            let count = self.findings.count(check);
-            let told = self.findings.told(check).join("\n          ");
-            put(count == 0, check.holds(), &format!("{} differ\n          {told}", grouped(count)));
+    fn put_storage(&self, text: &mut String) {
+        for Journal { shard, ring_bytes, lap_count, checkpoint_count } in self.journals {
+            let (ring, laps) = (Size(*ring_bytes).rounded(), counted(*lap_count, "time", "times"));
+            let checkpoints = counted(*checkpoint_count, "checkpoint", "checkpoints");
+            let _ = writeln!(text, "journal {shard:<4}  {ring}, went round {laps}, {checkpoints}");
         }
-        if self.captured.in_flight.max > 0 {
-            let typical = self.captured.in_flight.typical;
-            let what = format!("in the median at least {IN_FLIGHT_MIN} captures were in flight");
-            put(self.is_in_flight(), &what, &format!("{typical} were"));
-        }
+        let files =
+            counted(self.at_rest.iter().map(|shard| shard.segment_count).sum(), "segment file", "segment files");
+        let bytes = self.at_rest.iter().map(|shard| shard.stored_bytes).sum();
+        let (size, bytes) = (Size(bytes).rounded(), grouped(bytes));
+        let _ = writeln!(text, "at rest       {files} with {size} ({bytes} bytes), when the last payment was captured");
+        let (elapsed, rate) = speed(self.total().payment_count, self.read_elapsed);
+        let cold = counted(self.cold_read_count, "cold read", "cold reads");
+        let _ = writeln!(text, "read back     in {elapsed}, {rate} records/s, with {cold} of segment files");
+    }
+
+    fn put_cut(&self, text: &mut String) {
+        let (elapsed, _) = speed(0, self.retained.elapsed);
+        let (kept, size) = (Size(self.retained.retention_bytes), Size(self.retained.cut_bytes).rounded());
+        let _ = writeln!(text, "retention     of {kept} for each partition; {size} were cut after {elapsed}");
+        let _ = writeln!(text, "cut           {}", self.ledger.cut_sum());
+        let _ = writeln!(text, "left          {}", self.ledger.left_sum());
+        let size = Size(self.allocated_bytes).rounded();
+        let _ = writeln!(text, "on disk       {size} ({} bytes) in the end\n", grouped(self.allocated_bytes));
     }
 }
 
@@ -138,11 +172,4 @@ fn speed(count: u64, elapsed: Duration) -> (String, String) {
     let elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
     let seconds = format!("{}.{:03} s", elapsed_ms / 1000, elapsed_ms % 1000);
     (seconds, grouped(count.saturating_mul(1000) / elapsed_ms))
-}
-
-impl PartitionSum {
-    /// Of all payments that are given.
-    pub fn of(amounts: impl ExactSizeIterator<Item = Cents>) -> Self {
-        Self { payment_count: amounts.len() as u64, cents: amounts.sum() }
-    }
 }
