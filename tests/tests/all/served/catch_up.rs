@@ -1,5 +1,6 @@
 //! Many readers that catch up from segment files, and take their time, beside captures.
 
+use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
@@ -25,27 +26,27 @@ const SLACK_BYTES: u64 = 24 * MIB;
 const SLOW: Duration = Duration::from_secs(2);
 
 /// Asks for stretches all over the partition, and takes no answer yet.
-fn ask(server: &Server, partition: PartitionId, number: u64) -> (Wire, Vec<(u64, Offset)>) {
+fn ask(server: &Server, partition: PartitionId, number: u64) -> (Wire, BTreeMap<u64, Offset>) {
     let mut wire = open(server.address_of(0));
     let mut burst = BytesMut::new();
-    let mut asked = Vec::new();
+    let mut asked = BTreeMap::new();
     for fetch in 0..FETCH_COUNT {
         let offset = Offset((number * 7 + fetch * RECORD_COUNT / FETCH_COUNT) % (RECORD_COUNT - 300));
         let from = RequestFrom::Offset(offset);
         let correlation =
             wire.encode(&Request::Fetch { partition, from, bytes_max: FETCH_BYTES, wait_ms: 0 }, &mut burst);
-        asked.push((correlation, offset));
+        asked.insert(correlation, offset);
     }
     wire.send_bytes(&burst).expect("it is read");
     (wire, asked)
 }
 
-/// Takes the answers: each begins where it was asked for, and has what was stored.
-fn take(wire: &mut Wire, asked: Vec<(u64, Offset)>) {
-    for (correlation, offset) in asked {
+/// Takes the answers, which come as they are ready: each begins where it was asked for, and has what was stored.
+fn take(wire: &mut Wire, mut asked: BTreeMap<u64, Offset>) {
+    while !asked.is_empty() {
         let (answered, response) = wire.receive().expect("it is answered");
         let Response::Fetched(fetched) = response else { panic!("{response:?}") };
-        assert_eq!(answered, correlation, "answers come in the order of requests");
+        let offset = asked.remove(&answered).expect("an answer to what was asked, once");
         let records: Vec<_> =
             fetched.batches.iter().flat_map(|batch| values_of(&batch.bytes).expect("a right batch")).collect();
         let first = offset.0 / RECORDS_PER_BATCH as u64 * RECORDS_PER_BATCH as u64;
