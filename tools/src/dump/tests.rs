@@ -17,6 +17,7 @@ fn cut() -> Partition {
     bytes.put_u64_le(7);
     bytes.put_u8(1);
     bytes.put_u32_le(0);
+    bytes.put_u32_le(0);
     let mut partition = Partition::decode(&mut &bytes[..]).expect("a partition");
     let mut builder = BatchBuilder::new();
     (0..3).for_each(|_| builder.push(0, None, Some(b"value"), HEADERS_NONE).expect("pushed"));
