@@ -49,8 +49,8 @@ Examples:
   florin dump /var/lib/florin payments --partition 3 --json
 
 Exit codes: inspect 0 shown, 2 something could not be shown; verify 0 clean, 1 damage, 2 cannot tell; dump 0 all shown,
-1 damage was skipped, 2 nothing can be shown or the disk did not give something; disk-check 0 fit, 1 unfit, 2 cannot
-tell; all others 0 done, 1 refused or failed, 2 it may have been done or not. Wrong arguments give 2.";
+1 damage was skipped, 2 nothing can be shown or the disk did not give something; repair 0 sound or repaired, 1 damage
+and nothing changed, 2 cannot be repaired; disk-check 0 fit, 1 unfit, 2 cannot tell; all others 0 done, 1 refused or failed, 2 it may have been done or not. Wrong arguments give 2.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]
@@ -106,7 +106,7 @@ pub enum Command {
     /// shows in what it measures. Exit code 0: fit, perhaps with warnings. 1: unfit. 2: cannot tell.
     #[command(verbatim_doc_comment, after_help = DISK_CHECK_HELP)]
     DiskCheck(DiskCheckArguments),
-    /// Create, list, describe and delete topics.
+    /// Create, alter, list, describe and delete topics.
     Topic {
         /// What to do.
         #[command(subcommand)]

@@ -49,13 +49,34 @@ pub async fn read_file<D: Disk>(
 ) -> Result<FileImage, DiskError> {
     let path = journal_path(shard_directory, file);
     let handle = disk.open(&path, Access::Read).await?;
-    let mut image = FileImage { file, bytes: Bytes::new(), unreadable: Vec::new() };
+    let image = FileImage { file, bytes: Bytes::new(), unreadable: Vec::new() };
     if handle.size_bytes() != file_bytes {
         let kind = DiskErrorKind::Short { asked_bytes: file_bytes, done_bytes: handle.size_bytes() };
         let detail = "the size of the file, and the size it was formatted with".to_owned();
         handle.close().await;
         return Err(DiskError { operation: crate::io::DiskOperation::Open, path, position: None, kind, detail });
     }
+    read_image(handle, image, file_bytes).await
+}
+
+/// Reads what there is of a ring file that is shorter than it was formatted, or longer; the rest counts as zero.
+pub async fn read_rest<D: Disk>(
+    disk: &D,
+    shard_directory: &Path,
+    file: FileIndex,
+    file_bytes: u64,
+) -> Result<FileImage, DiskError> {
+    let handle = disk.open(&journal_path(shard_directory, file), Access::Read).await?;
+    let there_bytes = handle.size_bytes().min(file_bytes) / UNIT_BYTES as u64 * UNIT_BYTES as u64;
+    let image = FileImage { file, bytes: Bytes::new(), unreadable: Vec::new() };
+    let mut image = read_image(handle, image, there_bytes).await?;
+    let mut bytes = BytesMut::from(&image.bytes[..]);
+    bytes.resize(usize::try_from(file_bytes).expect("a ring file is at most 1 GiB"), 0);
+    image.bytes = bytes.freeze();
+    Ok(image)
+}
+
+async fn read_image<F: DiskFile>(handle: F, mut image: FileImage, file_bytes: u64) -> Result<FileImage, DiskError> {
     let total = usize::try_from(file_bytes).expect("a ring file is at most 1 GiB");
     let mut bytes = BytesMut::with_capacity(total);
     while bytes.len() < total {

@@ -24,7 +24,7 @@ impl Partition {
             return Lookup::InRun(*run);
         }
         let found = self.held.first_at(time).map_or(self.durable_offset, |batch| batch.base_offset);
-        Lookup::Offset(found.max(self.start_offset).min(self.durable_offset))
+        Lookup::Offset(self.with_lost_before(found.max(self.start_offset).min(self.durable_offset)))
     }
 
     /// Offset of the first durable record at or behind `from` whose timestamp is `timestamp_ms` or later; the high
@@ -38,6 +38,15 @@ impl Partition {
         }
         let wanted = self.held.since_timestamp(timestamp_ms).filter(|held| held.last_offset >= from);
         let found = wanted.map(|held| batch::offset_of_timestamp(&held.bytes, timestamp_ms)).find_map(|found| found);
-        Lookup::Offset(found.unwrap_or(self.durable_offset).max(self.start_offset).min(self.durable_offset))
+        let found = found.unwrap_or(self.durable_offset).max(self.start_offset).min(self.durable_offset);
+        Lookup::Offset(self.with_lost_before(found))
+    }
+
+    /// Where a look-up by time ends that found a batch at `offset`: what is lost right before it may be what was looked
+    /// for, so whoever reads from here on is told of the loss. At the high watermark nothing was found.
+    pub fn with_lost_before(&self, offset: Offset) -> Offset {
+        let is_found = offset < self.durable_offset;
+        let gaps = self.gaps.iter().rev().filter(|_| is_found);
+        gaps.fold(offset, |offset, gap| if gap.next_offset == offset { gap.base_offset } else { offset })
     }
 }

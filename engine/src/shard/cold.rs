@@ -208,7 +208,9 @@ impl Shard {
         };
         let start = self.partitions.get(&partition).map_or(Offset(0), |state| state.start_offset());
         let from = waiter.from.max(start);
-        let found = by_time.map(|at| first_in(chunk, at, from));
+        let with_lost_before =
+            |offset| self.partitions.get(&partition).map_or(offset, |state| state.with_lost_before(offset));
+        let found = by_time.map(|at| first_in(chunk, at, from).map(|found| found.map(with_lost_before)));
         match (found, by_time, waiter.want) {
             (Some(Err((from, to))), ..) => Ok(Reply::Refused(Refusal::Damaged { partition, from, to })),
             (Some(Ok(None)), Some(OffsetAt::Timestamp(_)), _) => {

@@ -19,7 +19,7 @@ use crate::format::manifest::Manifest;
 use crate::format::superblock::{FileUse, Superblock};
 use crate::io::{Disk, DiskError};
 use crate::journal::recovery::{Damage, RecoveredBlock, Salvage, SalvageError, Wrong, examine, salvage};
-use crate::journal::scan::read_file;
+use crate::journal::scan::{read_file, read_rest};
 use crate::journal::write::{ChosenSuperblock, NoSuperblock, read_superblocks};
 use crate::limits::{BATCH_RECORD_COUNT_MAX, SEGMENT_UNSYNCED_BYTES_DEFAULT};
 use crate::model::{FileIndex, PartitionId, Realtime, SegmentId, Sequence, ShardId};
@@ -226,7 +226,10 @@ impl Left {
             }
             match read_file(disk, path, index, superblock.geometry.file_bytes).await {
                 Ok(image) => images.push(image),
-                Err(error) => unread.push(Damage { file: Some(index), position: None, wrong: Wrong::File(error) }),
+                Err(error) => {
+                    images.extend(read_rest(disk, path, index, superblock.geometry.file_bytes).await);
+                    unread.push(Damage { file: Some(index), position: None, wrong: Wrong::File(error) });
+                }
             }
         }
         let mut recovery = examine(superblock, included, &images);

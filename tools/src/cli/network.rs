@@ -63,16 +63,18 @@ Examples:
 /// What can be chosen for a topic.
 #[derive(Clone, Debug, Args)]
 pub struct SettingsArguments {
-    /// How long a record is kept after it was appended: 7d, 12h, or forever [default: forever]
+    /// How long a record is kept after it was appended: 7d, 12h, or forever; a new topic keeps everything
     #[arg(long, value_name = "DURATION", value_parser = retention)]
     pub retention: Option<Kept>,
-    /// Size of a partition above which its oldest records go, or forever [default: forever]
+    /// Size of a partition above which its oldest records go, whole runs at a time, or forever; a new topic
+    /// keeps everything
     #[arg(long, value_name = "SIZE", value_parser = retention_bytes)]
     pub retention_bytes: Option<Kept>,
-    /// Size at which a segment file is sealed: what retention removes at once [default: 256MiB]
+    /// Size at which a segment file of one partition is sealed; a new topic has 256MiB
     #[arg(long, value_name = "SIZE", value_parser = segment_bytes)]
     pub segment_bytes: Option<u64>,
-    /// The largest record that is taken, as it stands in its batch; a compressed batch counts as one [default: 1MiB]
+    /// The largest record that is taken, as it stands in its batch; a compressed batch counts as one; a new
+    /// topic takes 1MiB
     #[arg(long, value_name = "SIZE", value_parser = record_bytes_max)]
     pub record_bytes_max: Option<u32>,
 }

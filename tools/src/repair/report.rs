@@ -136,8 +136,9 @@ impl ShardReport {
         for damage in &self.damage {
             let _ = writeln!(out, "  damage: {damage}");
         }
+        let anew = if self.outcome == Outcome::Repaired { "made anew" } else { "to be made anew" };
         for file in &self.remade {
-            let _ = writeln!(out, "  made anew: {file}");
+            let _ = writeln!(out, "  {anew}: {file}");
         }
         for loss in &self.losses {
             let _ = writeln!(
@@ -156,7 +157,7 @@ impl ShardReport {
             );
         }
         if self.salvaged_bytes > 0 {
-            let _ = writeln!(out, "  left of the journal: {} of batches", Size(self.salvaged_bytes).rounded());
+            let _ = writeln!(out, "  saved from the journal: {} of batches", Size(self.salvaged_bytes).rounded());
         }
     }
 }
@@ -208,8 +209,9 @@ impl Report {
             Outcome::Sound | Outcome::Repaired => None,
             Outcome::Damaged => Some(format!(
                 "nothing was changed. Copy the directory as it is, and restore from a good copy if there is one. To give \
-                 up what is listed ({}) and go on without it: repair --accept-loss",
-                counted(losses as u64, "stretch of offsets", "stretches of offsets")
+                 up what is listed ({}) and go on without it: florin repair {} --accept-loss",
+                counted(losses as u64, "stretch of offsets", "stretches of offsets"),
+                self.directory.display()
             )),
             Outcome::CannotRepair => Some(
                 "a shard is not repaired, for the reason given there; copy the directory before anything else"

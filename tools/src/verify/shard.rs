@@ -92,6 +92,10 @@ pub async fn check<D: Disk>(disk: &D, directory: &Directory, id: Id128, shard: S
         let state = contents::check(directory, &superblock.in_force, manifest.as_ref(), &journal, &mut report);
         if let Some(state) = state {
             segments::check(disk, directory, &superblock.in_force, &state, &mut report).await;
+        } else {
+            let file = directory.relative(&directory.shard_path(shard).join("segment-*"));
+            let why = "manifest or journal is damaged: which segment files hold what is not known; repair reads them";
+            report.not_examined.push(NotExamined { file, position: 0, why });
         }
     }
     report.findings = coalesce(report.findings);

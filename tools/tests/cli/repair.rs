@@ -95,7 +95,7 @@ fn a_damaged_block_of_the_journal_costs_its_batches_and_nothing_else() {
     scratch.run("verify", &[]).assert(1, &["verdict: damage"]);
     let answer = scratch.run("repair", &[]);
     answer.assert(1, &["damage: journal file 0 at byte", "lost: partition 1/0 offsets 2 to below 4\n"]);
-    accept(&scratch).assert(0, &["left of the journal:"]);
+    accept(&scratch).assert(0, &["saved from the journal:"]);
     for file in ["superblock-a", "superblock-b", "journal-000"] {
         assert!(quarantine(&scratch).join("shard-0").join(file).exists(), "{file} is kept");
     }

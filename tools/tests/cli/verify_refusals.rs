@@ -77,7 +77,7 @@ fn wrong_arguments_are_explained() {
     florin(&["format", "data", "--journal-files", "x"]).assert(2, &["a whole number of files, 2 to 128"]);
     florin(&["inspect", "journal", "data", "--from", "x"]).assert(2, &["a whole number of at most 64 bits"]);
     florin(&["verify", "data", "--shard", "70000"]).assert(2, &["a whole number of at most 16 bits"]);
-    florin(&["repair"]).assert(2, &["unrecognized subcommand"]);
+    florin(&["mend"]).assert(2, &["unrecognized subcommand"]);
 }
 
 #[test]

@@ -103,7 +103,7 @@ pub fn salvage(
     let stated = blocks.values().map(|block| block.block().head.durable_sequence);
     let durable = stated.fold(superblock.confirmed_sequence, Sequence::max);
     let mut end = durable;
-    while blocks.contains_key(&end.next()) {
+    while !superblock.clean && blocks.contains_key(&end.next()) {
         end = end.next();
     }
     let kept: BTreeMap<Sequence, Candidate<'_>> = blocks.into_iter().filter(|(sequence, _)| *sequence <= end).collect();
@@ -129,14 +129,14 @@ pub fn salvage(
 
 /// Bytes from the start of a ring file in which blocks can stand.
 fn used_bytes(superblock: &Superblock, state: FileUse, confirmed_bytes: u64) -> u64 {
-    if state == FileUse::Sealed { confirmed_bytes } else { superblock.geometry.file_bytes }
+    if state == FileUse::Sealed || superblock.clean { confirmed_bytes } else { superblock.geometry.file_bytes }
 }
 
 /// Whether the damage may have taken a block that nothing states to have been durable.
 fn is_behind(superblock: &Superblock, damage: &Damage) -> bool {
     let is_open = damage.file.is_some_and(|file| superblock.files[usize::from(file.0)].state == FileUse::Open);
     match &damage.wrong {
-        Wrong::Unit(_) | Wrong::File(_) => is_open,
+        Wrong::Unit(_) | Wrong::File(_) => is_open && !superblock.clean,
         Wrong::Confirmed(_) | Wrong::Missing { .. } => false,
     }
 }

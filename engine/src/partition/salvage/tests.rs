@@ -3,7 +3,7 @@ use bytes::BytesMut;
 use super::*;
 use crate::format::batch::BatchBuilder;
 use crate::model::{FileIndex, PartitionId, Position, ProducerEpoch, ProducerId, SegmentId, TopicId};
-use crate::partition::{Cut, CutReason, Retention};
+use crate::partition::{Cut, CutReason, Lookup, Retention};
 
 const ID: PartitionId = PartitionId { topic: TopicId(3), index: 4 };
 const NOW: Realtime = Realtime(1_000);
@@ -173,4 +173,18 @@ fn retention_cuts_a_gap_with_what_stands_before_it() {
     partition.settle_cut(&cut);
     assert_eq!((partition.start_offset(), gaps(&partition)), (Offset(18), vec![]));
     assert_eq!(partition.next_offset(), Offset(18));
+}
+
+#[test]
+fn a_look_up_by_time_that_finds_what_stands_right_behind_a_gap_begins_with_the_gap() {
+    let mut partition = Partition::new(ID);
+    for (block, base) in [(10, 0), (50, 7)] {
+        take(&mut partition, block, &batch(base, 1, None), false).unwrap();
+    }
+    partition.finish_salvage(10, NOW);
+    let at = |time| partition.offset_at(Realtime(time));
+    assert_eq!(at(10), Lookup::Offset(Offset(0)));
+    assert_eq!([at(11), at(50)], [Lookup::Offset(Offset(1)); 2], "what is lost may be as late");
+    assert_eq!(at(51), Lookup::Offset(Offset(18)), "nothing was found: the high watermark");
+    assert_eq!(partition.offset_of_timestamp(0, Offset(1)), Lookup::Offset(Offset(1)));
 }

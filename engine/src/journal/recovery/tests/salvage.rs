@@ -73,6 +73,22 @@ fn blocks_of_a_file_that_is_gone_are_lost_and_its_end_is_unknown_if_it_was_open(
 }
 
 #[test]
+fn behind_the_end_of_a_journal_that_was_closed_in_order_nothing_can_be_lost() {
+    let mut builder = ten_blocks();
+    builder.confirm();
+    builder.superblock.files[1].first_sequence = Sequence(6);
+    builder.superblock.clean = true;
+    let mut recovery = builder.examine();
+    let (kind, operation) = (crate::io::DiskErrorKind::NotFound, crate::io::DiskOperation::Open);
+    let error = DiskError { operation, path: "journal".into(), position: None, kind, detail: String::new() };
+    recovery.damage.push(Damage { file: Some(FileIndex(1)), position: None, wrong: Wrong::File(error) });
+    let images: Vec<FileImage> = builder.images().into_iter().filter(|image| image.file.0 != 1).collect();
+    let left = salvage(&builder.superblock, Sequence(0), &images, &recovery).unwrap();
+    assert_eq!((left.lost, left.end_is_unknown), (vec![(Sequence(6), Sequence(10))], false));
+    assert_eq!(left.lost_bytes, 5 * UNIT, "the confirmed bytes of that file");
+}
+
+#[test]
 fn a_block_ahead_of_a_missing_one_that_nothing_states_to_be_durable_is_not_taken() {
     let mut builder = ten_blocks();
     damage(&mut builder, 2);
