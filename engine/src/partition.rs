@@ -99,6 +99,11 @@ impl Partition {
         self.durable_offset
     }
 
+    /// When its last batch was appended; 0 if there never was one.
+    pub fn last_append_time(&self) -> Realtime {
+        self.last_append_time
+    }
+
     /// The first offset that can be read; it moves when retention cuts.
     pub fn start_offset(&self) -> Offset {
         self.start_offset

@@ -166,6 +166,13 @@ impl ProducerTable {
     /// Notes a batch that is left of a producer whose batches before it are lost: these count as accepted, so none of
     /// them is taken a second time. Returns whether the stamp can be so; the same panics as [`ProducerTable::apply`].
     pub fn apply_after_loss(&mut self, stamp: &ProducerStamp, batch_crc: u32, receipt: Receipt) -> bool {
+        // Whoever would be one too many was admitted because another one had expired: the entry is lost.
+        while !self.producers.contains_key(&stamp.id)
+            && self.producers.len() >= self.count_max
+            && let Some((_, oldest)) = self.by_append_time.pop_first()
+        {
+            self.producers.remove(&oldest);
+        }
         let known = self.producers.get(&stamp.id).filter(|producer| producer.epoch == stamp.epoch);
         let accepted_before = match (self.check(stamp, batch_crc), known) {
             (Admission::New, _) => {
@@ -178,6 +185,8 @@ impl ProducerTable {
             (Admission::Refused(ProducerError::OutOfOrder { .. } | ProducerError::UnknownProducer { .. }), _) => {
                 u64::from(stamp.base_sequence)
             }
+            // It had expired, and began again.
+            _ if stamp.base_sequence == 0 && known.is_some() => 0,
             _ => return false,
         };
         let entry =

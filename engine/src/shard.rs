@@ -293,6 +293,10 @@ impl Shard {
             }
             return;
         }
+        // The superblock that closed the journal is the last write.
+        if self.stopped {
+            return;
+        }
         self.begin_segment_work(now);
         let is_asked = self.checkpointing.is_asked() && self.segments.is_idle();
         if is_asked || self.wants_checkpoint(now) {

@@ -84,6 +84,20 @@ impl OwnedState {
         Ok(())
     }
 
+    /// Takes a topic over as shard 0 describes it, because the records that said so are lost. It never goes back to an
+    /// older description.
+    pub fn restore(&mut self, descriptor: &TopicDescriptor) {
+        let known = self.topics.get(&descriptor.id()).map(TopicDescriptor::revision);
+        if known.is_none_or(|known| known < descriptor.revision()) {
+            self.topics.insert(descriptor.id(), descriptor.clone());
+        }
+    }
+
+    /// Forgets a topic that is gone on shard 0, because the record that said so is lost.
+    pub fn forget(&mut self, topic: TopicId) {
+        self.topics.remove(&topic);
+    }
+
     /// Writes the manifest section behind what `out` holds. The same state always gives the same bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.put_u64_le(self.closed_version);

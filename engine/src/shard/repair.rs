@@ -10,7 +10,8 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::replay::{LossBound, ReplayError, ShardState, replay, replay_salvage};
+use super::replay::{Accepted, LossBound, ReplayError, ShardState, replay, replay_salvage};
+use crate::catalogue::{COORDINATOR, OwnerState};
 use crate::checkpoint::slot::{self, NoManifest};
 use crate::format::control::ENTRY_HEADER_BYTES;
 use crate::format::identity::Identity;
@@ -22,7 +23,7 @@ use crate::journal::recovery::{Damage, RecoveredBlock, Salvage, SalvageError, Wr
 use crate::journal::scan::{read_file, read_rest};
 use crate::journal::write::{ChosenSuperblock, NoSuperblock, read_superblocks};
 use crate::limits::{BATCH_RECORD_COUNT_MAX, SEGMENT_UNSYNCED_BYTES_DEFAULT};
-use crate::model::{FileIndex, PartitionId, Realtime, SegmentId, Sequence, ShardId};
+use crate::model::{FileIndex, PartitionId, Position, Realtime, SegmentId, Sequence, ShardId};
 use crate::partition::Gap;
 use crate::segment::remove;
 use crate::segment::salvage::{DamagedRun, RunState, check_run, has_index};
@@ -104,6 +105,7 @@ pub struct RepairPlan {
     shard: ShardId,
     directory: PathBuf,
     accepted: Realtime,
+    shard_count: u16,
     chosen: ChosenSuperblock,
     manifest_generation: u64,
     missing: Missing,
@@ -142,7 +144,16 @@ pub async fn plan<D: Disk>(
     let manifest = manifest.manifest;
     let journal = Left::of_journal(disk, &path, &chosen.superblock, manifest.sequence).await;
     let journal = journal.map_err(|error| RepairError::Journal { shard, error })?;
-    let state = journal.state(shard, identity.shard_count, &manifest, accepted);
+    let catalogue = match journal.bound {
+        Some(_) if shard != COORDINATOR => Some(catalogue(disk, directory, identity, accepted).await?),
+        _ => None,
+    };
+    let accepted_loss = Accepted {
+        time: accepted,
+        catalogue: catalogue.as_ref().map(|(catalogue, _)| catalogue),
+        is_complete: catalogue.as_ref().is_some_and(|(_, is_complete)| *is_complete),
+    };
+    let state = journal.state(shard, identity.shard_count, &manifest, accepted_loss);
     let mut state = state.map_err(|error| RepairError::Contradiction { shard, error })?;
     let found = remove::list(disk, &path).await?;
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
@@ -167,6 +178,7 @@ pub async fn plan<D: Disk>(
         salvaged_bytes: salvaged.sum(),
         missing,
         accepted,
+        shard_count: identity.shard_count,
         manifest_generation: manifest.generation,
         last: journal.last,
         journal_damage: journal.damage,
@@ -201,6 +213,26 @@ async fn damaged_runs<D: Disk>(
     Ok(damaged_runs)
 }
 
+/// Shard 0's table of topics, as far as it is left, and whether nothing of it is lost.
+async fn catalogue<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    identity: &Identity,
+    accepted: Realtime,
+) -> Result<(OwnerState, bool), RepairError> {
+    let (shard, path) = (COORDINATOR, shard_path(directory, COORDINATOR));
+    let copies = read_superblocks(disk, &path, identity.directory_id, shard).await;
+    let chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
+    let manifest = slot::read(disk, &path, &chosen.superblock).await;
+    let manifest = manifest.map_err(|error| RepairError::Manifest { shard, error })?.manifest;
+    let journal = Left::of_journal(disk, &path, &chosen.superblock, manifest.sequence).await;
+    let journal = journal.map_err(|error| RepairError::Journal { shard, error })?;
+    let accepted = Accepted { time: accepted, catalogue: None, is_complete: false };
+    let state = journal.state(shard, identity.shard_count, &manifest, accepted);
+    let state = state.map_err(|error| RepairError::Contradiction { shard, error })?;
+    Ok((state.owner.expect("shard 0 has the table of all topics"), journal.bound.is_none()))
+}
+
 /// What is left of a journal.
 struct Left {
     blocks: Vec<RecoveredBlock>,
@@ -226,6 +258,9 @@ impl Left {
             }
             match read_file(disk, path, index, superblock.geometry.file_bytes).await {
                 Ok(image) => images.push(image),
+                Err(error) if !error.is_absence() => {
+                    return Err(SalvageError::Unreadable { file: index, position: Position(0) });
+                }
                 Err(error) => {
                     images.extend(read_rest(disk, path, index, superblock.geometry.file_bytes).await);
                     unread.push(Damage { file: Some(index), position: None, wrong: Wrong::File(error) });
@@ -256,7 +291,7 @@ impl Left {
         shard: ShardId,
         shard_count: u16,
         manifest: &Manifest,
-        accepted: Realtime,
+        accepted: Accepted<'_>,
     ) -> Result<ShardState, ReplayError> {
         if self.damage.is_empty() {
             return replay(shard, shard_count, manifest, &self.blocks);

@@ -6,11 +6,11 @@ use bytes::Buf;
 
 use super::Record;
 use super::checkpointing::SECTION_VERSION;
-use crate::catalogue::{COORDINATOR, OwnedRecord, OwnedState, OwnerState};
+use crate::catalogue::{COORDINATOR, OwnedRecord, OwnedState, OwnerState, TopicDescriptor, TopicState};
 use crate::format::control::{Control, Entry, EntryWalk};
 use crate::format::manifest::{Manifest, Module};
 use crate::journal::recovery::RecoveredBlock;
-use crate::model::{PartitionId, Realtime, Sequence, ShardId};
+use crate::model::{PartitionId, Realtime, Sequence, ShardId, TopicId};
 use crate::partition::{Partition, Placed};
 use crate::producer::ProducerIdMint;
 use crate::segment::{Run, SegmentTable};
@@ -49,12 +49,23 @@ fn in_manifest(what: impl ToString) -> ReplayError {
 }
 
 /// What is taken from blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
+#[derive(Clone, Copy)]
+enum Mode<'a> {
     /// Everything must be there.
     Strict,
-    /// Offsets that nothing holds any more are lost, as an operator accepts at this time.
-    Salvage(Realtime),
+    /// Offsets that nothing holds any more are lost.
+    Salvage(Accepted<'a>),
+}
+
+/// What stands in for lost blocks.
+#[derive(Clone, Copy)]
+pub struct Accepted<'a> {
+    /// When an operator accepts the loss.
+    pub time: Realtime,
+    /// Shard 0's table as far as it is known, for another shard that lost blocks.
+    pub catalogue: Option<&'a OwnerState>,
+    /// Nothing of that table is lost: a topic that is not in it is gone.
+    pub is_complete: bool,
 }
 
 /// How far a loss of journal blocks reaches beyond what is known.
@@ -76,13 +87,16 @@ pub fn replay_salvage(
     manifest: &Manifest,
     blocks: &[RecoveredBlock],
     bound: Option<LossBound>,
-    accepted: Realtime,
+    accepted: Accepted<'_>,
 ) -> Result<ShardState, ReplayError> {
     let mut state = ShardState::from_manifest(shard, shard_count, manifest)?;
     state.apply_blocks(manifest.sequence, blocks, Mode::Salvage(accepted))?;
+    if bound.is_some() {
+        state.reconcile(accepted);
+    }
     for partition in state.partitions.values_mut() {
         let more = bound.filter(|bound| partition.last_held_sequence() <= Some(bound.last_lost));
-        partition.finish_salvage(more.map_or(0, |bound| bound.offset_count), accepted);
+        partition.finish_salvage(more.map_or(0, |bound| bound.offset_count), accepted.time);
         partition.runs().for_each(|run| state.segments.add_run(run.segment));
     }
     if let Some(bound) = bound {
@@ -170,6 +184,7 @@ impl ShardState {
             if !partition.runs().all(is_there) {
                 return Err(in_manifest(format!("partition {} has a run that is in no segment file", partition.id())));
             }
+            self.latest_append_time = self.latest_append_time.max(partition.last_append_time());
             self.partitions.insert(partition.id(), partition);
         }
         let agree = bytes.is_empty() && self.owned.partitions().eq(self.partitions.keys().copied());
@@ -177,7 +192,12 @@ impl ShardState {
     }
 
     /// Applies every entry; of blocks up to `included` the manifest has everything but data.
-    fn apply_blocks(&mut self, included: Sequence, blocks: &[RecoveredBlock], mode: Mode) -> Result<(), ReplayError> {
+    fn apply_blocks(
+        &mut self,
+        included: Sequence,
+        blocks: &[RecoveredBlock],
+        mode: Mode<'_>,
+    ) -> Result<(), ReplayError> {
         for block in blocks {
             let at = |what: String| ReplayError { sequence: Some(block.sequence), what };
             let known = block.sequence <= included;
@@ -190,28 +210,39 @@ impl ShardState {
     }
 
     /// Applies one entry. `known`: the manifest includes it, so only its data is wanted.
-    fn apply(&mut self, entry: Entry, block: &RecoveredBlock, known: bool, mode: Mode) -> Result<(), String> {
+    fn apply(&mut self, entry: Entry, block: &RecoveredBlock, known: bool, mode: Mode<'_>) -> Result<(), String> {
         let placed = Placed { sequence: block.sequence, file: block.file };
         match entry {
             Entry::Batch { partition, append_time, batch } => {
+                if let Mode::Salvage(accepted) = mode
+                    && !known
+                {
+                    self.open_from_catalogue(partition, accepted);
+                    if accepted.is_complete && !self.partitions.contains_key(&partition) {
+                        return Ok(());
+                    }
+                }
                 let Some(state) = self.partitions.get_mut(&partition) else {
                     return if known { Ok(()) } else { Err(format!("a batch of unknown partition {partition}")) };
                 };
                 self.latest_append_time = self.latest_append_time.max(append_time);
                 let result = match mode {
                     Mode::Strict => state.replay(append_time, &batch, placed, known),
-                    Mode::Salvage(accepted) => state.salvage(append_time, &batch, placed, known, accepted),
+                    Mode::Salvage(accepted) => state.salvage(append_time, &batch, placed, known, accepted.time),
                 };
                 result.map_err(|damage| format!("partition {partition}: {damage}"))
             }
             Entry::Control(_) if known => Ok(()),
-            Entry::Control(control) => self.apply_control(&control, block),
+            Entry::Control(control) => self.apply_control(&control, block, mode),
         }
     }
 
-    fn apply_control(&mut self, control: &Control, block: &RecoveredBlock) -> Result<(), String> {
+    fn apply_control(&mut self, control: &Control, block: &RecoveredBlock, mode: Mode<'_>) -> Result<(), String> {
         if let Some(record) = Record::from_control(control) {
-            return self.apply_record(&record);
+            return match (&record, mode) {
+                (Record::Owned(owned), Mode::Salvage(_)) if self.takes_over(owned) => Ok(()),
+                _ => self.apply_record(&record),
+            };
         }
         match control {
             Control::EpochStart { epoch, last_sequence, .. } => {
@@ -236,6 +267,59 @@ impl ShardState {
             | Control::TopicAltering(_)
             | Control::PartitionsOpened(_)
             | Control::PartitionsClosed { .. } => unreachable!("these are records of the catalogue"),
+        }
+    }
+
+    /// Takes over what cannot follow what is known, because records in between are lost; tells whether it did.
+    fn takes_over(&mut self, record: &OwnedRecord) -> bool {
+        match record {
+            OwnedRecord::Opened(descriptor) => match self.owned.topic(descriptor.id()) {
+                Some(open) if !descriptor.follows(open) => {
+                    self.restore(&descriptor.clone());
+                    true
+                }
+                _ => false,
+            },
+            OwnedRecord::Closed { topic, .. } => self.owned.topic(*topic).is_none(),
+        }
+    }
+
+    fn restore(&mut self, descriptor: &TopicDescriptor) {
+        self.owned.restore(descriptor);
+        for id in descriptor.partitions_on(self.owned.shard()) {
+            self.partitions.entry(id).or_insert_with(|| Partition::new(id));
+        }
+    }
+
+    /// Opens a partition of which a batch is left and the record that opened it is lost, as shard 0 describes it.
+    fn open_from_catalogue(&mut self, partition: PartitionId, accepted: Accepted<'_>) {
+        if self.partitions.contains_key(&partition) {
+            return;
+        }
+        let catalogue = accepted.catalogue.or(self.owner.as_ref());
+        let topic = catalogue.and_then(|catalogue| catalogue.topic(partition.topic));
+        let descriptor = topic.map(|topic| topic.descriptor.clone());
+        let is_here = |descriptor: &TopicDescriptor| descriptor.shard_of(partition.index) == Some(self.owned.shard());
+        if let Some(descriptor) = descriptor.filter(is_here) {
+            self.restore(&descriptor);
+        }
+    }
+
+    /// Holds the topics that this shard knows against shard 0's table: those that it should have are opened, because they
+    /// may have had offsets that must not be given out again, and those that are gone are forgotten.
+    fn reconcile(&mut self, accepted: Accepted<'_>) {
+        let shard = self.owned.shard();
+        let catalogue = accepted.catalogue.or(self.owner.as_ref());
+        let Some(catalogue) = catalogue else { return };
+        let wanted = catalogue.topics().filter(|topic| topic.state != TopicState::Deleting);
+        let here = wanted.filter(|topic| topic.descriptor.placement().contains(&shard));
+        let here: Vec<TopicDescriptor> = here.map(|topic| topic.descriptor.clone()).collect();
+        let is_gone = |topic: &TopicId| accepted.is_complete && catalogue.topic(*topic).is_none();
+        let gone: Vec<TopicId> = self.owned.topics().map(TopicDescriptor::id).filter(is_gone).collect();
+        here.iter().for_each(|descriptor| self.restore(descriptor));
+        for topic in gone {
+            self.owned.forget(topic);
+            self.partitions.retain(|id, _| id.topic != topic);
         }
     }
 

@@ -256,16 +256,17 @@ async fn plan_and_carry_out(
     }
 }
 
-/// Whether the block says anything of topics: what is lost of these no client can know.
+/// Whether the block says anything of the table of topics: what is lost of that no client can know.
 fn changes_topics(block: &RecoveredBlock) -> bool {
     EntryWalk::new(block.payload(), block.entry_count).any(|entry| match entry.expect("the block was sound") {
         Entry::Batch { .. } => false,
-        Entry::Control(control) => !matches!(
+        Entry::Control(control) => matches!(
             control,
-            Control::EpochStart { .. }
-                | Control::ProducerIdsReserved { .. }
-                | Control::ProducerExpired { .. }
-                | Control::ClockConfirmed { .. }
+            Control::TopicCreating(_)
+                | Control::TopicLive(_)
+                | Control::TopicDeleting(_)
+                | Control::TopicDeleted(_)
+                | Control::TopicAltering(_)
         ),
     })
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::confirmed::accepted;
-use super::{Damage, RecoveredBlock, Recovery, Wrong};
+use super::{RecoveredBlock, Recovery};
 use crate::format::block::CheckedHead;
 use crate::format::checksum::Chain;
 use crate::format::superblock::{FileUse, Superblock};
@@ -122,7 +122,8 @@ pub fn salvage(
         blocks,
         last_sequence: end,
         last_chain,
-        end_is_unknown: recovery.damage.iter().any(|damage| is_behind(superblock, damage)),
+        // Whatever damaged one place may have taken the last blocks without a trace.
+        end_is_unknown: !recovery.damage.is_empty() && !superblock.clean,
         lost_bytes: needed_bytes.saturating_sub(kept_bytes),
     })
 }
@@ -130,15 +131,6 @@ pub fn salvage(
 /// Bytes from the start of a ring file in which blocks can stand.
 fn used_bytes(superblock: &Superblock, state: FileUse, confirmed_bytes: u64) -> u64 {
     if state == FileUse::Sealed || superblock.clean { confirmed_bytes } else { superblock.geometry.file_bytes }
-}
-
-/// Whether the damage may have taken a block that nothing states to have been durable.
-fn is_behind(superblock: &Superblock, damage: &Damage) -> bool {
-    let is_open = damage.file.is_some_and(|file| superblock.files[usize::from(file.0)].state == FileUse::Open);
-    match &damage.wrong {
-        Wrong::Unit(_) | Wrong::File(_) => is_open && !superblock.clean,
-        Wrong::Confirmed(_) | Wrong::Missing { .. } => false,
-    }
 }
 
 /// Every whole block of a ring file.

@@ -91,10 +91,12 @@ fn batches_that_contradict_each_other_are_damage_still() {
     assert_eq!(overlap, Err(PartitionDamage::Gap { expected: Offset(6), found: Offset(5) }));
     let back = take(&mut partition, 2, &batch(6, 1, None), false);
     assert_eq!(back, Err(PartitionDamage::TimeGoesBack(Offset(6))));
-    let stamped = batch(6, 1, Some((9, 1, 0)));
-    take(&mut partition, 5, &stamped, false).unwrap();
-    let twice = take(&mut partition, 6, &batch(7, 1, Some((9, 1, 0))), false);
-    assert_eq!(twice, Err(PartitionDamage::Producer(Offset(7))));
+    for (block, base, sequence) in [(5, 6, 0), (6, 7, 1)] {
+        take(&mut partition, block, &batch(base, 1, Some((9, 1, sequence))), false).unwrap();
+    }
+    let twice = take(&mut partition, 7, &batch(8, 1, Some((9, 1, 1))), false);
+    assert_eq!(twice, Err(PartitionDamage::Producer(Offset(8))));
+    take(&mut partition, 8, &batch(8, 1, Some((9, 1, 0))), false).expect("it had expired, which is lost");
 }
 
 #[test]

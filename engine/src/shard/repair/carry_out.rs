@@ -1,6 +1,7 @@
 //! Carries a repair out: what is left goes into fresh segment files, then a manifest, then the superblocks.
 
 use super::{RepairError, RepairPlan, writing};
+use crate::checkpoint::slot;
 use crate::format::superblock::{RingFile, Superblock};
 use crate::io::Disk;
 use crate::journal::append::{Journal, JournalStart};
@@ -15,6 +16,7 @@ use crate::segment::read::RunReader;
 use crate::segment::salvage::{DamagedRun, SalvageWriter};
 use crate::segment::write::Writing;
 use crate::shard::open::{ShardFiles, checkpoint_recovered};
+use crate::shard::replay::replay;
 use crate::shard::{Shard, ShardStart};
 use std::cell::Cell;
 
@@ -122,6 +124,14 @@ impl RepairPlan {
             return Err(RepairError::Manifested { shard, what });
         }
         let superblock = repaired.opening_superblock();
+        // A start must be able to read what is put in force.
+        let manifest = slot::read(disk, &files.directory, &superblock).await;
+        let read = manifest
+            .map_err(|error| error.to_string())
+            .and_then(|read| replay(shard, self.shard_count, &read.manifest, &[]).map_err(|error| error.to_string()));
+        if let Err(what) = read {
+            return Err(RepairError::Manifested { shard, what });
+        }
         files.superblocks.write(&superblock, self.chosen.overwrite_first).await?;
         files.superblocks.close().await;
         self.missing.make_last(disk, &files.directory, &before).await?;

@@ -55,7 +55,7 @@ impl Missing {
     }
 
     /// Makes what is needed to write anything: superblock copies, with what is in force, and the slots that it does not
-    /// name. Nothing that is read for a repair changes.
+    /// name; and writes the ring files, which get their names last. Nothing that is read for a repair changes.
     pub(super) async fn make_first<D: Disk>(
         &self,
         disk: &D,
@@ -73,6 +73,11 @@ impl Missing {
         for number in self.manifests.iter().filter(|number| **number != superblock.manifest.slot) {
             make_slot(disk, directory, superblock, *number).await?;
         }
+        for index in &self.ring {
+            let draft_path = draft_path(&journal_path(directory, *index));
+            remove_if_there(disk, &draft_path).await?;
+            write_virgin(disk, &draft_path, superblock.geometry, superblock.name.journal_id, *index).await?;
+        }
         Ok(())
     }
 
@@ -88,10 +93,7 @@ impl Missing {
         }
         for index in &self.ring {
             let path = journal_path(directory, *index);
-            let draft_path = draft_path(&path);
-            remove_if_there(disk, &draft_path).await?;
-            write_virgin(disk, &draft_path, superblock.geometry, superblock.name.journal_id, *index).await?;
-            rename_over(disk, directory, &draft_path, &path).await?;
+            rename_over(disk, directory, &draft_path(&path), &path).await?;
         }
         Ok(())
     }
@@ -133,7 +135,6 @@ async fn put_in_place<D: Disk>(disk: &D, directory: &Path, draft: D::File, path:
 
 /// A file gets its name only when it is whole.
 async fn rename_over<D: Disk>(disk: &D, directory: &Path, draft_path: &Path, path: &Path) -> Result<(), DiskError> {
-    remove_if_there(disk, path).await?;
     disk.rename(draft_path, path).await?;
     disk.sync_directory(directory).await
 }

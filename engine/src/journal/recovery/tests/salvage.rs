@@ -54,8 +54,8 @@ fn what_the_manifest_includes_is_not_lost_when_its_block_is() {
 }
 
 #[test]
-fn blocks_of_a_file_that_is_gone_are_lost_and_its_end_is_unknown_if_it_was_open() {
-    for (gone, lost, end_is_unknown) in [(0, (1, 5), false), (1, (6, 9), true)] {
+fn blocks_of_a_file_that_is_gone_are_lost_and_the_end_of_the_journal_is_unknown() {
+    for (gone, lost) in [(0, (1, 5)), (1, (6, 9))] {
         let mut builder = ten_blocks();
         let mut recovery = builder.examine();
         let kind = crate::io::DiskErrorKind::NotFound;
@@ -67,7 +67,7 @@ fn blocks_of_a_file_that_is_gone_are_lost_and_its_end_is_unknown_if_it_was_open(
         let images: Vec<FileImage> = builder.images().into_iter().filter(|image| image.file.0 != gone).collect();
         let left = salvage(&builder.superblock, Sequence(0), &images, &recovery).unwrap();
         assert_eq!(left.lost, [(Sequence(lost.0), Sequence(lost.1))]);
-        assert_eq!(left.end_is_unknown, end_is_unknown);
+        assert!(left.end_is_unknown, "who damaged this may have taken more");
         assert!(left.lost_bytes >= 5 * UNIT);
     }
 }
