@@ -20,8 +20,40 @@ pub struct DamagedRun {
     pub run: Run,
     /// The offsets that cannot be read, from and to below, in order.
     pub lost: Vec<(Offset, Offset)>,
+    /// Batches of these that stand elsewhere, in order.
+    pub rescued: Vec<HeldBatch>,
     /// Why the first of them cannot be read.
     pub why: String,
+}
+
+impl DamagedRun {
+    /// Takes a batch that stands elsewhere as well, if it is whole among what cannot be read here.
+    pub fn rescue(&mut self, batch: HeldBatch) {
+        let is_lost = |(from, to): &(Offset, Offset)| *from <= batch.base_offset && batch.next_offset() <= *to;
+        if !self.lost.iter().any(is_lost) {
+            return;
+        }
+        let at = self.rescued.partition_point(|rescued| rescued.base_offset < batch.base_offset);
+        if self.rescued.get(at).is_none_or(|rescued| rescued.base_offset != batch.base_offset) {
+            self.rescued.insert(at, batch);
+        }
+    }
+
+    /// The offsets that stand nowhere, from and to below, in order.
+    pub fn still_lost(&self) -> Vec<(Offset, Offset)> {
+        let mut still_lost = Vec::new();
+        for (from, to) in &self.lost {
+            let inside = self.rescued.iter().filter(|batch| *from <= batch.base_offset && batch.base_offset < *to);
+            let mut next = *from;
+            for batch in inside {
+                still_lost.push((next, batch.base_offset));
+                next = batch.next_offset();
+            }
+            still_lost.push((next, *to));
+        }
+        still_lost.retain(|(from, to)| from < to);
+        still_lost
+    }
 }
 
 /// What reading a run from end to end found.
@@ -62,7 +94,7 @@ pub async fn check_run<D: Disk>(
         }
     }
     match first_why {
-        Some(why) => RunState::Damaged(DamagedRun { run, lost, why }),
+        Some(why) => RunState::Damaged(DamagedRun { run, lost, rescued: Vec::new(), why }),
         None => RunState::Whole,
     }
 }

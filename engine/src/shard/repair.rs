@@ -10,10 +10,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use bytes::Bytes;
+
 use super::replay::{Accepted, LossBound, ReplayError, ShardState, replay, replay_salvage};
 use crate::catalogue::{COORDINATOR, OwnerState};
 use crate::checkpoint::slot::{self, NoManifest};
-use crate::format::control::ENTRY_HEADER_BYTES;
+use crate::format::batch::{self, HeldBatch};
+use crate::format::control::{ENTRY_HEADER_BYTES, Entry, EntryWalk};
 use crate::format::identity::Identity;
 use crate::format::layout::{journal_path, segment_path, shard_path};
 use crate::format::manifest::Manifest;
@@ -159,8 +162,9 @@ pub async fn plan<D: Disk>(
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
     let unsynced_bytes = Cell::new(0);
     let writing = writing(&path, &chosen.superblock, &unsynced_bytes);
-    let damaged_runs =
-        damaged_runs(disk, writing, &state).await.map_err(|what| RepairError::Unreadable { shard, what })?;
+    let damaged_runs = damaged_runs(disk, writing, &state).await;
+    let mut damaged_runs = damaged_runs.map_err(|what| RepairError::Unreadable { shard, what })?;
+    rescue(&mut damaged_runs, &journal.blocks);
     let mut damaged_indexes = Vec::new();
     for (segment, file) in state.segments.files().filter(|(_, file)| file.index_bytes > 0) {
         if !has_index(disk, writing, segment, *file).await? {
@@ -211,6 +215,25 @@ async fn damaged_runs<D: Disk>(
         }
     }
     Ok(damaged_runs)
+}
+
+/// Finds what cannot be read at rest in the journal, as far as it is still there.
+fn rescue(damaged_runs: &mut [(PartitionId, DamagedRun)], blocks: &[RecoveredBlock]) {
+    if damaged_runs.is_empty() {
+        return;
+    }
+    for entry in blocks.iter().flat_map(|block| EntryWalk::new(block.payload(), block.entry_count)) {
+        let Ok(Entry::Batch { partition, append_time, batch: bytes }) = entry else { continue };
+        let (Ok(base_offset), Ok(_)) = (batch::base_offset(&bytes), batch::validate(&bytes, bytes.len())) else {
+            continue;
+        };
+        let Ok(last_offset) = batch::last_offset(&bytes) else { continue };
+        for (_, damaged) in damaged_runs.iter_mut().filter(|(id, _)| *id == partition) {
+            // A slice would keep the whole ring file that it was read with.
+            let bytes = Bytes::copy_from_slice(&bytes);
+            damaged.rescue(HeldBatch { base_offset, last_offset, append_time, bytes });
+        }
+    }
 }
 
 /// Shard 0's table of topics, as far as it is left, and whether nothing of it is lost.
@@ -340,9 +363,10 @@ impl RepairPlan {
         }
         for (id, damaged) in &self.damaged_runs {
             let start_offset = self.state.partitions[id].start_offset();
-            let gaps = damaged.lost.iter().filter(|(_, to)| *to > start_offset).map(|(from, to)| Gap {
-                base_offset: (*from).max(start_offset),
-                next_offset: *to,
+            let still_lost = damaged.still_lost().into_iter();
+            let gaps = still_lost.filter(|(_, to)| *to > start_offset).map(|(from, to)| Gap {
+                base_offset: from.max(start_offset),
+                next_offset: to,
                 accepted: self.accepted,
             });
             losses.entry(*id).or_default().extend(gaps);

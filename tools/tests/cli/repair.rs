@@ -44,6 +44,24 @@ fn quarantine(scratch: &Scratch) -> std::path::PathBuf {
     all.join(name)
 }
 
+/// Flips a bit of the third batch, in its segment file.
+fn damage_third_at_rest(scratch: &Scratch) {
+    let bytes = scratch.bytes(SEGMENT);
+    let last = bytes[..4096].iter().rposition(|byte| *byte != 0).expect("batches");
+    scratch.flip(SEGMENT, last as u64 - 1);
+}
+
+#[test]
+fn what_is_damaged_at_rest_and_whole_in_the_journal_is_not_lost() {
+    let scratch = Scratch::at_rest();
+    let before = scratch.run("dump", &["payments", "--partition", "0"]).out;
+    damage_third_at_rest(&scratch);
+    scratch.run("repair", &[]).assert(1, &["segment file 1", "lost: nothing"]);
+    scratch.run("repair", &["--accept-loss"]).assert(0, &["repaired"]);
+    assert_eq!(scratch.run("dump", &["payments", "--partition", "0"]).out, before);
+    scratch.run("verify", &[]).assert(0, &["verdict: clean"]);
+}
+
 #[test]
 fn a_sound_directory_is_left_alone_whatever_is_accepted() {
     for scratch in [Scratch::formatted(), Scratch::crashed(), Scratch::closed(), Scratch::at_rest()] {
@@ -56,9 +74,9 @@ fn a_sound_directory_is_left_alone_whatever_is_accepted() {
 #[test]
 fn without_acceptance_a_loss_is_named_by_its_offsets_and_nothing_is_changed() {
     let scratch = Scratch::at_rest();
-    let bytes = scratch.bytes(SEGMENT);
-    let last = bytes[..4096].iter().rposition(|byte| *byte != 0).expect("batches");
-    scratch.flip(SEGMENT, last as u64 - 1);
+    damage_third_at_rest(&scratch);
+    let (third_capture, ..) = scratch.blocks("shard-0/journal-000")[6];
+    scratch.flip("shard-0/journal-000", third_capture + 200);
     let before = contents(&scratch.directory());
     let answer = scratch.run("repair", &[]);
     answer.assert(1, &["lost: partition 1/0 offsets 4 to below 6", "nothing was changed", "--accept-loss"]);
@@ -71,9 +89,9 @@ fn without_acceptance_a_loss_is_named_by_its_offsets_and_nothing_is_changed() {
 #[test]
 fn an_accepted_loss_at_rest_is_a_gap_and_the_damaged_file_is_kept() {
     let scratch = Scratch::at_rest();
-    let bytes = scratch.bytes(SEGMENT);
-    let last = bytes[..4096].iter().rposition(|byte| *byte != 0).expect("batches");
-    scratch.flip(SEGMENT, last as u64 - 1);
+    damage_third_at_rest(&scratch);
+    let (third_capture, ..) = scratch.blocks("shard-0/journal-000")[6];
+    scratch.flip("shard-0/journal-000", third_capture + 200);
     let damaged = scratch.bytes(SEGMENT);
     accept(&scratch).assert(0, &["lost: partition 1/0 offsets 4 to below 6", "kept in quarantine/"]);
     assert_eq!(fs::read(quarantine(&scratch).join(SEGMENT)).expect("kept"), damaged);

@@ -82,3 +82,16 @@ fn nothing_is_written_when_nothing_is_left() {
     block_on(writer.finish(&mut table)).unwrap();
     assert!(table.is_empty() && std::fs::read_dir(directory.path()).unwrap().next().is_none());
 }
+
+#[test]
+fn batches_that_stand_elsewhere_are_not_lost_and_only_whole_ones_count() {
+    let directory = tempfile::tempdir().unwrap();
+    let (run, _) = written(directory.path(), new_file(SEGMENT, batches(10, 100, 300), true));
+    let lost = [(20, 25), (40, 41)].map(|(from, to)| (Offset(from), Offset(to))).to_vec();
+    let mut damaged = DamagedRun { run, lost, rescued: Vec::new(), why: "damaged".to_owned() };
+    for base in [22, 19, 40, 25, 21, 22] {
+        damaged.rescue(batches(base, 1, 300).remove(0));
+    }
+    assert_eq!(bases(&damaged.rescued), [21, 22, 40]);
+    assert_eq!(damaged.still_lost(), [(Offset(20), Offset(21)), (Offset(23), Offset(25))]);
+}

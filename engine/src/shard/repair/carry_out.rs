@@ -63,17 +63,24 @@ impl RepairPlan {
             self.state.segments.close(run.segment);
             let mut reader = RunReader::new(writing.journal_id, writing.shard, id, *run, file);
             let mut found = Vec::new();
+            let mut rescued = damaged.rescued.iter().peekable();
             while let Some(chunk) = reader.next(disk, writing.directory).await {
                 let chunk = chunk?;
                 found.extend(chunk.damaged.iter().map(|damaged| (damaged.base_offset, damaged.next_offset)));
                 for stretch in chunk.batches.chunk_by(|batch, next| batch.next_offset() == next.base_offset) {
+                    while let Some(before) = rescued.next_if(|batch| batch.base_offset < stretch[0].base_offset) {
+                        runs.push(writer.add(&mut self.state.segments, id, vec![before.clone()]).await?);
+                    }
                     runs.push(writer.add(&mut self.state.segments, id, stretch.to_vec()).await?);
                 }
+            }
+            for behind in rescued {
+                runs.push(writer.add(&mut self.state.segments, id, vec![behind.clone()]).await?);
             }
             if found != damaged.lost {
                 return Err(RepairError::Changed(self.shard));
             }
-            lost.extend(found);
+            lost.extend(damaged.still_lost());
         }
         for stretch in partition.salvaged() {
             runs.push(writer.add(&mut self.state.segments, id, stretch).await?);
