@@ -109,6 +109,11 @@ impl Partition {
         self.cut_ahead.as_ref()
     }
 
+    /// Forgets a decision that no snapshot states.
+    pub fn drop_cut_ahead(&mut self) {
+        self.cut_ahead = None;
+    }
+
     /// A checkpoint with this decision is in force: what is below is gone. Returns the runs that nobody needs any
     /// more, and the bytes that memory let go.
     pub fn settle_cut(&mut self, cut: &Cut) -> (Vec<Run>, usize) {

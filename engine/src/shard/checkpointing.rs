@@ -131,6 +131,7 @@ impl Shard {
             return self.refuse_checkpoint("a write has failed on every manifest slot: restart the shard".to_owned());
         };
         let generation = self.checkpointing.generation + 1;
+        self.reconsider_cuts();
         let stated = self.stated();
         let manifest = self.manifest(generation, sequence, &stated.segments);
         match manifest.encode(self.superblock.stored().geometry.manifest_bytes) {

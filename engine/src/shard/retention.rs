@@ -25,6 +25,18 @@ impl Shard {
         }
     }
 
+    /// Decides again what was decided and is in no snapshot yet: meanwhile a topic may have to keep more, or the clock may
+    /// not be trusted any longer.
+    pub(super) fn reconsider_cuts(&mut self) {
+        for (id, cut) in self.cuts_ahead() {
+            let retention = if self.clock.is_suspended() { Retention::default() } else { self.retention_of(id.topic) };
+            let partition = self.partitions.get_mut(&id).expect("it has a decision");
+            partition.drop_cut_ahead();
+            partition.plan_cut(&retention, cut.time);
+        }
+        self.has_cuts = self.partitions.values().any(|partition| partition.cut_ahead().is_some());
+    }
+
     /// The decisions that a snapshot taken now states.
     pub(super) fn cuts_ahead(&self) -> Vec<(PartitionId, Cut)> {
         let cuts = self.partitions.iter().filter_map(|(id, partition)| partition.cut_ahead().map(|cut| (*id, *cut)));

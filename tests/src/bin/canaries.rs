@@ -169,7 +169,7 @@ const CANARIES: [Canary; 20] = [
     Canary {
         name: "a repair makes a ring file anew before it is in force",
         edits: &[(
-            "shard/repair.rs",
+            "shard/repair/carry_out.rs",
             "        let mut writer = SalvageWriter::new(",
             "        self.missing.make_last(disk, &directory, &self.chosen.superblock).await?;\n        let mut writer = SalvageWriter::new(",
         )],

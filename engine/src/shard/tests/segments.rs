@@ -377,6 +377,25 @@ fn records_that_were_kept_long_enough_go_with_a_checkpoint_and_their_offsets_are
 }
 
 #[test]
+fn what_was_decided_to_be_cut_stays_if_the_topic_must_keep_it_before_a_checkpoint_is_in_force() {
+    let (mut rig, partition) = with_retention();
+    rig.capture(partition, batch(b"x"));
+    rig.settle();
+    rig.tick_after(11 * SECOND_NS);
+    rig.settle_blocks();
+    rig.end_manifest(Err(disk_error(DiskErrorKind::NoSpace)));
+    let change = TopicChange { retention_ns: Some(None), ..TopicChange::default() };
+    let alter = rig.ask(Request::AlterTopic { topic: partition.topic, change });
+    rig.settle();
+    assert!(matches!(rig.reply(alter), Some(Reply::TopicAltered(_))), "{:?}", rig.reply(alter));
+    rig.tick_after(60 * SECOND_NS);
+    let checkpoint = rig.ask(Request::Checkpoint);
+    rig.settle();
+    assert!(matches!(rig.reply(checkpoint), Some(Reply::Checkpointed { .. })), "{:?}", rig.reply(checkpoint));
+    assert_eq!((rig.cuts.len(), rig.shown(partition, 0).0), (0, vec![0]));
+}
+
+#[test]
 fn retention_works_on_a_full_journal_and_makes_room_in_it() {
     let (mut rig, partition) = with_retention();
     rig.disk_full = true;
