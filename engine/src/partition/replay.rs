@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Partition, Placed, Slot};
-use crate::format::batch;
+use crate::format::batch::{self, BatchInfo};
 use crate::model::{Offset, Realtime};
 use crate::producer::Admission;
 
@@ -52,12 +52,7 @@ impl Partition {
         placed: Placed,
         known: bool,
     ) -> Result<(), PartitionDamage> {
-        let invalid = |offset, why: batch::BatchError| PartitionDamage::Batch { offset, why: why.to_string() };
-        let base_offset = batch::base_offset(bytes).map_err(|why| invalid(self.next_offset, why))?;
-        if known && base_offset < self.flushed_offset() {
-            return Ok(());
-        }
-        let info = batch::validate(bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
+        let Some((base_offset, info)) = self.wanted(bytes, known)? else { return Ok(()) };
         let slot = Slot { base_offset, append_time };
         let held_end = self.held_end();
         let expected = if known { held_end } else { self.next_offset };
@@ -96,8 +91,19 @@ impl Partition {
         Ok(())
     }
 
-    /// Where what is at rest or in memory ends.
-    fn held_end(&self) -> Offset {
+    /// Where a batch from the journal stands and what it says; `None`: it is known, and at rest or cut.
+    pub(super) fn wanted(&self, bytes: &Bytes, known: bool) -> Result<Option<(Offset, BatchInfo)>, PartitionDamage> {
+        let invalid = |offset, why: batch::BatchError| PartitionDamage::Batch { offset, why: why.to_string() };
+        let base_offset = batch::base_offset(bytes).map_err(|why| invalid(self.next_offset, why))?;
+        if known && base_offset < self.flushed_offset() {
+            return Ok(None);
+        }
+        let info = batch::validate(bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
+        Ok(Some((base_offset, info)))
+    }
+
+    /// Where what is at rest, in memory or lost ends.
+    pub(super) fn held_end(&self) -> Offset {
         self.held.end_offset().unwrap_or(self.flushed_offset())
     }
 }

@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::gap::Gap;
 use super::{HeldBatch, Partition, PartitionDamage, Placed, Slot};
-use crate::format::batch;
 use crate::model::{Offset, Realtime, Sequence};
 use crate::producer::Receipt;
 use crate::segment::Run;
@@ -20,13 +19,8 @@ impl Partition {
         known: bool,
         accepted: Realtime,
     ) -> Result<(), PartitionDamage> {
-        let invalid = |offset, why: batch::BatchError| PartitionDamage::Batch { offset, why: why.to_string() };
-        let base_offset = batch::base_offset(bytes).map_err(|why| invalid(self.next_offset, why))?;
-        if known && base_offset < self.flushed_offset() {
-            return Ok(());
-        }
-        let info = batch::validate(bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
-        let held_end = self.salvaged_end();
+        let Some((base_offset, info)) = self.wanted(bytes, known)? else { return Ok(()) };
+        let held_end = self.held_end();
         if base_offset < held_end || (!known && base_offset < self.next_offset) {
             return Err(PartitionDamage::Gap { expected: held_end.max(self.next_offset), found: base_offset });
         }
@@ -40,7 +34,6 @@ impl Partition {
         if append_time < self.last_append_time {
             return Err(PartitionDamage::TimeGoesBack(base_offset));
         }
-        self.next_offset = base_offset;
         let receipt = Receipt { base_offset, append_time, sequence: placed.sequence };
         if let Some(stamp) = &info.producer
             && !self.producers.apply_after_loss(stamp, info.crc, receipt)
@@ -61,7 +54,7 @@ impl Partition {
     /// Ends a salvage: what the state knows and nothing holds is lost, and so are `more` offsets behind the end, which
     /// may have been given out. Everything that is left counts as durable.
     pub fn finish_salvage(&mut self, more: u64, accepted: Realtime) {
-        let end = self.salvaged_end();
+        let end = self.held_end();
         let next_offset = self.next_offset.plus(more);
         self.lose(end, next_offset, accepted);
         self.next_offset = next_offset;
@@ -114,11 +107,6 @@ impl Partition {
         if from < to {
             self.gaps.insert(Gap { base_offset: from, next_offset: to, accepted });
         }
-    }
-
-    /// Where what is at rest, in memory or lost ends.
-    fn salvaged_end(&self) -> Offset {
-        self.held.end_offset().unwrap_or(self.flushed_offset())
     }
 }
 

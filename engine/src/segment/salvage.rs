@@ -27,10 +27,14 @@ pub struct DamagedRun {
 }
 
 impl DamagedRun {
-    /// Takes a batch that stands elsewhere as well, if it is whole among what cannot be read here.
+    /// Whether a batch is whole among what cannot be read here.
+    pub fn wants(&self, base_offset: Offset, last_offset: Offset) -> bool {
+        self.lost.iter().any(|(from, to)| *from <= base_offset && last_offset < *to)
+    }
+
+    /// Takes a batch that stands elsewhere as well, if it is wanted.
     pub fn rescue(&mut self, batch: HeldBatch) {
-        let is_lost = |(from, to): &(Offset, Offset)| *from <= batch.base_offset && batch.next_offset() <= *to;
-        if !self.lost.iter().any(is_lost) {
+        if !self.wants(batch.base_offset, batch.last_offset) {
             return;
         }
         let at = self.rescued.partition_point(|rescued| rescued.base_offset < batch.base_offset);

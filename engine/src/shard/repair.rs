@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use super::replay::{Accepted, LossBound, ReplayError, ShardState, replay, replay_salvage};
 use crate::catalogue::{COORDINATOR, OwnerState};
-use crate::checkpoint::slot::{self, NoManifest};
+use crate::checkpoint::slot::{self, NoManifest, ReadManifest};
 use crate::format::batch::{self, HeldBatch};
 use crate::format::control::{ENTRY_HEADER_BYTES, Entry, EntryWalk};
 use crate::format::identity::Identity;
@@ -139,14 +139,9 @@ pub async fn plan<D: Disk>(
     accepted: Realtime,
 ) -> Result<Option<RepairPlan>, RepairError> {
     let path = shard_path(directory, shard);
-    let copies = read_superblocks(disk, &path, identity.directory_id, shard).await;
-    let chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
-    let manifest = slot::read(disk, &path, &chosen.superblock).await;
-    let manifest = manifest.map_err(|error| RepairError::Manifest { shard, error })?;
+    let (chosen, manifest, journal) = read_shard(disk, &path, identity, shard).await?;
     let notes = [&chosen.notes[..], &manifest.notes].concat();
     let manifest = manifest.manifest;
-    let journal = Left::of_journal(disk, &path, &chosen.superblock, manifest.sequence).await;
-    let journal = journal.map_err(|error| RepairError::Journal { shard, error })?;
     let catalogue = match journal.bound {
         Some(_) if shard != COORDINATOR => Some(catalogue(disk, directory, identity, accepted).await?),
         _ => None,
@@ -197,6 +192,22 @@ pub async fn plan<D: Disk>(
     }))
 }
 
+/// Reads what everything else of a shard depends on.
+async fn read_shard<D: Disk>(
+    disk: &D,
+    path: &Path,
+    identity: &Identity,
+    shard: ShardId,
+) -> Result<(ChosenSuperblock, ReadManifest, Left), RepairError> {
+    let copies = read_superblocks(disk, path, identity.directory_id, shard).await;
+    let chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
+    let manifest = slot::read(disk, path, &chosen.superblock).await;
+    let manifest = manifest.map_err(|error| RepairError::Manifest { shard, error })?;
+    let journal = Left::of_journal(disk, path, &chosen.superblock, manifest.manifest.sequence).await;
+    let journal = journal.map_err(|error| RepairError::Journal { shard, error })?;
+    Ok((chosen, manifest, journal))
+}
+
 /// Reads everything that is at rest. An error says what the disk does not give.
 async fn damaged_runs<D: Disk>(
     disk: &D,
@@ -224,11 +235,12 @@ fn rescue(damaged_runs: &mut [(PartitionId, DamagedRun)], blocks: &[RecoveredBlo
     }
     for entry in blocks.iter().flat_map(|block| EntryWalk::new(block.payload(), block.entry_count)) {
         let Ok(Entry::Batch { partition, append_time, batch: bytes }) = entry else { continue };
-        let (Ok(base_offset), Ok(_)) = (batch::base_offset(&bytes), batch::validate(&bytes, bytes.len())) else {
+        let (Ok(base_offset), Ok(last_offset)) = (batch::base_offset(&bytes), batch::last_offset(&bytes)) else {
             continue;
         };
-        let Ok(last_offset) = batch::last_offset(&bytes) else { continue };
-        for (_, damaged) in damaged_runs.iter_mut().filter(|(id, _)| *id == partition) {
+        let is_wanted = |damaged: &DamagedRun| damaged.wants(base_offset, last_offset);
+        let runs = damaged_runs.iter_mut().filter(|(id, damaged)| *id == partition && is_wanted(damaged));
+        for (_, damaged) in runs.filter(|_| batch::validate(&bytes, bytes.len()).is_ok()) {
             // A slice would keep the whole ring file that it was read with.
             let bytes = Bytes::copy_from_slice(&bytes);
             damaged.rescue(HeldBatch { base_offset, last_offset, append_time, bytes });
@@ -243,13 +255,9 @@ async fn catalogue<D: Disk>(
     identity: &Identity,
     accepted: Realtime,
 ) -> Result<(OwnerState, bool), RepairError> {
-    let (shard, path) = (COORDINATOR, shard_path(directory, COORDINATOR));
-    let copies = read_superblocks(disk, &path, identity.directory_id, shard).await;
-    let chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
-    let manifest = slot::read(disk, &path, &chosen.superblock).await;
-    let manifest = manifest.map_err(|error| RepairError::Manifest { shard, error })?.manifest;
-    let journal = Left::of_journal(disk, &path, &chosen.superblock, manifest.sequence).await;
-    let journal = journal.map_err(|error| RepairError::Journal { shard, error })?;
+    let shard = COORDINATOR;
+    let (_, ReadManifest { manifest, .. }, journal) =
+        read_shard(disk, &shard_path(directory, shard), identity, shard).await?;
     let accepted = Accepted { time: accepted, catalogue: None, is_complete: false };
     let state = journal.state(shard, identity.shard_count, &manifest, accepted);
     let state = state.map_err(|error| RepairError::Contradiction { shard, error })?;

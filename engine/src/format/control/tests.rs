@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::topic::tests::{altered, orders};
 use super::*;
 use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX};
 use crate::model::ShardId;
@@ -25,21 +26,6 @@ fn only_fault(payload: &[u8]) -> EntryFault {
     let items = walk(payload, 1);
     assert_eq!(items.len(), 1, "{items:?}");
     items[0].clone().expect_err("must be refused").fault
-}
-
-fn orders() -> TopicDescriptor {
-    TopicDescriptor::new(TopicId(0x0102), "pay-1", vec![ShardId(2), ShardId(0), ShardId(2)]).expect("valid")
-}
-
-/// The same topic, altered.
-fn altered() -> TopicDescriptor {
-    let settings = TopicSettings {
-        retention_bytes: Some(0x0102_0304),
-        retention_ns: Some(0x0506_0708_090a),
-        segment_bytes: 0x0010_0000,
-        record_bytes_max: 0x4000,
-    };
-    orders().altered(settings, &[ShardId(1)]).expect("valid").expect("there are more revisions")
 }
 
 fn golden() -> Vec<(Entry, &'static str)> {

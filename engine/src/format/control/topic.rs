@@ -25,7 +25,7 @@ use crate::model::{PartitionId, ShardId, TopicId};
 
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(in crate::format::control) mod tests;
 
 pub use settings::{Setting, SettingOutOfBounds, TopicSettings};
 

@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 
 use super::*;
-use crate::format::batch::BatchBuilder;
+use crate::format::batch::{self, BatchBuilder};
 use crate::model::{FileIndex, PartitionId, Position, ProducerEpoch, ProducerId, SegmentId, TopicId};
 use crate::partition::{Cut, CutReason, Lookup, Retention};
 

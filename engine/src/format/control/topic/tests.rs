@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn orders() -> TopicDescriptor {
+pub(in crate::format::control) fn orders() -> TopicDescriptor {
     TopicDescriptor::new(TopicId(0x0102), "pay-1", vec![ShardId(2), ShardId(0), ShardId(2)]).expect("valid")
 }
 
 /// The same topic, altered.
-fn altered() -> TopicDescriptor {
+pub(in crate::format::control) fn altered() -> TopicDescriptor {
     let settings = TopicSettings {
         retention_bytes: Some(0x0102_0304),
         retention_ns: Some(0x0506_0708_090a),
