@@ -1,15 +1,19 @@
 //! `florin-bench`: measures a running Florin, with the floors of the same machine beside it.
 //!
-//! [`capture`] loads a server over its protocol, [`floor`] measures what the disk and the loopback device give without
-//! Florin. Both print medians of interleaved rounds with their range, and never an average of percentiles.
+//! [`scenario`] has the measurements, [`client`] the load that they put on a server, [`target`] who is measured. What
+//! the machine gives without Florin is measured by [`floor`], and by the servers of [`bare`]. [`report`] shows what
+//! came out.
 
-mod capture;
+mod bare;
 mod cli;
+mod client;
 mod floor;
 mod machine;
 mod report;
+mod scenario;
 mod server;
 mod statistics;
+mod target;
 
 use std::process::ExitCode;
 
@@ -20,7 +24,8 @@ use cli::{Cli, Command};
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Floor(arguments) => floor::run(&arguments),
-        Command::Capture(arguments) => capture::run(&arguments),
+        Command::Capture(arguments) => scenario::capture::run(&arguments),
+        Command::BareServer(arguments) => bare::serve(arguments.bare, &arguments.directory, arguments.core),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
+use crate::bare::{self, Bare};
 use crate::machine::on_core;
 
 /// The program, beside our own.
@@ -24,18 +25,24 @@ const STOP_WAIT: Duration = Duration::from_secs(60);
 /// After a failure nobody waits for a drain.
 const STOP_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const STOP_PAUSE: Duration = Duration::from_millis(10);
+/// Memory of a shard has the size of its journal at least, and so much more for what is read.
+const MEMORY_BYTES_BESIDE_RING: u64 = 64 << 20;
 
 /// What the server is started with.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
-    /// Its data directory, which is not there yet.
+    /// Its data directory.
     pub directory: PathBuf,
-    /// Files of its journal.
+    /// Shards, if the directory is not there yet.
+    pub shards: u16,
+    /// Files of the journal of each.
     pub journal_files: u16,
-    /// Bytes of each, as people write them.
-    pub journal_file_bytes: String,
+    /// Bytes of each of these.
+    pub journal_file_bytes: u64,
     /// The core that it may use; without one, all that we may use.
     pub core: Option<usize>,
+    /// More settings, `NAME=VALUE` as the command line of `florin serve` takes them.
+    pub settings: Vec<String>,
 }
 
 /// What a server says on its first line when it can be connected to.
@@ -57,8 +64,15 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it is ready.
     pub fn start(settings: &ServerSettings) -> Result<Self> {
-        let program = program_beside(&std::env::current_exe().context("the own program cannot be found")?)?;
+        let program = program_beside(&own_program()?)?;
         Self::start_command(command(&program, settings), settings.core)
+    }
+
+    /// Starts a bare server with its file in a directory, and waits until it is ready.
+    pub fn start_bare(bare: Bare, directory: &Path, core: Option<usize>) -> Result<Self> {
+        let mut command = Command::new(own_program()?);
+        command.args(bare::arguments(bare, directory, core));
+        Self::start_command(command, core)
     }
 
     fn start_command(mut command: Command, core: Option<usize>) -> Result<Self> {
@@ -131,9 +145,15 @@ impl Drop for Server {
 fn command(program: &Path, settings: &ServerSettings) -> Command {
     let mut command = Command::new(program);
     command.arg("serve").arg(&settings.directory).args(["--listen", "127.0.0.1:0", "--http", "off"]);
-    command.args(["--stop-with-stdin", "--shards", "1"]);
+    command.args(["--stop-with-stdin", "--shards", &settings.shards.to_string()]);
     command.args(["--journal-files", &settings.journal_files.to_string()]);
-    command.args(["--journal-file-bytes", &settings.journal_file_bytes]);
+    command.args(["--journal-file-bytes", &settings.journal_file_bytes.to_string()]);
+    let is_set = |name: &str| settings.settings.iter().any(|setting| setting.split('=').next() == Some(name));
+    if !is_set("memory-bytes") {
+        let ring_bytes = settings.journal_file_bytes.saturating_mul(u64::from(settings.journal_files));
+        command.args(["--memory-bytes", &(ring_bytes + MEMORY_BYTES_BESIDE_RING).to_string()]);
+    }
+    command.args(settings.settings.iter().map(|setting| format!("--{setting}")));
     for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {
         // Settings for other servers do not count here, beside what the log shows.
         if name.starts_with("FLORIN_") && name != LOG_VARIABLE {
@@ -145,6 +165,10 @@ fn command(program: &Path, settings: &ServerSettings) -> Command {
         command.env(LOG_VARIABLE, "warn");
     }
     command
+}
+
+fn own_program() -> Result<PathBuf> {
+    std::env::current_exe().context("the own program cannot be found")
 }
 
 /// The server's program in the folder of ours.

@@ -1,10 +1,11 @@
-//! One connection of the load: exactly one produce request in flight.
+//! One connection of the load: produce requests in flight, answered in their order.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use florin_engine::model::PartitionId;
 use florin_net::limits::RESPONSE_BYTES_MAX;
 use florin_net::protocol::request::put_produce_head;
@@ -12,7 +13,7 @@ use florin_net::protocol::{Api, FrameReader, Response};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use super::control::{Control, error_text};
+use super::control::{Control, connect, error_text};
 use super::routes::Route;
 
 /// A socket that never blocks, and what is under way on it.
@@ -22,15 +23,19 @@ pub struct Connection {
     reader: FrameReader,
     partition: PartitionId,
     correlation: u64,
-    request: BytesMut,
-    sent_bytes: usize,
-    sent_at: Option<Instant>,
+    outgoing: BytesMut,
+    /// When the latency of each request in flight began, the oldest first.
+    in_flight: VecDeque<Instant>,
 }
 
 impl Connection {
-    /// Connects, negotiates, and registers for its events.
+    /// Connects, negotiates unless the server is a bare one, and registers for its events.
     pub fn connect(route: &Route, registry: &Registry, token: Token) -> Result<Self> {
-        let stream = Control::connect(&route.address)?.into_stream()?;
+        let stream = if route.is_bare {
+            connect(&route.address)?
+        } else {
+            Control::connect(&route.address)?.into_stream()?
+        };
         stream.set_nonblocking(true).context("a socket cannot be made non-blocking")?;
         let mut stream = TcpStream::from_std(stream);
         let interests = Interest::READABLE | Interest::WRITABLE;
@@ -40,33 +45,32 @@ impl Connection {
             reader: FrameReader::new(RESPONSE_BYTES_MAX),
             partition: route.partition,
             correlation: 0,
-            request: BytesMut::new(),
-            sent_bytes: 0,
-            sent_at: None,
+            outgoing: BytesMut::new(),
+            in_flight: VecDeque::new(),
         })
     }
 
-    /// Sends a batch; its latency begins at `now`.
-    ///
-    /// # Panics
-    /// If the one before is not answered yet: the caller's broken invariant.
-    pub fn send(&mut self, batch: &[u8], now: Instant) -> Result<()> {
-        assert!(self.sent_at.is_none(), "one request is in flight");
-        self.correlation += 1;
-        self.request.clear();
-        put_produce_head(&mut self.request, self.correlation, self.partition, batch.len());
-        self.request.extend_from_slice(batch);
-        self.sent_bytes = 0;
-        self.sent_at = Some(now);
-        self.send_rest()
+    /// Requests that are not answered.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.len()
     }
 
-    /// Sends what the socket did not take yet.
-    pub fn send_rest(&mut self) -> Result<()> {
-        while self.sent_bytes < self.request.len() {
-            match self.stream.write(&self.request[self.sent_bytes..]) {
+    /// Puts a batch behind what is to be sent; its latency begins at `since`. [`Connection::flush`] sends it.
+    pub fn push(&mut self, batch: &[u8], since: Instant) {
+        self.correlation += 1;
+        put_produce_head(&mut self.outgoing, self.correlation, self.partition, batch.len());
+        self.outgoing.extend_from_slice(batch);
+        self.in_flight.push_back(since);
+    }
+
+    /// Sends what the socket takes.
+    pub fn flush(&mut self) -> Result<()> {
+        while !self.outgoing.is_empty() {
+            match self.stream.write(&self.outgoing) {
                 Ok(0) => bail!("the server closed a connection that a request is sent over"),
-                Ok(bytes) => self.sent_bytes += bytes,
+                // Kept as memory for the next request.
+                Ok(bytes) if bytes == self.outgoing.len() => self.outgoing.clear(),
+                Ok(bytes) => self.outgoing.advance(bytes),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error).context("the server takes no request"),
@@ -75,21 +79,24 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes what has come; gives when the request was sent if its answer is there in full.
+    /// Takes what has come, and tells of each answer when its latency began.
     ///
     /// A read that does not fill `scratch` has emptied the socket, so the next answer makes an event of its own.
-    pub fn receive(&mut self, scratch: &mut [u8]) -> Result<Option<Instant>> {
+    pub fn receive(&mut self, scratch: &mut [u8], answered: &mut Vec<Instant>) -> Result<()> {
         loop {
             let bytes = match self.stream.read(scratch) {
-                Ok(0) => bail!("the server closed a connection with a request in flight"),
+                Ok(0) => bail!("the server closed a connection with {} requests in flight", self.in_flight.len()),
                 Ok(bytes) => bytes,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error).context("the server does not answer"),
             };
             self.reader.buffer_mut().extend_from_slice(&scratch[..bytes]);
+            while let Some(since) = self.answer()? {
+                answered.push(since);
+            }
             if bytes < scratch.len() {
-                return self.answer();
+                return Ok(());
             }
         }
     }
@@ -102,10 +109,9 @@ impl Connection {
             Response::Error(error) => bail!("a batch was refused: {}", error_text(&error)),
             other => bail!("a batch was answered with {other:?}"),
         }
-        ensure!(correlation == self.correlation, "an answer is numbered {correlation}, not {}", self.correlation);
-        ensure!(self.reader.buffered_bytes() == 0, "more came than the one answer");
-        let sent_at = self.sent_at.take().context("an answer came before a request was sent")?;
-        ensure!(self.sent_bytes == self.request.len(), "an answer came before the request was sent in full");
-        Ok(Some(sent_at))
+        let expected = self.correlation + 1 - self.in_flight.len() as u64;
+        let since = self.in_flight.pop_front().context("an answer came before a request was sent")?;
+        ensure!(correlation == expected, "an answer is numbered {correlation}, not {expected}");
+        Ok(Some(since))
     }
 }

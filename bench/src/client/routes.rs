@@ -1,7 +1,7 @@
 //! Which connection goes to which port, and to which of the partitions behind it.
 
 use anyhow::{Result, ensure};
-use florin_engine::model::PartitionId;
+use florin_engine::model::{PartitionId, TopicId};
 
 use super::control::{Placement, address_of};
 
@@ -12,6 +12,8 @@ pub struct Route {
     pub address: String,
     /// A partition of the shard that listens there.
     pub partition: PartitionId,
+    /// It is a bare server, which knows nothing but produce requests.
+    pub is_bare: bool,
 }
 
 /// A shard that listens and has partitions.
@@ -27,7 +29,7 @@ pub fn spread(placement: &Placement, connection_count: usize) -> Result<Vec<Rout
     let route = |number: usize| {
         let owner = &owners[number % owners.len()];
         let partition = owner.partitions[number / owners.len() % owner.partitions.len()];
-        Route { address: owner.address.clone(), partition }
+        Route { address: owner.address.clone(), partition, is_bare: false }
     };
     Ok((0..connection_count).map(route).collect())
 }
@@ -43,4 +45,10 @@ fn owners(placement: &Placement) -> Vec<Owner> {
         }
     }
     owners
+}
+
+/// As many connections to a bare server.
+pub fn to_bare(address: &str, connection_count: usize) -> Vec<Route> {
+    let partition = PartitionId { topic: TopicId(1), index: 0 };
+    vec![Route { address: address.to_owned(), partition, is_bare: true }; connection_count]
 }

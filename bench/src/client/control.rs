@@ -203,7 +203,8 @@ pub fn error_text(error: &ErrorResponse) -> String {
     format!("code {} ({name}): {}{advice}", error.code.0, error.message)
 }
 
-fn connect(address: &str) -> Result<TcpStream> {
+/// Connects a socket that blocks, without a negotiation.
+pub fn connect(address: &str) -> Result<TcpStream> {
     let mut failure = None;
     for resolved in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&resolved, CONNECT_WAIT) {

@@ -1,0 +1,14 @@
+//! The load: connections to a server, driven by one thread, over the protocol itself.
+//!
+//! [`control`] asks and waits, [`routes`] spreads connections over shards, [`connection`] is one socket with produce
+//! requests in flight, [`load`] drives all of them in a closed or an open loop.
+
+pub mod connection;
+pub mod control;
+#[cfg(test)]
+pub mod fake_server;
+pub mod load;
+pub mod payload;
+pub mod routes;
+#[cfg(test)]
+mod tests;
