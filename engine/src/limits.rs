@@ -60,6 +60,8 @@ pub const SCAN_READ_BYTES: usize = MIB;
 pub const EXTENT_BYTES_TARGET: usize = 256 * KIB;
 /// A partition with less to write than this shares a segment file with others.
 pub const SEGMENT_OWN_BYTES_MIN: usize = MIB;
+/// Batches that are taken to rest with one plan: as many as are looked at, referred to and let go within a millisecond.
+pub const PLAN_BATCH_COUNT_MAX: usize = 8192;
 /// Bytes written to a segment file before it is synced, when nothing else is asked for.
 pub const SEGMENT_UNSYNCED_BYTES_DEFAULT: usize = 8 * MIB;
 /// The same, at least.

@@ -219,9 +219,10 @@ impl Partition {
         self.held.last_append_time_below(self.durable_offset).or(stored)
     }
 
-    /// Durable batches that are not at rest yet and are in blocks up to `sequence`.
-    pub fn unflushed(&self, sequence: Sequence) -> Vec<HeldBatch> {
-        self.held.unflushed(sequence, self.durable_offset)
+    /// Durable batches that are not at rest yet and are in blocks up to `sequence`: the first `count_max`, and all if
+    /// less than `left_bytes_min` would be left.
+    pub fn unflushed(&self, sequence: Sequence, count_max: usize, left_bytes_min: usize) -> Vec<HeldBatch> {
+        self.held.unflushed(sequence, self.durable_offset, count_max, left_bytes_min)
     }
 
     /// A run was written that goes on where the flushed part ends; what retention cut meanwhile may not be wanted any

@@ -26,6 +26,7 @@ pub mod directory;
 pub mod driver;
 mod durable;
 mod fetch;
+mod needed;
 pub mod open;
 pub mod refusal;
 pub mod repair;
@@ -47,6 +48,7 @@ use checkpointing::Checkpointing;
 use clock::ClockGuard;
 use cold::Cold;
 use fetch::LongPolls;
+use needed::NeededFiles;
 use segments::Segments;
 use superblock::SuperblockKeeper;
 
@@ -84,6 +86,7 @@ pub struct Shard {
     records: VecDeque<(Sequence, Record)>,
     polls: LongPolls,
     segments: Segments,
+    needed: NeededFiles,
     cold: Cold,
     /// Retention decided cuts that are not in force.
     has_cuts: bool,
@@ -137,6 +140,7 @@ impl Shard {
             records: VecDeque::new(),
             polls: LongPolls::default(),
             segments: Segments::new(state.segments, geometry, memory_bytes_max),
+            needed: NeededFiles::default(),
             cold: Cold::new(),
             has_cuts: false,
             retention_at: now.monotonic.plus_ns(RETENTION_INTERVAL_NS),

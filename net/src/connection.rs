@@ -13,6 +13,7 @@ use crate::io::Stream;
 mod event;
 mod outgoing;
 mod read;
+mod rhythm;
 mod write;
 
 pub use event::Event;

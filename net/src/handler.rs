@@ -62,7 +62,7 @@ impl<N: Network> FrameSink for Intake<N> {
         self.core.cancel_polls(&self.connection);
     }
 
-    fn take(&self, frame: Frame) {
+    fn take(&self, frame: Frame, now: Monotonic) {
         let correlation = frame.correlation;
         let bytes = FRAME_HEADER_BYTES + frame.head.len() + frame.payload.len();
         match Request::decode(frame) {
@@ -74,7 +74,7 @@ impl<N: Network> FrameSink for Intake<N> {
                     return;
                 }
                 self.core.counters().requests[usize::from(api.number())].add(1);
-                let pending = self.begin(correlation, api, bytes);
+                let pending = self.begin(correlation, api, bytes, now);
                 self.carry_out(pending, request);
             }
             Err(error) => {
@@ -90,8 +90,7 @@ impl<N: Network> FrameSink for Intake<N> {
 }
 
 impl<N: Network> Intake<N> {
-    fn begin(&self, correlation: u64, api: Api, bytes: usize) -> Pending<N::Stream> {
-        let received: Monotonic = self.core.network.now().monotonic;
+    fn begin(&self, correlation: u64, api: Api, bytes: usize, received: Monotonic) -> Pending<N::Stream> {
         self.connection.begin_request(bytes);
         self.core.bytes.take(bytes);
         self.core.requests.take(1);

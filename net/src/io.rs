@@ -40,7 +40,9 @@ pub trait Listener: 'static {
 /// A connection. One task may read while another writes.
 pub trait Stream: 'static {
     /// Appends what has arrived, at least one byte; waits for it. 0 is the end.
-    fn read(&self, into: &mut BytesMut) -> impl Future<Output = io::Result<usize>>;
+    ///
+    /// `expected_bytes` is how much the caller thinks will come at once: a read may end there although there is more.
+    fn read(&self, into: &mut BytesMut, expected_bytes: Option<usize>) -> impl Future<Output = io::Result<usize>>;
 
     /// Hands bytes to the network; waits until it takes some, and says how many it took.
     fn write(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>>;

@@ -57,7 +57,7 @@ pub async fn accept_connections<N: Network>(
                     continue;
                 }
                 connections.set(open + 1);
-                let now = core.network.now().monotonic;
+                let now = core.network.monotonic();
                 let connection = Rc::new(Connection::new(stream, shard, peer, now));
                 core.network.spawn(serve(Rc::clone(&core), connection));
             }
@@ -148,7 +148,7 @@ async fn linger<N: Network>(network: &N, stream: &N::Stream) {
         let mut rest = BytesMut::new();
         let mut left = LINGER_BYTES;
         while left > 0
-            && let Ok(bytes @ 1..) = stream.read(&mut rest).await
+            && let Ok(bytes @ 1..) = stream.read(&mut rest, None).await
         {
             left = left.saturating_sub(bytes);
             rest.clear();
@@ -162,7 +162,7 @@ pub async fn sweep_connections<N: Network>(core: Rc<Core<N>>) {
     loop {
         core.network.sleep(SWEEP_NS).await;
         core.publish();
-        let now = core.network.now().monotonic;
+        let now = core.network.monotonic();
         let connections: Vec<_> = core.connections.borrow().iter().map(|(_, open)| Rc::clone(open)).collect();
         for connection in connections {
             // Others may have given back what this one waits for.

@@ -36,6 +36,11 @@ impl Received {
         Some((correlation, frame))
     }
 
+    /// Whether all that was received was taken.
+    pub fn is_empty(&self) -> bool {
+        self.taken == self.buffer.len()
+    }
+
     /// Drops the frame at the front, of so many bytes.
     pub fn drop_front(&mut self, bytes: usize) {
         self.taken += bytes;

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use bytes::BytesMut;
 use florin_engine::io::fitness::DirectIo;
 use florin_engine::io::glommio::{ExecutorSettings, ShardExecutor};
+use florin_net::io::take_turns;
 use futures_util::io::{AsyncRead, AsyncWrite};
 
 use super::Ending;
@@ -29,17 +30,16 @@ const SCRATCH_BYTES: usize = 64 * 1024;
 struct Server {
     /// Frames that wait to be written.
     forming: RefCell<Vec<u8>>,
-    /// Who waits for them, with the number of the request.
-    waiting: RefCell<Vec<(Rc<Connection>, u64)>>,
+    /// The number of the block that they will be.
+    forming_number: Cell<u64>,
+    /// The last block that is durable.
+    durable_number: Cell<u64>,
+    /// Who waits for a block.
+    waiting: RefCell<Vec<(u64, Waker)>>,
+    /// The task that writes, if it waits for frames.
     writer: RefCell<Option<Waker>>,
     failed: Cell<bool>,
     scratch: RefCell<Vec<u8>>,
-}
-
-struct Connection {
-    stream: RefCell<TcpStream>,
-    outgoing: RefCell<BytesMut>,
-    is_sending: Cell<bool>,
 }
 
 /// Serves until the end comes. `ready` is called when connections are taken.
@@ -73,6 +73,8 @@ async fn run(
     let listener = TcpListener::bind(address).map_err(|error| anyhow!("{address} cannot be listened on: {error}"))?;
     let server = Rc::new(Server {
         forming: RefCell::default(),
+        forming_number: Cell::new(1),
+        durable_number: Cell::new(0),
         waiting: RefCell::default(),
         writer: RefCell::default(),
         failed: Cell::new(false),
@@ -89,35 +91,70 @@ async fn run(
     Ok(())
 }
 
-async fn receive_until_end(server: Rc<Server>, stream: TcpStream) {
-    let connection = Rc::new(Connection {
-        stream: RefCell::new(stream),
-        outgoing: RefCell::default(),
-        is_sending: Cell::new(false),
-    });
+/// Reads, waits for the block, answers, and reads again: a socket is watched only if nothing came until then.
+async fn receive_until_end(server: Rc<Server>, mut stream: TcpStream) {
     let mut received = Received::default();
-    loop {
-        let bytes = poll_fn(|context| {
-            let mut scratch = server.scratch.borrow_mut();
-            let poll = Pin::new(&mut *connection.stream.borrow_mut()).poll_read(context, &mut scratch);
-            if let Poll::Ready(Ok(bytes)) = poll {
-                received.push(&scratch[..bytes]);
-            }
-            poll
-        })
-        .await;
-        if !matches!(bytes, Ok(1..)) {
-            return;
-        }
+    let mut outgoing = BytesMut::new();
+    let mut expected_bytes = SCRATCH_BYTES;
+    while let Some(read_bytes) = read(&server, &mut stream, &mut received, expected_bytes).await {
         while let Some((correlation, frame)) = received.front() {
-            let bytes = frame.len();
             server.forming.borrow_mut().extend_from_slice(frame);
-            server.waiting.borrow_mut().push((Rc::clone(&connection), correlation));
+            put_answer(&mut outgoing, correlation);
+            let bytes = frame.len();
             received.drop_front(bytes);
         }
-        if let Some(writer) = server.writer.take() {
+        // A read that its buffer cuts short makes glommio watch the socket at once: an interrupt for each request.
+        expected_bytes = if received.is_empty() { read_bytes } else { SCRATCH_BYTES };
+        if outgoing.is_empty() {
+            continue;
+        }
+        server.durable(server.forming_number.get()).await;
+        if !send(&mut stream, &outgoing).await {
+            return;
+        }
+        outgoing.clear();
+        // Behind the answers of all others.
+        take_turns().await;
+    }
+}
+
+/// Reads once; `None` at the end.
+async fn read(server: &Server, stream: &mut TcpStream, received: &mut Received, bytes_max: usize) -> Option<usize> {
+    let read = poll_fn(|context| {
+        let mut scratch = server.scratch.borrow_mut();
+        let poll = Pin::new(&mut *stream).poll_read(context, &mut scratch[..bytes_max]);
+        if let Poll::Ready(Ok(bytes)) = poll {
+            received.push(&scratch[..bytes]);
+        }
+        poll
+    });
+    read.await.ok().filter(|bytes| *bytes > 0)
+}
+
+async fn send(stream: &mut TcpStream, mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        match poll_fn(|context| Pin::new(&mut *stream).poll_write(context, rest)).await {
+            Ok(bytes @ 1..) => rest = &rest[bytes..],
+            Ok(0) | Err(_) => return false,
+        }
+    }
+    true
+}
+
+impl Server {
+    /// Returns when the block of this number is durable.
+    async fn durable(&self, number: u64) {
+        if let Some(writer) = self.writer.take() {
             writer.wake();
         }
+        poll_fn(|context| {
+            if self.durable_number.get() >= number {
+                return Poll::Ready(());
+            }
+            self.waiting.borrow_mut().push((number, context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
     }
 }
 
@@ -132,7 +169,8 @@ async fn write_until_failed(server: Rc<Server>, file: DmaFile) {
             Poll::Pending
         })
         .await;
-        let mut waiting = server.waiting.take();
+        let number = server.forming_number.get();
+        server.forming_number.set(number + 1);
         let frames = server.forming.take();
         for block in frames.chunks(BLOCK_BYTES_MAX) {
             let bytes = padded(block.len());
@@ -144,39 +182,11 @@ async fn write_until_failed(server: Rc<Server>, file: DmaFile) {
                 return server.failed.set(true);
             }
         }
-        for (connection, correlation) in waiting.drain(..) {
-            put_answer(&mut connection.outgoing.borrow_mut(), correlation);
-            send(&connection);
-        }
-    }
-}
-
-/// Sends what the socket takes at once; the rest, if there is any, by a task of its own.
-fn send(connection: &Rc<Connection>) {
-    if connection.is_sending.replace(true) {
-        return;
-    }
-    let mut sending = Box::pin(send_all(Rc::clone(connection)));
-    let mut context = std::task::Context::from_waker(Waker::noop());
-    if sending.as_mut().poll(&mut context).is_pending() {
-        spawn_local(sending).detach();
-    }
-}
-
-async fn send_all(connection: Rc<Connection>) {
-    loop {
-        let outgoing = connection.outgoing.take();
-        if outgoing.is_empty() {
-            return connection.is_sending.set(false);
-        }
-        let mut rest = outgoing.as_ref();
-        while !rest.is_empty() {
-            let sent = poll_fn(|context| Pin::new(&mut *connection.stream.borrow_mut()).poll_write(context, rest));
-            match sent.await {
-                Ok(bytes @ 1..) => rest = &rest[bytes..],
-                // The connection is gone; its reader hears of it.
-                Ok(0) | Err(_) => return,
-            }
-        }
+        server.durable_number.set(number);
+        let (ready, later) = server.waiting.take().into_iter().partition(|(block, _)| *block <= number);
+        server.waiting.replace(later);
+        let ready: Vec<(u64, Waker)> = ready;
+        ready.into_iter().for_each(|(_, waker)| waker.wake());
+        take_turns().await;
     }
 }

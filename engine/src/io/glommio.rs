@@ -28,7 +28,7 @@ pub use file::GlommioFile;
 pub use host::{LockedMemory, check_io_uring, check_locked_memory, usable_cpus};
 
 use super::Runtime;
-use crate::model::{Id128, Now};
+use crate::model::{Id128, Monotonic, Now};
 
 /// The executor that runs on this thread, as the engine sees it.
 #[derive(Clone, Debug)]
@@ -51,6 +51,10 @@ impl Runtime for GlommioRuntime {
 
     fn now(&self) -> Now {
         super::host::now()
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        super::host::monotonic()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {

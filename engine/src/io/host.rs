@@ -9,10 +9,12 @@ const SECOND_NS: u64 = 1_000_000_000;
 
 /// Both clocks, now.
 pub fn now() -> Now {
-    Now {
-        monotonic: Monotonic(nanoseconds(clock_gettime(ClockId::Monotonic))),
-        realtime: Realtime(nanoseconds(clock_gettime(ClockId::Realtime))),
-    }
+    Now { monotonic: monotonic(), realtime: Realtime(nanoseconds(clock_gettime(ClockId::Realtime))) }
+}
+
+/// The clock that never goes back, now.
+pub fn monotonic() -> Monotonic {
+    Monotonic(nanoseconds(clock_gettime(ClockId::Monotonic)))
 }
 
 /// 128 bits nobody can guess.

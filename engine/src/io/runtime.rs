@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use super::Disk;
-use crate::model::{Id128, Now};
+use crate::model::{Id128, Monotonic, Now};
 
 /// The executor that a shard lives on, with its disk and clock. Clones share it. Nothing here crosses threads.
 pub trait Runtime: Clone + 'static {
@@ -15,6 +15,11 @@ pub trait Runtime: Clone + 'static {
 
     /// Both clocks, now.
     fn now(&self) -> Now;
+
+    /// The clock that never goes back, now. On the path of every capture: to read both costs twice as much.
+    fn monotonic(&self) -> Monotonic {
+        self.now().monotonic
+    }
 
     /// Starts a task on this thread that is never cancelled, and lets it go.
     fn spawn(&self, task: impl Future<Output = ()> + 'static);

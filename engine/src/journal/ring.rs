@@ -166,7 +166,12 @@ impl Ring {
 
     /// Files that will not be written any more in this lap and whose blocks are all durable.
     pub fn sealed_files(&self) -> impl Iterator<Item = FileIndex> + '_ {
-        self.files().filter(|file| self.slot(*file).passed && self.slot(*file).pending_block_count == 0)
+        self.files().filter(|file| self.is_sealed(*file))
+    }
+
+    /// Whether the file takes no more blocks, and all that it has are durable.
+    pub fn is_sealed(&self, file: FileIndex) -> bool {
+        self.slot(file).passed && self.slot(file).pending_block_count == 0
     }
 
     /// A file as it is now.

@@ -106,10 +106,24 @@ impl HeldBatches {
         end.checked_sub(1).map(|last| self.batches[last].batch.append_time)
     }
 
-    /// Durable batches that are not at rest, in blocks up to `sequence`.
-    pub(super) fn unflushed(&self, sequence: Sequence, durable: Offset) -> Vec<HeldBatch> {
+    /// Durable batches that are not at rest, in blocks up to `sequence`: the first `count_max`, and all if less than
+    /// `left_bytes_min` would be left.
+    pub(super) fn unflushed(
+        &self,
+        sequence: Sequence,
+        durable: Offset,
+        count_max: usize,
+        left_bytes_min: usize,
+    ) -> Vec<HeldBatch> {
         let wanted = |held: &&Held| held.placed.sequence <= sequence && held.batch.last_offset < durable;
-        self.unflushed_range().take_while(wanted).map(|held| held.batch.clone()).collect()
+        let (mut count, mut bytes) = (0, 0);
+        let goes_on = |held: &&Held| {
+            let goes_on = count < count_max || self.unflushed_bytes - bytes < left_bytes_min;
+            count += 1;
+            bytes += held.batch.bytes.len();
+            goes_on
+        };
+        self.unflushed_range().take_while(wanted).take_while(goes_on).map(|held| held.batch.clone()).collect()
     }
 
     pub(super) fn unflushed_range(&self) -> impl Iterator<Item = &Held> {

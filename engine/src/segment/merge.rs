@@ -82,7 +82,7 @@ pub async fn merge<R: Runtime>(runtime: &R, writing: Writing<'_>, plan: &MergePl
     }
     let runs: Vec<Run> = file.parts.iter().map(|part| part.run).collect();
     let end = file.end;
-    let plan = WritePlan { files: vec![file], rest_factor: plan.rest_factor };
+    let plan = WritePlan { files: vec![file], rest_factor: plan.rest_factor, is_partial: false };
     let mut written = write(runtime, writing, &plan).await;
     let FileWritten { result, .. } = written.remove(0);
     let index_bytes = result.map_err(MergeError::Write)?;

@@ -5,8 +5,11 @@ use super::Run;
 use crate::format::batch::HeldBatch;
 use crate::format::extent::{EXTENT_ENTRY_BYTES, EXTENT_HEADER_BYTES, extent_bytes};
 use crate::format::layout::unit_aligned;
-use crate::limits::{EXTENT_BYTES_TARGET, SEGMENT_OWN_BYTES_MIN, UNIT_BYTES};
+use crate::limits::{EXTENT_BYTES_TARGET, PLAN_BATCH_COUNT_MAX, SEGMENT_OWN_BYTES_MIN, UNIT_BYTES};
 use crate::model::{PartitionId, Position, SegmentId};
+
+/// Ring files of small rings hold few batches: one for so many of their bytes is planned at once.
+const PLAN_BYTES_PER_BATCH: u64 = 4096;
 
 /// Sizes by which writes are planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct SegmentSizes {
     pub extent_bytes_target: usize,
     /// A partition with less to write shares a file with others.
     pub own_bytes_min: usize,
+    /// Batches that are planned at once: the shard does nothing else meanwhile.
+    pub plan_batch_count: usize,
 }
 
 impl SegmentSizes {
@@ -24,6 +29,7 @@ impl SegmentSizes {
         Self {
             extent_bytes_target: EXTENT_BYTES_TARGET.min(unit_aligned(part(8)).max(UNIT_BYTES)),
             own_bytes_min: SEGMENT_OWN_BYTES_MIN.min(part(4)),
+            plan_batch_count: PLAN_BATCH_COUNT_MAX.min(part(PLAN_BYTES_PER_BATCH)).max(1),
         }
     }
 }
@@ -74,6 +80,8 @@ pub struct WritePlan {
     pub files: Vec<FilePlan>,
     /// How long the writer rests after each write, as a multiple of the time that the write took.
     pub rest_factor: u32,
+    /// More is to be written before a checkpoint lets anything go.
+    pub is_partial: bool,
 }
 
 impl FilePlan {

@@ -21,7 +21,8 @@ pub(super) const JOURNAL_ID: Id128 = Id128([4; 16]);
 pub(super) const SHARD: ShardId = ShardId(3);
 pub(super) const PARTITION: PartitionId = PartitionId { topic: TopicId(2), index: 1 };
 /// Extents of one unit, more or less.
-pub(super) const SIZES: SegmentSizes = SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192 };
+pub(super) const SIZES: SegmentSizes =
+    SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192, plan_batch_count: 64 };
 
 /// Nothing waits and no time passes.
 #[derive(Clone)]
@@ -77,7 +78,11 @@ pub(super) fn new_file(segment: u64, batches: Vec<HeldBatch>, seal: bool) -> Fil
 }
 
 pub(super) fn write_all(directory: &Path, files: Vec<FilePlan>) -> Vec<FileWritten> {
-    block_on(write(&StillRuntime, writing(directory, &Cell::new(0)), &WritePlan { files, rest_factor: 1 }))
+    block_on(write(
+        &StillRuntime,
+        writing(directory, &Cell::new(0)),
+        &WritePlan { files, rest_factor: 1, is_partial: false },
+    ))
 }
 
 /// Writes a file and returns its run and what the table would know of it.

@@ -91,14 +91,14 @@ async fn write_extents<R: Runtime, F: DiskFile>(
     unsynced_bytes.set(0);
     let mut entries = Vec::new();
     for (partition, extent) in plan.parts.iter().flat_map(|part| part.extents.iter().map(|e| (part.partition, e))) {
-        let begun = runtime.now().monotonic;
+        let begun = runtime.monotonic();
         entries.push(write_extent(file, writing.name(plan.segment), partition, extent).await?);
         unsynced_bytes.set(unsynced_bytes.get() + extent.bytes);
         if unsynced_bytes.get() >= writing.unsynced_bytes_max {
             file.sync().await?;
             unsynced_bytes.set(0);
         }
-        let took_ns = runtime.now().monotonic.0.saturating_sub(begun.0);
+        let took_ns = runtime.monotonic().0.saturating_sub(begun.0);
         let rest_ns = took_ns.saturating_mul(u64::from(rest_factor));
         if rest_ns > 0 {
             runtime.sleep(rest_ns).await;

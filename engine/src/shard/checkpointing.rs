@@ -58,6 +58,8 @@ pub(super) struct Checkpointing {
     step: Step,
     waiters: Vec<RequestId>,
     asked: Vec<RequestId>,
+    /// What was durable when the first of them asked.
+    asked_up_to: Sequence,
     generation: u64,
     /// Slots that a write failed on.
     abandoned: BTreeSet<u8>,
@@ -73,6 +75,7 @@ impl Checkpointing {
             step: Step::Idle,
             waiters: Vec::new(),
             asked: Vec::new(),
+            asked_up_to: Sequence(0),
             generation,
             abandoned: BTreeSet::new(),
             failures_in_a_row: 0,
@@ -87,6 +90,11 @@ impl Checkpointing {
     /// Whether a client asked for a checkpoint that has not begun.
     pub(super) fn is_asked(&self) -> bool {
         !self.asked.is_empty()
+    }
+
+    /// Up to where everything is taken to rest before the checkpoint that was asked for.
+    pub(super) fn asked_up_to(&self) -> Option<Sequence> {
+        self.is_asked().then_some(self.asked_up_to)
     }
 
     /// How many requests wait for a checkpoint.
@@ -111,6 +119,9 @@ impl Shard {
     /// A client asks for a checkpoint: what is durable is taken to rest first, and the one that begins then includes
     /// everything asked before.
     pub(super) fn ask_for_checkpoint(&mut self, id: RequestId, now: Now) {
+        if !self.checkpointing.is_asked() {
+            self.checkpointing.asked_up_to = self.journal.marks().durable();
+        }
         self.checkpointing.asked.push(id);
         self.begin_segment_work(now);
         if self.segments.is_idle() {
@@ -252,14 +263,11 @@ impl Shard {
     }
 
     /// Whether a checkpoint would let something go: a ring file, a segment file, or the front of a partition.
-    pub(super) fn wants_checkpoint(&self, now: Now) -> bool {
-        let ring = self.journal.ring();
+    pub(super) fn wants_checkpoint(&mut self, now: Now) -> bool {
         self.checkpointing.is_idle()
             && self.failed.is_none()
             && self.checkpointing.retry_at <= now.monotonic
-            && (self.has_cuts
-                || self.segments.table.wants_checkpoint()
-                || ring.sealed_files().any(|file| !self.is_needed(file)))
+            && (self.has_cuts || self.segments.table.wants_checkpoint() || self.has_unneeded_file())
     }
 
     fn refuse_checkpoint(&mut self, why: String) {
@@ -267,10 +275,6 @@ impl Shard {
         for id in self.checkpointing.waiting() {
             self.answer(id, Reply::Refused(Refusal::CheckpointFailed(why.clone())));
         }
-    }
-
-    pub(super) fn is_needed(&self, file: FileIndex) -> bool {
-        self.partitions.values().any(|partition| partition.needs_file(file))
     }
 
     fn files_not_needed(&self) -> BTreeSet<FileIndex> {

@@ -138,7 +138,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             to_tell: Cell::new(None),
         };
         let driver = Self { inner: Rc::new(inner) };
-        driver.carry_out(driver.inner.runtime.now().monotonic);
+        driver.carry_out(driver.inner.runtime.monotonic());
         driver
     }
 
@@ -242,10 +242,10 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             let since = self.inner.forming_since.take().unwrap_or(now);
             let driver = self.begin_write();
             self.inner.runtime.spawn(async move {
-                let begun = driver.inner.runtime.now().monotonic;
+                let begun = driver.inner.runtime.monotonic();
                 let result = file.write_durable(buffer, write.place.position).await.result;
                 if result.is_ok() {
-                    let ended = driver.inner.runtime.now().monotonic;
+                    let ended = driver.inner.runtime.monotonic();
                     driver.inner.outlet.block_written(
                         driver.inner.id,
                         &BlockReport {
@@ -354,7 +354,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
         drop(armed);
         let (runtime, inner) = (self.inner.runtime.clone(), Rc::downgrade(&self.inner));
         self.inner.runtime.spawn(async move {
-            let now = runtime.now().monotonic;
+            let now = runtime.monotonic();
             runtime.sleep(next.0.saturating_sub(now.0)).await;
             if let Some(inner) = inner.upgrade() {
                 inner.armed.borrow_mut().remove(&next);

@@ -46,6 +46,10 @@ impl LongPolls {
         self.deadlines.first().map(|(deadline, _, _)| *deadline)
     }
 
+    fn wait_for(&self, partition: PartitionId) -> bool {
+        self.by_partition.contains_key(&partition)
+    }
+
     fn add(&mut self, partition: PartitionId, poll: Poll) {
         self.deadlines.insert((poll.deadline, poll.id, partition));
         self.by_request.insert(poll.id, (partition, poll.ends_at()));
@@ -152,6 +156,9 @@ impl Shard {
     /// More of a partition is durable, or it is gone: whoever waited for that is answered. A fetch by time waits on
     /// until a batch is as late.
     pub(super) fn wake_polls(&mut self, partition: PartitionId) {
+        if !self.polls.wait_for(partition) {
+            return;
+        }
         let reached = match self.visible_partition(partition) {
             None => Realtime(u64::MAX),
             Some(state) => match state.last_durable_append_time() {

@@ -45,6 +45,7 @@ impl Shard {
 
     /// The checkpoint that states these cuts is in force.
     pub(super) fn settle_cuts(&mut self, cuts: Vec<(PartitionId, Cut)>) {
+        self.needed.forget();
         for (id, cut) in cuts {
             let Some(partition) = self.partitions.get_mut(&id) else { continue };
             let from = partition.start_offset();

@@ -1,7 +1,7 @@
 //! Takes batches from memory to rest: what is in the oldest sealed ring file is written into segment files, so that a
 //! checkpoint can free the file. One such write, or one merge of small runs, is under way at a time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::Shard;
@@ -105,11 +105,7 @@ impl Shard {
             return;
         }
         self.segments.retry_at = Monotonic(0);
-        let limit = if self.checkpointing.is_asked() {
-            Some(self.journal.marks().durable())
-        } else {
-            self.oldest_needed_file()
-        };
+        let limit = self.checkpointing.asked_up_to().or_else(|| self.oldest_needed_file());
         let planned = limit.map_or(Planned::Nothing, |limit| self.plan_write(limit, now));
         self.note_manifest_full(&planned);
         if let Planned::Write(plan) = planned {
@@ -135,21 +131,9 @@ impl Shard {
         self.note_disk_full(None);
     }
 
-    /// The last block of the oldest ring file that takes no more blocks and holds what is nowhere else at rest.
-    fn oldest_needed_file(&self) -> Option<Sequence> {
-        let ring = self.journal.ring();
-        ring.sealed_files().filter(|file| self.is_needed(*file)).map(|file| ring.file(file).last_sequence).min()
-    }
-
-    /// What to write so that everything in blocks up to `limit` is at rest.
+    /// What to write so that everything in blocks up to `limit` is at rest, or a part of it.
     fn plan_write(&mut self, limit: Sequence, now: Now) -> Planned {
-        let batches: BTreeMap<PartitionId, Vec<HeldBatch>> = self
-            .partitions
-            .iter()
-            .filter(|(id, _)| self.owned.ahead().topic(id.topic).is_some())
-            .map(|(id, partition)| (*id, partition.unflushed(limit)))
-            .filter(|(_, batches)| !batches.is_empty())
-            .collect();
+        let (batches, is_partial) = self.choose_unflushed(limit);
         if batches.is_empty() {
             return Planned::Nothing;
         }
@@ -160,8 +144,7 @@ impl Shard {
         let mut files = Vec::new();
         let mut small = Vec::new();
         for (id, batches) in batches {
-            let bytes: usize = batches.iter().map(|batch| batch.bytes.len()).sum();
-            if bytes >= self.segments.sizes.own_bytes_min {
+            if self.partitions[&id].unflushed_bytes() >= self.segments.sizes.own_bytes_min {
                 files.push(self.plan_own_file(id, batches, now));
             } else {
                 small.push((id, batches));
@@ -176,7 +159,28 @@ impl Shard {
             files.push(file);
         }
         let rest_factor = if self.journal.ring().unused_count() == 0 { 0 } else { SEGMENT_REST_FACTOR };
-        Planned::Write(WritePlan { files, rest_factor })
+        Planned::Write(WritePlan { files, rest_factor, is_partial })
+    }
+
+    /// Batches in blocks up to `limit` that are nowhere else at rest, so many that it takes no noticeable time; whether
+    /// there may be more.
+    fn choose_unflushed(&self, limit: Sequence) -> (Vec<(PartitionId, Vec<HeldBatch>)>, bool) {
+        let SegmentSizes { own_bytes_min, plan_batch_count, .. } = self.segments.sizes;
+        let (mut chosen, mut count) = (Vec::new(), 0);
+        for (id, partition) in &self.partitions {
+            if partition.unflushed_bytes() == 0 || self.owned.ahead().topic(id.topic).is_none() {
+                continue;
+            }
+            if count >= plan_batch_count {
+                return (chosen, true);
+            }
+            let batches = partition.unflushed(limit, plan_batch_count - count, own_bytes_min);
+            count += batches.len();
+            if !batches.is_empty() {
+                chosen.push((*id, batches));
+            }
+        }
+        (chosen, count >= plan_batch_count)
     }
 
     /// A file of the partition's own: the one that is growing, or a new one.
@@ -219,11 +223,13 @@ impl Shard {
                 }
             }
         }
+        self.needed.forget();
         self.segments.may_merge = true;
+        let goes_on = plan.is_partial && errors.is_empty();
         self.segment_work_ended(errors, now);
         self.evict_memory();
         self.remove_unneeded_segments();
-        if self.failed.is_none() {
+        if self.failed.is_none() && !goes_on {
             self.begin_checkpoint();
         }
     }

@@ -158,6 +158,7 @@ impl Shard {
         if self.owned.ahead().topic(topic).is_some() {
             return;
         }
+        self.needed.forget();
         let closed: Vec<_> = self.partitions.keys().copied().filter(|id| id.topic == topic).collect();
         for id in closed {
             let state = self.partitions.remove(&id).expect("it was just listed");

@@ -17,7 +17,7 @@ const PATIENCE: Patience = Patience { idle_ns: 1000, frame_ns: 100, send_ns: 300
 struct DeadStream;
 
 impl Stream for DeadStream {
-    async fn read(&self, _into: &mut BytesMut) -> io::Result<usize> {
+    async fn read(&self, _into: &mut BytesMut, _expected_bytes: Option<usize>) -> io::Result<usize> {
         std::future::pending().await
     }
 

@@ -1,6 +1,9 @@
 //! The writer of a connection: sends what waits, in order, as much at once as there is.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 
 use bytes::BytesMut;
 
@@ -62,17 +65,34 @@ pub async fn send_responses<N: Network>(
     }
 }
 
+/// Polls once, with the waker of the task.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
+}
+
 async fn send_all<N: Network>(network: &N, connection: &Connection<N::Stream>, bytes: &[u8]) -> io::Result<()> {
     // A client that takes a byte now and then takes as good as nothing: the time begins anew with each piece only.
     for mut piece in bytes.chunks(PIECE_BYTES) {
-        connection.send_since.set(Some(network.now().monotonic));
-        while !piece.is_empty() {
-            match connection.stream.write(piece).await? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                done => piece = &piece[done..],
+        let result = loop {
+            let mut write = pin!(connection.stream.write(piece));
+            let written = match poll_once(write.as_mut()).await {
+                Poll::Ready(written) => written,
+                Poll::Pending => {
+                    if connection.send_since.get().is_none() {
+                        connection.send_since.set(Some(network.monotonic()));
+                    }
+                    write.await
+                }
+            };
+            match written {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(done) if done == piece.len() => break Ok(()),
+                Ok(done) => piece = &piece[done..],
+                Err(error) => break Err(error),
             }
-        }
+        };
         connection.send_since.set(None);
+        result?;
     }
     Ok(())
 }

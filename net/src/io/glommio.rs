@@ -15,7 +15,7 @@ use ::glommio::{GlommioError, Latency, Shares, TaskQueueHandle};
 use bytes::BytesMut;
 use florin_engine::io::Runtime;
 use florin_engine::io::glommio::{GlommioDisk, GlommioRuntime};
-use florin_engine::model::{Id128, Now};
+use florin_engine::model::{Id128, Monotonic, Now};
 use futures_util::FutureExt;
 use futures_util::io::{AsyncRead, AsyncWrite};
 
@@ -56,6 +56,10 @@ impl Runtime for GlommioNetwork {
 
     fn now(&self) -> Now {
         self.runtime.now()
+    }
+
+    fn monotonic(&self) -> Monotonic {
+        self.runtime.monotonic()
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + 'static) {
@@ -145,11 +149,14 @@ pub struct GlommioStream {
 }
 
 impl Stream for GlommioStream {
-    async fn read(&self, into: &mut BytesMut) -> io::Result<usize> {
+    async fn read(&self, into: &mut BytesMut, expected_bytes: Option<usize>) -> io::Result<usize> {
+        // glommio watches the socket on after every read that does not fill its buffer. One that is as large as what
+        // comes is filled, and the socket is watched when it is read from again, if nothing has come until then.
+        let bytes_max = expected_bytes.map_or(READ_BYTES, |bytes| bytes.clamp(1, READ_BYTES));
         // Both borrows last for one poll: what glommio receives it copies out before it returns.
         poll_fn(|context| {
             let mut landing = self.landing.borrow_mut();
-            let poll = Pin::new(&mut *self.stream.borrow_mut()).poll_read(context, &mut landing);
+            let poll = Pin::new(&mut *self.stream.borrow_mut()).poll_read(context, &mut landing[..bytes_max]);
             poll.map_ok(|bytes| {
                 into.extend_from_slice(&landing[..bytes]);
                 bytes

@@ -291,11 +291,13 @@ impl<N: Network> Core<N> {
     }
 
     fn answer_client(&self, pending: Pending<N::Stream>, shard: ShardId, reply: Reply) {
+        let now = self.network.monotonic();
         if let Reply::Captured { .. } = reply {
-            let latency_ns = self.network.now().monotonic.0.saturating_sub(pending.received.0);
+            let latency_ns = now.0.saturating_sub(pending.received.0);
             self.measure(shard, |stages| record(&mut stages.ack, latency_ns));
         }
-        self.finish(pending, |core, pending| respond(core, pending, reply));
+        respond(self, &pending, reply);
+        self.end(&pending, now);
     }
 
     /// Counts what is held for a request beside its own bytes.
@@ -308,9 +310,13 @@ impl<N: Network> Core<N> {
     /// A client's request is answered by `answer`, and no longer under way.
     pub fn finish(&self, pending: Pending<N::Stream>, answer: impl FnOnce(&Self, &Pending<N::Stream>)) {
         answer(self, &pending);
+        self.end(&pending, self.network.monotonic());
+    }
+
+    fn end(&self, pending: &Pending<N::Stream>, now: Monotonic) {
         self.bytes.give_back(pending.bytes);
         self.requests.give_back(1);
-        pending.connection.end_request(pending.bytes, self.network.now().monotonic);
+        pending.connection.end_request(pending.bytes, now);
     }
 
     fn begin_poll(&self, id: RequestId) {

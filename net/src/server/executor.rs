@@ -187,16 +187,16 @@ async fn drain<N: Network>(core: &Rc<Core<N>>, opened_count: usize) {
     while !core.shared.is_drained() {
         core.network.sleep(DRAIN_LOOK_NS).await;
     }
-    let give_up_at = core.network.now().monotonic.plus_ns(LAST_ANSWERS_NS);
-    while core.requests.used() > 0 && core.network.now().monotonic < give_up_at {
+    let give_up_at = core.network.monotonic().plus_ns(LAST_ANSWERS_NS);
+    while core.requests.used() > 0 && core.network.monotonic() < give_up_at {
         core.network.sleep(DRAIN_LOOK_NS).await;
     }
     for (_, connection) in core.connections.borrow().iter() {
         // Not closed at once: what a client still sends would throw its last answers away.
         connection.finish_sending();
     }
-    let give_up_at = core.network.now().monotonic.plus_ns(LAST_ANSWERS_NS);
-    while !core.connections.borrow().is_empty() && core.network.now().monotonic < give_up_at {
+    let give_up_at = core.network.monotonic().plus_ns(LAST_ANSWERS_NS);
+    while !core.connections.borrow().is_empty() && core.network.monotonic() < give_up_at {
         core.network.sleep(DRAIN_LOOK_NS).await;
     }
 }

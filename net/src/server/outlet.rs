@@ -43,7 +43,7 @@ impl<N: Network> Outlet for CoreOutlet<N> {
             Reply::Refused(refusal) => {
                 counters.refused.add(1);
                 if let Refusal::JournalFull(shard) = refusal {
-                    self.log.journal_full(*shard, counters, self.core.network.now().monotonic);
+                    self.log.journal_full(*shard, counters, self.core.network.monotonic());
                 }
             }
             Reply::Fetched(fetched) => {
@@ -82,15 +82,15 @@ impl<N: Network> Outlet for CoreOutlet<N> {
     }
 
     fn cut(&self, shard: ShardId, report: &CutReport) {
-        self.log.cut(shard, report, self.counters(), self.core.network.now().monotonic);
+        self.log.cut(shard, report, self.counters(), self.core.network.monotonic());
     }
 
     fn segment_stays(&self, shard: ShardId, error: &DiskError) {
-        self.log.segment_stays(shard, error, self.counters(), self.core.network.now().monotonic);
+        self.log.segment_stays(shard, error, self.counters(), self.core.network.monotonic());
     }
 
     fn report(&self, shard: ShardId, report: &Report) {
-        self.log.report(shard, report, self.counters(), self.core.network.now().monotonic);
+        self.log.report(shard, report, self.counters(), self.core.network.monotonic());
     }
 
     fn failed(&self, shard: ShardId, error: &DiskError) {

@@ -39,6 +39,7 @@ mod patience;
 mod places;
 #[path = "served/rest.rs"]
 mod rest;
+mod rhythm;
 #[path = "served/routing.rs"]
 mod routing;
 

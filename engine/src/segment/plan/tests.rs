@@ -53,8 +53,12 @@ fn sizes_follow_the_ring_so_that_small_rings_have_small_extents() {
     let default = SegmentSizes::of(64 << 20);
     assert_eq!(
         default,
-        SegmentSizes { extent_bytes_target: EXTENT_BYTES_TARGET, own_bytes_min: SEGMENT_OWN_BYTES_MIN }
+        SegmentSizes {
+            extent_bytes_target: EXTENT_BYTES_TARGET,
+            own_bytes_min: SEGMENT_OWN_BYTES_MIN,
+            plan_batch_count: 8192
+        }
     );
     let small = SegmentSizes::of(32 << 10);
-    assert_eq!(small, SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192 });
+    assert_eq!(small, SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192, plan_batch_count: 8 });
 }

@@ -46,7 +46,7 @@ fn bytes_that_are_not_synced_grow_up_to_their_limit_and_are_none_at_the_end() {
     let runtime = Watching::default();
     let file = new_file(1, batches(0, 8, 3000), true);
     let extents: Vec<usize> = file.parts[0].extents.iter().map(|extent| extent.bytes).collect();
-    let plan = WritePlan { files: vec![file], rest_factor: 1 };
+    let plan = WritePlan { files: vec![file], rest_factor: 1, is_partial: false };
     let written = block_on(write(&runtime, writing(directory.path(), &runtime.unsynced_bytes), &plan));
     assert!(written.iter().all(|written| written.result.is_ok()), "{written:?}");
     let limit = writing(directory.path(), &runtime.unsynced_bytes).unsynced_bytes_max;
