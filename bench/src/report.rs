@@ -174,20 +174,3 @@ impl Table {
 
 #[cfg(test)]
 mod tests;
-pub struct Point { pub bench: &'static str, pub labels: Vec<(&'static str, Value)>, pub rounds: Vec<Round>, pub facts: Vec<(&'static str, Option<f64>)>, pub ratios: Vec<(&'static str, crate::statistics::Ratio)>, pub series: Vec<Series> }
-pub struct Round { pub numbers: Vec<(&'static str, Option<f64>)>, pub latencies: Option<crate::statistics::Latencies> }
-pub struct Series { pub name: &'static str, pub latencies: crate::statistics::Latencies }
-pub struct Output { pub json: bool, pub html: Option<std::path::PathBuf>, pub hgrm: Option<std::path::PathBuf> }
-impl Output { pub fn of(a: &crate::cli::OutputArguments) -> Self { Self { json: a.json, html: a.html.clone(), hgrm: a.hgrm.clone() } } }
-#[derive(Clone, Copy)]
-pub struct Column { pub heading: &'static str, pub number: &'static str, pub with_range: bool }
-pub fn publish(_: &Output, machine: &crate::machine::Machine, conditions: &str, _: &[Column], points: &[Point]) -> Result<()> {
-    let mut t = machine.line() + conditions;
-    for p in points {
-        t += &format!("{:?}\n", p.labels);
-        for (i, (n, _)) in p.rounds[0].numbers.iter().enumerate() { t += &format!("   {n}: {}\n", spread_text(Spread::of(p.rounds.iter().filter_map(|r| r.numbers[i].1)))); }
-        for (n, f) in [("p50", 50), ("p99", 99), ("p999", 999)] { t += &format!("   {n}: {}\n", spread_text(Spread::of(p.rounds.iter().map(|r| { let q = r.latencies.as_ref().unwrap().percentiles(); match f { 50 => q.p50_us, 99 => q.p99_us, _ => q.p999_us } })))); }
-        for (n, r) in &p.ratios { t += &format!("   {n}: {:.3} ({:.3} to {:.3})\n", r.median, r.low, r.high); }
-    }
-    print(&t)
-}

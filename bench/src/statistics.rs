@@ -96,7 +96,3 @@ impl Spread {
 
 #[cfg(test)]
 mod tests;
-#[derive(Clone, Copy, Debug)]
-pub struct Ratio { pub median: f64, pub low: f64, pub high: f64, pub rounds: usize }
-impl Ratio { pub fn paired(a: &[f64], b: &[f64]) -> Option<Ratio> { let s = Spread::of(a.iter().zip(b).map(|(a, b)| a / b))?; Some(Ratio { median: s.median, low: s.minimum, high: s.maximum, rounds: a.len() }) } }
-impl Latencies { pub fn merge(&mut self, o: &Latencies) { self.histogram.add(&o.histogram).unwrap(); } }
