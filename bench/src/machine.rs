@@ -45,6 +45,19 @@ impl Machine {
         }
     }
 
+    /// What is known, by name.
+    pub fn facts(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("kernel", self.kernel.clone()),
+            ("processor", self.processor.clone()),
+            ("CPUs", self.cpu_count.to_string()),
+            ("file system", self.file_system.clone()),
+            ("device", self.device.clone()),
+            ("load average at the start", self.load_average.clone()),
+            ("commit", self.commit.clone().unwrap_or_else(|| UNKNOWN.to_owned())),
+        ]
+    }
+
     /// One line that stands above the numbers.
     pub fn line(&self) -> String {
         let commit = self.commit.as_ref().map(|commit| format!("; commit {commit}")).unwrap_or_default();

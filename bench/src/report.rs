@@ -1,4 +1,12 @@
-//! What is said: progress on standard error, a table or JSON on standard output.
+//! What is said: progress on standard error, a table or JSON on standard output, pages and plots in files.
+//!
+//! Every bench gives its [`Point`]s to [`publish`], so that all report in one shape. [`point`] says what a point says
+//! under which name, [`output`] where it goes, [`html`] and [`hgrm`] how it looks in files.
+
+mod hgrm;
+mod html;
+pub mod output;
+pub mod point;
 
 use std::fmt::Write as _;
 use std::io::{self, ErrorKind, IsTerminal, Write};
@@ -8,6 +16,11 @@ use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
 use crate::statistics::Spread;
+
+#[cfg_attr(not(test), expect(unused_imports, reason = "the benches do not publish points yet"))]
+pub use output::{Column, Output, publish};
+#[cfg_attr(not(test), expect(unused_imports, reason = "the benches do not publish points yet"))]
+pub use point::{Field, Point, Round, Series};
 
 /// What stands where there is no number.
 const ABSENT: &str = "-";
@@ -68,7 +81,8 @@ pub fn number_text(value: f64) -> String {
         size if size >= 99.95 => grouped(&format!("{value:.0}")),
         size if size >= 9.995 => format!("{value:.1}"),
         size if size >= 0.0995 || size == 0.0 => format!("{value:.2}"),
-        _ => format!("{value:.4}"),
+        size if size >= 0.000_995 => format!("{value:.4}"),
+        _ => with_digits(value, 2).to_string(),
     }
 }
 
@@ -119,7 +133,12 @@ pub fn numbers(object: &mut Object, name: &str, spread: Option<Spread>) {
 
 /// Digits behind these are noise and only make the JSON hard to read.
 fn rounded(value: f64) -> f64 {
-    (value * 10_000.0).round() / 10_000.0
+    if value.abs() < 1.0 { with_digits(value, 5) } else { (value * 10_000.0).round() / 10_000.0 }
+}
+
+/// A number with so many digits from the first on that is not 0.
+fn with_digits(value: f64, digits: usize) -> f64 {
+    format!("{value:.*e}", digits - 1).parse().unwrap_or(value)
 }
 
 impl Object {

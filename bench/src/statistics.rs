@@ -1,4 +1,4 @@
-//! Latencies of one round as percentiles, and numbers of several rounds as a median with its range.
+//! Latencies as percentiles, numbers of several rounds as a median with its range, and ratios with their confidence.
 
 use std::time::Duration;
 
@@ -8,6 +8,15 @@ use hdrhistogram::Histogram;
 const LATENCY_NS_MAX: u64 = 120_000_000_000;
 /// Percentiles are right to a thousandth.
 const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// Quantiles at 0.975 of Student's t distribution for 1, 2, 3 ... degrees of freedom: 95 % lie between them and their
+/// negatives.
+const T_QUANTILES: [f64; 30] = [
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+/// The same of the normal distribution, for more degrees of freedom than that.
+const NORMAL_QUANTILE: f64 = 1.96;
 
 /// Latencies of single operations.
 #[derive(Clone, Debug)]
@@ -43,6 +52,24 @@ pub struct Spread {
     pub maximum: f64,
 }
 
+/// A number against a floor that was measured in the same rounds: 1 is the floor itself.
+///
+/// Our number of a round is divided by the floor's number of the same round, so that what the machine did in this round
+/// falls on both. The interval is Student's t interval, at 95 %, of the mean of the logarithms of these ratios, taken
+/// back by the exponential function: it is that of their geometric mean, and rounds that lie askew may have their
+/// median near its edge. It takes rounds as independent of each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio {
+    /// The middle one of the rounds' ratios.
+    pub median: f64,
+    /// The lower end of the interval; the median itself with one round, which says nothing about the next one.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// How many ratios there were.
+    pub rounds: usize,
+}
+
 impl Latencies {
     /// None yet.
     pub fn new() -> Self {
@@ -54,6 +81,16 @@ impl Latencies {
     pub fn record(&mut self, latency: Duration) {
         let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(LATENCY_NS_MAX);
         self.histogram.saturating_record(nanoseconds.max(1));
+    }
+
+    /// Takes all of another round.
+    pub fn merge(&mut self, other: &Self) {
+        self.histogram.add(&other.histogram).expect("all histograms have the same bounds");
+    }
+
+    /// They themselves, in nanoseconds.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
     }
 
     /// How many were taken.
@@ -91,6 +128,31 @@ impl Spread {
             sorted[middle]
         };
         Some(Self { median, minimum, maximum })
+    }
+}
+
+impl Ratio {
+    /// Pairs the numbers of the same round. `None` without rounds, if one side has more of them than the other, or if a
+    /// number is not positive: then no logarithm of every ratio exists.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the benches do not publish points yet"))]
+    pub fn paired(ours: &[f64], floor: &[f64]) -> Option<Self> {
+        let usable = |number: &f64| number.is_finite() && *number > 0.0;
+        if ours.len() != floor.len() || !ours.iter().chain(floor).all(usable) {
+            return None;
+        }
+        let ratios: Vec<f64> = ours.iter().zip(floor).map(|(ours, floor)| ours / floor).collect();
+        let rounds = ratios.len();
+        let median = Spread::of(ratios.iter().copied())?.median;
+        if rounds == 1 {
+            return Some(Self { median, low: median, high: median, rounds });
+        }
+        let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
+        let mean = logarithms.iter().sum::<f64>() / rounds as f64;
+        let squares: f64 = logarithms.iter().map(|logarithm| (logarithm - mean).powi(2)).sum();
+        let freedom = rounds - 1;
+        let standard_error = (squares / freedom as f64 / rounds as f64).sqrt();
+        let half_width = T_QUANTILES.get(freedom - 1).unwrap_or(&NORMAL_QUANTILE) * standard_error;
+        Some(Self { median, low: (mean - half_width).exp(), high: (mean + half_width).exp(), rounds })
     }
 }
 

@@ -1,5 +1,5 @@
 use super::process::{process_cpu_us, ticks_of};
-use super::{load_average_of, on_core, processor_of};
+use super::{Machine, load_average_of, on_core, processor_of};
 
 #[test]
 fn a_process_whose_name_has_brackets_and_blanks_has_its_ticks_read() {
@@ -30,4 +30,32 @@ fn work_on_a_core_that_does_not_exist_is_refused_and_not_done() {
     });
     assert!(outcome.unwrap_err().to_string().contains("cannot be used"));
     assert!(!done);
+}
+
+#[test]
+fn every_fact_of_the_line_is_a_pair_and_what_is_unknown_says_so() {
+    let mut machine = Machine {
+        kernel: "Linux 6.1".to_owned(),
+        processor: "A CPU".to_owned(),
+        cpu_count: 2,
+        device: "vda".to_owned(),
+        file_system: "ext4".to_owned(),
+        commit: Some("0a1b2c".to_owned()),
+        load_average: "0.25".to_owned(),
+    };
+    let pairs = |machine: &Machine| machine.facts().into_iter().map(|(name, value)| format!("{name}={value}"));
+    let expected = "kernel=Linux 6.1 processor=A CPU CPUs=2 file system=ext4 device=vda \
+                    load average at the start=0.25 commit=0a1b2c";
+    assert_eq!(pairs(&machine).collect::<Vec<_>>().join(" "), expected);
+    let line = machine.line();
+    assert!(machine.facts().iter().all(|(_, value)| line.contains(value)), "{line}");
+    machine.commit = None;
+    assert!(pairs(&machine).any(|pair| pair == "commit=unknown"));
+}
+
+#[test]
+fn this_machine_has_a_kernel_and_cpus() {
+    let facts = Machine::of(std::path::Path::new(".")).facts();
+    let fact = |wanted: &str| facts.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone()).unwrap();
+    assert!(fact("kernel").starts_with("Linux ") && fact("CPUs").parse::<usize>().unwrap() >= 1, "{facts:?}");
 }

@@ -47,3 +47,18 @@ fn the_columns_of_a_table_stand_below_each_other() {
     table.row(vec!["longer".to_owned(), "1".to_owned()]);
     assert_eq!(table.render(), "| a      | µs |\n| ------ | -- |\n| longer | 1  |\n");
 }
+
+#[test]
+fn small_numbers_keep_the_digits_that_mean_something() {
+    for (value, text) in
+        [(0.000_996, "0.0010"), (0.000_123_4, "0.00012"), (-0.000_031, "-0.000031"), (1e-9, "0.000000001")]
+    {
+        assert_eq!(number_text(value), text);
+    }
+    let mut object = Object::new();
+    numbers(&mut object, "flushes", Spread::of([0.000_012_345_67]));
+    numbers(&mut object, "rate", Spread::of([12_345.678_91]));
+    let expected = "{\"flushes\":0.000012346,\"flushes_min\":0.000012346,\"flushes_max\":0.000012346,\
+                    \"rate\":12345.6789,\"rate_min\":12345.6789,\"rate_max\":12345.6789}";
+    assert_eq!(serde_json::to_string(&object).unwrap(), expected);
+}
