@@ -33,6 +33,7 @@ Exit codes: 0 measured, 1 stopped with a reason, 2 wrong arguments.";
 
 /// The measurements.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Command {
     /// What disk and loopback give without Florin
     Floor(FloorArguments),

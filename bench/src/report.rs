@@ -17,9 +17,7 @@ use serde_json::Value;
 
 use crate::statistics::Spread;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the benches do not publish points yet"))]
 pub use output::{Column, Output, publish};
-#[cfg_attr(not(test), expect(unused_imports, reason = "the benches do not publish points yet"))]
 pub use point::{Field, Point, Round, Series};
 
 /// What stands where there is no number.

@@ -134,7 +134,6 @@ impl Spread {
 impl Ratio {
     /// Pairs the numbers of the same round. `None` without rounds, if one side has more of them than the other, or if a
     /// number is not positive: then no logarithm of every ratio exists.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the benches do not publish points yet"))]
     pub fn paired(ours: &[f64], floor: &[f64]) -> Option<Self> {
         let usable = |number: &f64| number.is_finite() && *number > 0.0;
         if ours.len() != floor.len() || !ours.iter().chain(floor).all(usable) {

@@ -220,8 +220,9 @@ impl Partition {
     }
 
     /// Durable batches that are not at rest yet and are in blocks up to `sequence`: the first `count_max`, and all if
-    /// less than `left_bytes_min` would be left.
-    pub fn unflushed(&self, sequence: Sequence, count_max: usize, left_bytes_min: usize) -> Vec<HeldBatch> {
+    /// less than `left_bytes_min` would be left. Whether there are
+    /// more.
+    pub fn unflushed(&self, sequence: Sequence, count_max: usize, left_bytes_min: usize) -> (Vec<HeldBatch>, bool) {
         self.held.unflushed(sequence, self.durable_offset, count_max, left_bytes_min)
     }
 

@@ -112,7 +112,12 @@ impl Server {
                     let entry = self.connections.vacant_entry();
                     let interests = Interest::READABLE | Interest::WRITABLE;
                     self.poll.registry().register(&mut stream, Token(entry.key()), interests)?;
-                    entry.insert(Connection { stream, received: Received::default(), waiting: BytesMut::new(), outgoing: BytesMut::new() });
+                    entry.insert(Connection {
+                        stream,
+                        received: Received::default(),
+                        waiting: BytesMut::new(),
+                        outgoing: BytesMut::new(),
+                    });
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error).context("a connection cannot be accepted"),

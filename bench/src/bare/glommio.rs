@@ -51,25 +51,16 @@ pub fn serve(
     ready: impl FnOnce() -> Result<()> + Send + 'static,
 ) -> Result<()> {
     let directory = path.parent().context("a file has a folder")?.to_owned();
-    let settings = ExecutorSettings {
-        name: "bare".to_owned(),
-        core,
-        direct_io: DirectIo::Required,
-        directory,
-        executor_count: 1,
-    };
+    let settings =
+        ExecutorSettings { name: "bare".to_owned(), core, direct_io: DirectIo::Required, directory, executor_count: 1 };
     ShardExecutor::new(settings).run(move |_| async move { run(address, path, &ending, ready).await })?
 }
 
-async fn run(
-    address: SocketAddr,
-    path: PathBuf,
-    ending: &Ending,
-    ready: impl FnOnce() -> Result<()>,
-) -> Result<()> {
+async fn run(address: SocketAddr, path: PathBuf, ending: &Ending, ready: impl FnOnce() -> Result<()>) -> Result<()> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_DSYNC);
-    let file = options.dma_open(&path).await.map_err(|error| anyhow!("{} cannot be opened: {error}", path.display()))?;
+    let file =
+        options.dma_open(&path).await.map_err(|error| anyhow!("{} cannot be opened: {error}", path.display()))?;
     let listener = TcpListener::bind(address).map_err(|error| anyhow!("{address} cannot be listened on: {error}"))?;
     let server = Rc::new(Server {
         forming: RefCell::default(),

@@ -31,11 +31,8 @@ pub struct Connection {
 impl Connection {
     /// Connects, negotiates unless the server is a bare one, and registers for its events.
     pub fn connect(route: &Route, registry: &Registry, token: Token) -> Result<Self> {
-        let stream = if route.is_bare {
-            connect(&route.address)?
-        } else {
-            Control::connect(&route.address)?.into_stream()?
-        };
+        let stream =
+            if route.is_bare { connect(&route.address)? } else { Control::connect(&route.address)?.into_stream()? };
         stream.set_nonblocking(true).context("a socket cannot be made non-blocking")?;
         let mut stream = TcpStream::from_std(stream);
         let interests = Interest::READABLE | Interest::WRITABLE;

@@ -1,6 +1,5 @@
 //! Where the numbers go: standard output as a table or as JSON, a page, files for plotters.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "the benches do not publish points yet"))]
 #![allow(clippy::disallowed_methods, reason = "a bench writes its reports where it is told to")]
 
 use std::path::{Path, PathBuf};
@@ -8,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use super::{ABSENT, Point, Table, hgrm, html};
+use crate::cli::OutputArguments;
 use crate::machine::Machine;
 
 /// Where the numbers go.
@@ -33,6 +33,11 @@ pub struct Column {
 }
 
 impl Output {
+    /// As the command line asks for.
+    pub fn of(arguments: &OutputArguments) -> Self {
+        Self { json: arguments.json, html: arguments.html.clone(), hgrm: arguments.hgrm.clone() }
+    }
+
     /// Finds out before anything is measured whether the files can be written, and makes the directory for plotters.
     pub fn prepare(&self) -> Result<()> {
         if let Some(page) = &self.html {

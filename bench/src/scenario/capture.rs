@@ -125,6 +125,8 @@ const GLOMMIO: FloorNames = FloorNames {
 pub fn run(arguments: &CaptureArguments) -> Result<()> {
     let run = Run::new(arguments)?;
     let counts = arguments.points()?;
+    let output = Output::of(&arguments.output);
+    output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "capture")?;
     let machine = Machine::of(home.path());
     let florin = Target::start(&arguments.target, home.path())?;
@@ -157,7 +159,6 @@ pub fn run(arguments: &CaptureArguments) -> Result<()> {
         target.stop()?;
     }
     let points = points.iter().map(|point| run.point(point)).collect::<Vec<_>>();
-    let output = Output::of(&arguments.output);
     let mut columns = COLUMNS.to_vec();
     if arguments.floor {
         columns.extend(GLOMMIO.columns);

@@ -107,23 +107,25 @@ impl HeldBatches {
     }
 
     /// Durable batches that are not at rest, in blocks up to `sequence`: the first `count_max`, and all if less than
-    /// `left_bytes_min` would be left.
+    /// `left_bytes_min` would be left. Whether there are more.
     pub(super) fn unflushed(
         &self,
         sequence: Sequence,
         durable: Offset,
         count_max: usize,
         left_bytes_min: usize,
-    ) -> Vec<HeldBatch> {
+    ) -> (Vec<HeldBatch>, bool) {
         let wanted = |held: &&Held| held.placed.sequence <= sequence && held.batch.last_offset < durable;
-        let (mut count, mut bytes) = (0, 0);
-        let goes_on = |held: &&Held| {
-            let goes_on = count < count_max || self.unflushed_bytes - bytes < left_bytes_min;
-            count += 1;
-            bytes += held.batch.bytes.len();
-            goes_on
-        };
-        self.unflushed_range().take_while(wanted).take_while(goes_on).map(|held| held.batch.clone()).collect()
+        let mut chosen = Vec::new();
+        let mut left_bytes = self.unflushed_bytes;
+        for held in self.unflushed_range().take_while(wanted) {
+            if chosen.len() >= count_max && left_bytes >= left_bytes_min {
+                return (chosen, true);
+            }
+            left_bytes -= held.batch.bytes.len();
+            chosen.push(held.batch.clone());
+        }
+        (chosen, false)
     }
 
     pub(super) fn unflushed_range(&self) -> impl Iterator<Item = &Held> {

@@ -64,7 +64,7 @@ impl Partition {
     /// The batches that only the journal holds, in stretches without a gap.
     pub fn salvaged(&self) -> Vec<Vec<HeldBatch>> {
         let mut stretches: Vec<Vec<HeldBatch>> = Vec::new();
-        for batch in self.unflushed(Sequence(u64::MAX), usize::MAX, 0) {
+        for batch in self.unflushed(Sequence(u64::MAX), usize::MAX, 0).0 {
             match stretches.last_mut() {
                 Some(stretch) if stretch.last().is_some_and(|last| last.next_offset() == batch.base_offset) => {
                     stretch.push(batch);

@@ -174,13 +174,16 @@ impl Shard {
             if count >= plan_batch_count {
                 return (chosen, true);
             }
-            let batches = partition.unflushed(limit, plan_batch_count - count, own_bytes_min);
-            count += batches.len();
+            let (batches, has_more) = partition.unflushed(limit, plan_batch_count - count, own_bytes_min);
             if !batches.is_empty() {
+                count += batches.len();
                 chosen.push((*id, batches));
             }
+            if has_more {
+                return (chosen, true);
+            }
         }
-        (chosen, count >= plan_batch_count)
+        (chosen, false)
     }
 
     /// A file of the partition's own: the one that is growing, or a new one.

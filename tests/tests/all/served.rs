@@ -39,6 +39,7 @@ mod patience;
 mod places;
 #[path = "served/rest.rs"]
 mod rest;
+#[path = "served/rhythm.rs"]
 mod rhythm;
 #[path = "served/routing.rs"]
 mod routing;

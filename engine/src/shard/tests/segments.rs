@@ -54,6 +54,35 @@ fn a_full_ring_file_is_taken_to_rest_and_free_when_a_superblock_says_so() {
 }
 
 #[test]
+fn many_small_batches_are_taken_to_rest_in_parts_and_one_checkpoint_follows_the_last() {
+    let (mut rig, partition) = Rig::with_partition();
+    while rig.writes.is_empty() {
+        (0..40).for_each(|_| _ = rig.capture(partition, batch(&[7; 300])));
+        while rig.writes.is_empty() && !(rig.blocks.is_empty() && rig.superblocks.is_empty()) {
+            if rig.blocks.is_empty() { drop(rig.finish_superblock()) } else { rig.finish_block() }
+        }
+    }
+    rig.settle_blocks();
+    let free = free_count(&rig);
+    let (mut part_count, mut next_offset) = (0, 0);
+    loop {
+        let plan = rig.end_write(&Ok(()));
+        part_count += 1;
+        assert_eq!(bounds(&plan).0, next_offset, "a part goes on where the one before ended");
+        next_offset = bounds(&plan).1;
+        if !plan.is_partial {
+            break;
+        }
+        assert_eq!((rig.manifests.len(), free_count(&rig)), (0, free), "nothing can be let go yet");
+        assert_eq!(rig.writes.len(), 1, "the next part follows at once");
+    }
+    assert!(part_count > 1, "one plan was enough for {next_offset} batches");
+    rig.settle();
+    assert!(free_count(&rig) >= free, "the file is free");
+    assert_eq!(rig.shard.partitions[&partition].run_count(), 1, "parts in a file of their own are one run");
+}
+
+#[test]
 fn the_ring_goes_round_for_ever_while_segments_are_written() {
     let (mut rig, partition) = Rig::with_partition();
     for number in 0..500 {
