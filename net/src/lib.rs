@@ -8,6 +8,7 @@ pub mod limits;
 pub mod protocol;
 
 pub mod backpressure;
+pub mod bulk;
 pub mod io;
 pub mod metrics;
 

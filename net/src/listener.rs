@@ -129,7 +129,7 @@ async fn write<N: Network>(core: Rc<Core<N>>, connection: Rc<Connection<N::Strea
         core.bytes.give_back(bytes);
         core.counters().sent_bytes.add(counted(bytes));
     };
-    if let Err(error) = send_responses(&core.network, &connection, sent).await {
+    if let Err(error) = send_responses(&core.network, &connection, &core.bulk, sent).await {
         tracing::debug!(peer = %connection.peer, %error, "lost");
         connection.abort();
     }

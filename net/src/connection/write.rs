@@ -6,21 +6,24 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use bytes::BytesMut;
+use florin_engine::shard::Fetched;
 
 use super::outgoing::{fetched_head, frame_bytes};
 use super::{Connection, Outgoing, Phase};
+use crate::bulk::BulkTurns;
 use crate::io::{Network, Stream};
 
-/// Batches of a fetch are gathered up to this many bytes for one send.
-const GATHER_BYTES: usize = 64 * 1024;
+/// Batches of a fetch are gathered up to this many bytes for one send; larger ones are sent from where they are held.
+const GATHER_BYTES: usize = 16 * 1024;
 /// What a client must take within its time.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Sends until the connection is closed, everything under way is answered and everything is sent, or until it is gone. `sent` is told of every piece
-/// that left with the bytes that it had been counted with.
+/// Sends until the connection is closed, everything under way is answered and everything is sent, or until it is gone.
+/// Large answers take `turns`. `sent` is told of every piece that left with the bytes that it had been counted with.
 pub async fn send_responses<N: Network>(
     network: &N,
     connection: &Connection<N::Stream>,
+    turns: &BulkTurns,
     sent: impl Fn(usize),
 ) -> io::Result<()> {
     loop {
@@ -36,22 +39,7 @@ pub async fn send_responses<N: Network>(
             }
             Some(Outgoing::Fetched { correlation, fetched }) => {
                 let bytes = frame_bytes(&fetched);
-                let mut buffer = BytesMut::new();
-                fetched_head(&mut buffer, correlation, &fetched);
-                let mut result = Ok(());
-                for batch in &fetched.batches {
-                    if buffer.len() + batch.bytes.len() > GATHER_BYTES && !buffer.is_empty() {
-                        result = send_all(network, connection, &buffer).await;
-                        buffer.clear();
-                        if result.is_err() {
-                            break;
-                        }
-                    }
-                    buffer.extend_from_slice(&batch.bytes);
-                }
-                if result.is_ok() {
-                    result = send_all(network, connection, &buffer).await;
-                }
+                let result = send_fetched(network, connection, turns, correlation, &fetched).await;
                 connection.left(bytes);
                 sent(bytes);
                 result?;
@@ -63,6 +51,44 @@ pub async fn send_responses<N: Network>(
             return Ok(());
         }
     }
+}
+
+async fn send_fetched<N: Network>(
+    network: &N,
+    connection: &Connection<N::Stream>,
+    turns: &BulkTurns,
+    correlation: u64,
+    fetched: &Fetched,
+) -> io::Result<()> {
+    let mut buffer = BytesMut::with_capacity(GATHER_BYTES);
+    fetched_head(&mut buffer, correlation, fetched);
+    for batch in &fetched.batches {
+        if buffer.len() + batch.bytes.len() > GATHER_BYTES {
+            send_in_turns(network, connection, turns, &buffer).await?;
+            buffer.clear();
+        }
+        if batch.bytes.len() > GATHER_BYTES {
+            send_in_turns(network, connection, turns, &batch.bytes).await?;
+        } else {
+            buffer.extend_from_slice(&batch.bytes);
+        }
+    }
+    send_in_turns(network, connection, turns, &buffer).await
+}
+
+async fn send_in_turns<N: Network>(
+    network: &N,
+    connection: &Connection<N::Stream>,
+    turns: &BulkTurns,
+    mut bytes: &[u8],
+) -> io::Result<()> {
+    while !bytes.is_empty() && connection.phase() != Phase::Gone {
+        let piece_bytes = turns.next(network).await.min(bytes.len());
+        let (piece, rest) = bytes.split_at(piece_bytes);
+        send_all(network, connection, piece).await?;
+        bytes = rest;
+    }
+    Ok(())
 }
 
 /// Polls once, with the waker of the task.

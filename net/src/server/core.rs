@@ -15,6 +15,7 @@ use super::outlet::CoreOutlet;
 use super::settings::ServerSettings;
 use super::shared::ServerShared;
 use crate::backpressure::Shared;
+use crate::bulk::BulkTurns;
 use crate::connection::{Connection, Event};
 use crate::handler::gather::Gather;
 use crate::handler::metadata::TopicQuery;
@@ -97,6 +98,8 @@ pub struct Core<N: Network> {
     pub requests: Shared,
     /// Waiting fetches over all connections.
     pub polls: Shared,
+    /// Whose large answer leaves next.
+    pub bulk: BulkTurns,
     /// Requests that each other executor has, over all connections.
     pub forwards: Vec<Shared>,
     /// Connections that are being told that there are too many.
@@ -121,6 +124,7 @@ impl<N: Network> Core<N> {
             requests: Shared::new(EXECUTOR_REQUESTS_MAX, connection_count_max),
             polls: Shared::new(EXECUTOR_POLLS_MAX, connection_count_max),
             forwards: shared.executors.iter().map(|_| Shared::new(mesh.forwards_max(), connection_count_max)).collect(),
+            bulk: BulkTurns::default(),
             network,
             settings,
             shared,

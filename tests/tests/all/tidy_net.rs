@@ -12,7 +12,7 @@ const ARCHITECTURE: &str = "net/docs/ARCHITECTURE.md";
 /// client and the server nothing of each other.
 const LAYERS: [&[&str]; 5] = [
     &["limits"],
-    &["protocol", "io", "metrics", "backpressure"],
+    &["protocol", "io", "metrics", "backpressure", "bulk"],
     &["route"],
     &["listener", "connection", "handler", "server", "http"],
     &["client"],
