@@ -1,6 +1,7 @@
 //! The command line: what can be measured, in the words of `--help`.
 
 mod load;
+mod reading;
 mod shared;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bare::Bare;
 
 pub use load::CaptureArguments;
+pub use reading::{CatchupArguments, E2eArguments, FanoutArguments, MixedArguments, points};
 pub use shared::{OutputArguments, TargetArguments, seconds, size};
 
 /// Measures Florin, a durable log for payments, on this machine.
@@ -28,6 +30,10 @@ Examples:
   florin-bench capture --connections 1,8,32 --server-core 1 --client-core 0 --floor
   florin-bench capture --rate 20000 --connections 64 --html capture.html
   florin-bench capture --server 127.0.0.1:7878 --json
+  florin-bench e2e --connections 8 --rate 20000
+  florin-bench fanout --consumers 1,16 --rate 5000
+  florin-bench catchup --bytes 4GiB --readers 1,4
+  florin-bench mixed --connections 32 --readers 8
 
 Exit codes: 0 measured, 1 stopped with a reason, 2 wrong arguments.";
 
@@ -39,6 +45,14 @@ pub enum Command {
     Floor(FloorArguments),
     /// Produce requests: what a client waits for, and what a record costs the server
     Capture(CaptureArguments),
+    /// Produce requests and consumers: from when a record is sent until it was read
+    E2e(E2eArguments),
+    /// Many consumers of the same records: what a delivery takes, and costs the server
+    Fanout(FanoutArguments),
+    /// Old records, which lie in segment files: how fast they are read
+    Catchup(CatchupArguments),
+    /// Produce requests alone, and beside readers of old records
+    Mixed(MixedArguments),
     /// A bare server, which does only the input and output of a capture
     #[command(hide = true)]
     BareServer(BareServerArguments),

@@ -2,6 +2,8 @@
 
 mod disk;
 mod loopback;
+mod sequential;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,8 @@ use crate::statistics::{Percentiles, Spread};
 
 pub use disk::{DiskFloor, DiskSample};
 pub use loopback::Loopback;
+pub use sequential::SequentialFloor;
+pub use stream::stream;
 
 /// One round of one floor.
 #[derive(Clone, Copy, Debug)]

@@ -25,6 +25,10 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Floor(arguments) => floor::run(&arguments),
         Command::Capture(arguments) => scenario::capture::run(&arguments),
+        Command::E2e(arguments) => scenario::e2e::run(&arguments),
+        Command::Fanout(arguments) => scenario::fanout::run(&arguments),
+        Command::Catchup(arguments) => scenario::catchup::run(&arguments),
+        Command::Mixed(arguments) => scenario::mixed::run(&arguments),
         Command::BareServer(arguments) => bare::serve(arguments.bare, &arguments.directory, arguments.core),
     };
     match result {

@@ -17,7 +17,7 @@ use crate::machine::on_core;
 /// The program, beside our own.
 const PROGRAM: &str = "florin";
 /// What the server's log shows.
-const LOG_VARIABLE: &str = "FLORIN_LOG";
+pub const LOG_VARIABLE: &str = "FLORIN_LOG";
 /// A whole journal is allocated and written before a new server is ready.
 const READY_WAIT: Duration = Duration::from_secs(120);
 /// A server drains before it ends.

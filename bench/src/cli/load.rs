@@ -12,7 +12,7 @@ use crate::client::payload::PayloadKind;
 /// Connections of one point, at most: all are driven by one thread.
 const CONNECTION_COUNT_MAX: u64 = 4096;
 /// Points of one run, at most: each costs a row and its seconds in every round.
-const POINT_COUNT_MAX: usize = 64;
+pub(super) const POINT_COUNT_MAX: usize = 64;
 
 /// What `capture` takes.
 #[derive(Debug, Args)]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "a bench waits by the host's clock")]
 
+mod look;
+
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -133,12 +135,8 @@ impl Control {
 
     /// What the journals count now.
     pub fn journal_counters(&mut self) -> Result<JournalCounters> {
-        let shards = match self.ask(&Request::DescribeShards)? {
-            Response::Shards(shards) => shards,
-            other => bail!("the question for shards was answered with {other:?}"),
-        };
         let mut sum = JournalCounters::default();
-        for shard in shards {
+        for shard in self.shards()? {
             sum.durable_sequence += shard.durable_sequence;
             sum.captured_count += shard.captured_count;
             sum.unused_files += u64::from(shard.unused_file_count);
@@ -192,10 +190,15 @@ impl Control {
     }
 }
 
+/// Whether a batch was refused because the journal has no room for it now.
+pub fn is_journal_full(error: &ErrorResponse) -> bool {
+    code_row(error.code).is_some_and(|row| row.name == JOURNAL_FULL)
+}
+
 /// A refusal with its number, its name and what to do about it.
 pub fn error_text(error: &ErrorResponse) -> String {
     let name = code_row(error.code).map_or("unknown to this build", |row| row.name);
-    let advice = if name == JOURNAL_FULL {
+    let advice = if is_journal_full(error) {
         ". The journal has no room: use a larger one (--journal-files, --journal-file-bytes) or fewer --seconds"
     } else {
         ""

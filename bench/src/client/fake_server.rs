@@ -1,20 +1,30 @@
-//! A server that keeps nothing: it answers as the protocol says, so that the loop is tested without a disk.
+//! A server without a disk: it answers as the protocol says, so that loops are tested without one.
 
-use std::io::{Read, Write};
+mod stored;
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use florin_engine::format::batch::validate;
 use florin_engine::limits::BATCH_BYTES_MAX;
-use florin_engine::model::{Id128, Offset, PartitionId, Realtime, TopicId};
+use florin_engine::model::{Id128, PartitionId, Realtime, TopicId};
 use florin_net::limits::REQUEST_BYTES_MAX;
 use florin_net::protocol::{
-    Code, ErrorResponse, FrameReader, Negotiated, Request, Response, ShardDescription, ShardEndpoints,
-    TopicDescription, TopicsPage,
+    Code, ErrorResponse, FetchResponse, FrameReader, Negotiated, Request, RequestFrom, Response, ShardDescription,
+    ShardEndpoints, TopicDescription, TopicsPage,
 };
+
+use stored::Log;
+
+/// What waits is looked at so often.
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const JOURNAL_FULL: Code = Code(5);
 
 /// Shards on ports of their own; partition i is on shard i modulo their number.
 pub struct FakeServer {
@@ -39,6 +49,34 @@ pub struct State {
     pub captured_count: u64,
     /// With which code batches are refused once so many are stored.
     pub refuses: Option<(u64, Code)>,
+    /// What the shards say of themselves, beside what was stored.
+    pub shard: ShardDescription,
+    /// So many batches are refused next because the journal is full.
+    pub full_count: u64,
+    /// Each batch is counted as two, as if somebody else stored as many.
+    pub counts_twice: bool,
+    /// Batches that came, whatever became of them.
+    pub received_count: u64,
+    /// No batch is stored or answered before so many came.
+    pub holds_until: u64,
+    /// With which code fetches are refused.
+    pub fetch_refusal: Option<Code>,
+    /// What is done to the answer to a fetch that has batches.
+    pub spoils: Option<fn(&mut FetchResponse)>,
+    /// So many fetches are answered at once and with nothing.
+    pub empty_count: u64,
+    /// Fetches that were answered are told as reads of segment files.
+    pub reads_count_as_cold: bool,
+    /// Fetches that were answered.
+    pub fetched_count: u64,
+    /// Bytes of each partition that the server says are in memory.
+    pub held_bytes: u64,
+    /// How often the shards were asked how they are.
+    pub described_count: u64,
+    /// Topics that were created.
+    pub created_count: u64,
+    /// What is stored of each partition.
+    pub logs: BTreeMap<PartitionId, Log>,
 }
 
 impl FakeServer {
@@ -89,31 +127,57 @@ fn accept_until_end(shared: &Arc<Shared>, shard: u16, listener: &TcpListener) {
 }
 
 fn answer_until_end(shared: &Shared, shard: u16, mut stream: TcpStream) {
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(LOOK_AGAIN)).unwrap();
     let mut reader = FrameReader::new(REQUEST_BYTES_MAX);
     let mut buffer = [0; 4096];
+    let mut waiting: Vec<(u64, Request)> = Vec::new();
     loop {
         while let Some(frame) = reader.next_frame().unwrap() {
             let correlation = frame.correlation;
             let request = Request::decode(frame).unwrap();
-            let mut out = BytesMut::new();
-            answer(shared, shard, &request).encode(request.api(), correlation, &mut out);
-            // In two parts, so that answers are put together from pieces.
-            let (first, second) = out.split_at(out.len() / 2);
-            if stream.write_all(first).and_then(|()| stream.write_all(second)).is_err() {
-                return;
-            }
+            let is_batch = matches!(request, Request::Produce { .. });
+            shared.state.lock().unwrap().received_count += u64::from(is_batch);
+            waiting.push((correlation, request));
+        }
+        if answer_waiting(shared, shard, &mut stream, &mut waiting).is_err() {
+            return;
         }
         match stream.read(&mut buffer) {
-            Ok(0) | Err(_) => return,
+            Ok(0) => return,
             Ok(bytes) => reader.buffer_mut().extend_from_slice(&buffer[..bytes]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => return,
         }
     }
 }
 
-fn answer(shared: &Shared, shard: u16, request: &Request) -> Response {
-    let mut state = shared.state.lock().unwrap();
+/// Answers what can be answered, in the order in which it came.
+fn answer_waiting(
+    shared: &Shared,
+    shard: u16,
+    stream: &mut TcpStream,
+    waiting: &mut Vec<(u64, Request)>,
+) -> std::io::Result<()> {
+    let mut out = BytesMut::new();
+    {
+        let mut state = shared.state.lock().unwrap();
+        waiting.retain(|(correlation, request)| {
+            let Some(response) = answer(shared, &mut state, shard, request) else { return true };
+            response.encode(request.api(), *correlation, &mut out);
+            false
+        });
+    }
+    // In two parts, so that answers are put together from pieces.
+    let (first, second) = out.split_at(out.len() / 2);
+    stream.write_all(first)?;
+    stream.write_all(second)
+}
+
+/// `None`: it has to wait.
+fn answer(shared: &Shared, state: &mut State, shard: u16, request: &Request) -> Option<Response> {
     let shard_count = u16::try_from(shared.ports.len()).unwrap();
-    match request {
+    Some(match request {
         Request::Negotiate { .. } => Response::Negotiated(negotiated(shard, shard_count)),
         Request::Metadata { names, .. } => {
             let wanted = |topic: &&TopicDescription| names.is_empty() || names.contains(&topic.name);
@@ -126,41 +190,59 @@ fn answer(shared: &Shared, shard: u16, request: &Request) -> Response {
         }
         Request::CreateTopic { name, partition_count, .. } => {
             let placement = (0..*partition_count).map(|index| u16::try_from(index).unwrap() % shard_count).collect();
-            let topic = TopicDescription { id: TopicId(7), name: name.clone(), revision: 1, placement };
+            let id = TopicId(7 + state.created_count);
+            let topic = TopicDescription { id, name: name.clone(), revision: 1, placement };
+            state.created_count += 1;
             state.topics.push(topic.clone());
             Response::TopicCreated(topic)
         }
         Request::DeleteTopic { topic } => {
             state.topics.retain(|kept| kept.id != *topic);
+            state.logs.retain(|partition, _| partition.topic != *topic);
             Response::TopicDeleted(*topic)
         }
+        Request::DescribeTopic { topic } => stored::describe(state, *topic),
         Request::DescribeShards => {
-            let captured_count = state.captured_count;
-            let shard = ShardDescription { captured_count, durable_sequence: captured_count, ..Default::default() };
+            state.described_count += 1;
+            let captured_count = state.captured_count * if state.counts_twice { 2 } else { 1 };
+            let cold_read_count = if state.reads_count_as_cold { state.fetched_count } else { 0 };
+            let durable_sequence = captured_count;
+            let shard = ShardDescription { captured_count, durable_sequence, cold_read_count, ..state.shard.clone() };
             Response::Shards(vec![shard])
         }
-        Request::Produce { partition, batch } => produce(&mut state, shard, *partition, batch),
+        Request::Produce { .. } if state.received_count < state.holds_until => return None,
+        Request::Produce { partition, batch } => state.produce(shard, *partition, batch),
+        Request::Fetch { partition, from: RequestFrom::Offset(from), bytes_max, .. } => {
+            return stored::fetch(state, *partition, *from, *bytes_max);
+        }
         other => panic!("the bench does not ask for {other:?}"),
-    }
+    })
 }
 
-fn produce(state: &mut State, shard: u16, partition: PartitionId, batch: &[u8]) -> Response {
-    validate(batch, BATCH_BYTES_MAX).unwrap();
-    let topic = state.topics.iter().find(|topic| topic.id == partition.topic);
-    if topic.and_then(|topic| topic.shard_of(partition)) != Some(shard) {
-        return Response::Error(ErrorResponse::new(Code::UNKNOWN_PARTITION, "not here"));
+impl State {
+    fn produce(&mut self, shard: u16, partition: PartitionId, batch: &[u8]) -> Response {
+        let info = validate(batch, BATCH_BYTES_MAX).unwrap();
+        let topic = self.topics.iter().find(|topic| topic.id == partition.topic);
+        if topic.and_then(|topic| topic.shard_of(partition)) != Some(shard) {
+            return Response::Error(ErrorResponse::new(Code::UNKNOWN_PARTITION, "not here"));
+        }
+        if let Some((count, code)) = self.refuses
+            && self.captured_count >= count
+        {
+            return Response::Error(ErrorResponse::new(code, "no more"));
+        }
+        if self.full_count > 0 {
+            self.full_count -= 1;
+            return Response::Error(ErrorResponse::new(JOURNAL_FULL, "full"));
+        }
+        self.captured_count += 1;
+        match self.batch_counts.iter_mut().find(|(known, _)| *known == partition) {
+            Some((_, count)) => *count += 1,
+            None => self.batch_counts.push((partition, 1)),
+        }
+        let base_offset = self.logs.entry(partition).or_default().append(batch, info.record_count);
+        Response::Produced { base_offset, append_time: Realtime(1), duplicate: false }
     }
-    if let Some((count, code)) = state.refuses
-        && state.captured_count >= count
-    {
-        return Response::Error(ErrorResponse::new(code, "no more"));
-    }
-    state.captured_count += 1;
-    match state.batch_counts.iter_mut().find(|(known, _)| *known == partition) {
-        Some((_, count)) => *count += 1,
-        None => state.batch_counts.push((partition, 1)),
-    }
-    Response::Produced { base_offset: Offset(0), append_time: Realtime(1), duplicate: false }
 }
 
 fn negotiated(shard: u16, shard_count: u16) -> Negotiated {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
+use florin_engine::format::batch::{BatchBuilder, BatchHeader, HEADERS_NONE};
 
 /// So many that no batch comes again before thousands of others.
 const BATCH_COUNT_MAX: usize = 4096;
@@ -39,6 +39,8 @@ pub enum PayloadKind {
 #[derive(Clone, Debug)]
 pub struct Payloads {
     batches: Vec<Bytes>,
+    crcs: Vec<u32>,
+    record_count: u32,
     value_bytes: f64,
 }
 
@@ -90,12 +92,23 @@ impl Payloads {
             }
             batches.push(builder.finish().freeze());
         }
-        Ok(Self { batches, value_bytes: all_bytes as f64 / (count * records.max(1)) as f64 })
+        let crcs = batches.iter().map(|batch| Ok(BatchHeader::read(batch)?.crc())).collect::<Result<_>>()?;
+        Ok(Self { batches, crcs, record_count, value_bytes: all_bytes as f64 / (count * records.max(1)) as f64 })
     }
 
     /// The batch of a number; numbers go round.
     pub fn batch(&self, number: usize) -> &Bytes {
         &self.batches[number % self.batches.len()]
+    }
+
+    /// The checksum of that batch, which covers everything that a server does not fill in.
+    pub fn crc(&self, number: usize) -> u32 {
+        self.crcs[number % self.crcs.len()]
+    }
+
+    /// Records of each batch.
+    pub fn record_count(&self) -> u32 {
+        self.record_count
     }
 
     /// Mean size of a value.

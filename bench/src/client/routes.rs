@@ -34,6 +34,17 @@ pub fn spread(placement: &Placement, connection_count: usize) -> Result<Vec<Rout
     Ok((0..connection_count).map(route).collect())
 }
 
+/// A connection for each partition, in their order, to the shard that has it.
+pub fn to_each_partition(placement: &Placement) -> Result<Vec<Route>> {
+    let route = |(index, shard): (u32, &u16)| {
+        let partition = PartitionId { topic: placement.topic, index };
+        let port = placement.ports.get(usize::from(*shard)).copied().unwrap_or(0);
+        ensure!(port != 0, "shard {shard}, which has partition {partition}, does not listen: see `florin shard list`");
+        Ok(Route { address: address_of(&placement.host, port), partition, is_bare: false })
+    };
+    (0..).zip(&placement.shards).map(route).collect()
+}
+
 fn owners(placement: &Placement) -> Vec<Owner> {
     let mut owners = Vec::new();
     for (shard, port) in (0_u16..).zip(&placement.ports) {

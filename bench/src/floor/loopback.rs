@@ -12,10 +12,10 @@ use anyhow::{Context, Result};
 use crate::machine::on_core;
 use crate::statistics::Latencies;
 
-const REQUEST_BYTES: usize = 256;
-const ANSWER_BYTES: usize = 32;
+pub(super) const REQUEST_BYTES: usize = 256;
+pub(super) const ANSWER_BYTES: usize = 32;
 /// Longer than any scheduler lets a thread wait: then something else is wrong.
-const ANSWER_WAIT: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// Both ends of a connection, the far one on a thread of its own.
 #[derive(Debug)]
@@ -33,15 +33,21 @@ pub struct LoopbackSample {
     pub seconds: f64,
 }
 
+/// Both ends of a new connection over 127.0.0.1.
+pub(super) fn pair() -> Result<(TcpStream, TcpStream)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port of 127.0.0.1 is free")?;
+    let near = TcpStream::connect(listener.local_addr()?).context("127.0.0.1 cannot be connected to")?;
+    let (far, _) = listener.accept().context("the own connection was not accepted")?;
+    for end in [&near, &far] {
+        end.set_nodelay(true)?;
+    }
+    Ok((near, far))
+}
+
 impl Loopback {
     /// Connects. The thread that answers runs on `peer_core`; without one, on any.
     pub fn start(peer_core: Option<usize>) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port of 127.0.0.1 is free")?;
-        let stream = TcpStream::connect(listener.local_addr()?).context("127.0.0.1 cannot be connected to")?;
-        let (far, _) = listener.accept().context("the own connection was not accepted")?;
-        for end in [&stream, &far] {
-            end.set_nodelay(true)?;
-        }
+        let (stream, far) = pair()?;
         stream.set_read_timeout(Some(ANSWER_WAIT))?;
         // A thread inherits the core of the one that starts it.
         let answering = on_core(peer_core, || {

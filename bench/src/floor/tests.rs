@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{DiskFloor, Loopback, folder};
+use super::{DiskFloor, Loopback, folder, stream};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -42,4 +42,10 @@ fn a_folder_is_made_in_a_directory_that_exists_and_goes_away() {
     drop(made);
     assert!(!path.exists());
     assert!(folder(Some(&home.path().join("absent")), "test").is_err());
+}
+
+#[test]
+fn what_is_streamed_arrives_in_full() {
+    let sample = stream(SHORT, None, None).unwrap();
+    assert!(sample.bytes > 0 && sample.bytes.is_multiple_of(super::stream::PIECE_BYTES as u64), "{sample:?}");
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use crate::bare::Bare;
 use crate::cli::CaptureArguments;
 use crate::client::control::Control;
-use crate::client::load::{Load, LoadSample, LoadSettings};
+use crate::client::load::{Load, LoadSample, LoadSettings, Unobserved};
 use crate::client::payload::Payloads;
 use crate::client::routes::{self, Route};
 use crate::floor::folder;
@@ -173,6 +173,32 @@ impl Measured {
     }
 }
 
+/// Sends over these routes, and counts what that cost. Without `control` it is a bare server, which tells nothing.
+pub(crate) fn measure(
+    target: &Target,
+    mut control: Option<&mut Control>,
+    client_core: Option<usize>,
+    routes: &[Route],
+    payloads: &Payloads,
+    settings: LoadSettings,
+) -> Result<Sample> {
+    on_core(client_core, || {
+        let mut load = Load::connect(routes)?;
+        let before = target.counters(control.as_deref_mut())?;
+        let sample = load.run(payloads, settings, &mut Unobserved)?;
+        let costs = target.counters(control.as_deref_mut())?.since(&before);
+        if control.is_some() && costs.captured_batches != sample.answered_batches {
+            bail!(
+                "the server counted {} batches, {} were acknowledged to us: others use it, or it is wrong",
+                costs.captured_batches,
+                sample.answered_batches
+            );
+        }
+        let records = sample.latencies.count() as f64 * f64::from(payloads.record_count());
+        Ok(Sample { records_per_second: records / sample.counted_seconds, load: sample, costs })
+    })
+}
+
 impl<'a> Run<'a> {
     pub(crate) fn new(arguments: &'a CaptureArguments) -> Result<Self> {
         let payloads = Payloads::build(&arguments.payload, arguments.size, arguments.batch)?;
@@ -198,22 +224,8 @@ impl<'a> Run<'a> {
         self.load(target, None, &routes::to_bare(target.address(), connections))
     }
 
-    fn load(&self, target: &Target, mut control: Option<&mut Control>, routes: &[Route]) -> Result<Sample> {
-        on_core(self.arguments.target.client_core, || {
-            let mut load = Load::connect(routes)?;
-            let before = target.counters(control.as_deref_mut())?;
-            let sample = load.run(&self.payloads, self.settings)?;
-            let costs = target.counters(control.as_deref_mut())?.since(&before);
-            if control.is_some() && costs.captured_batches != sample.answered_batches {
-                bail!(
-                    "the server counted {} batches, {} were acknowledged to us: others use it, or it is wrong",
-                    costs.captured_batches,
-                    sample.answered_batches
-                );
-            }
-            let records = sample.latencies.count() as f64 * f64::from(self.arguments.batch);
-            Ok(Sample { records_per_second: records / sample.counted_seconds, load: sample, costs })
-        })
+    fn load(&self, target: &Target, control: Option<&mut Control>, routes: &[Route]) -> Result<Sample> {
+        measure(target, control, self.arguments.target.client_core, routes, &self.payloads, self.settings)
     }
 
     /// Rates and latencies are those of the counted time; costs are shared by all records, warm-up included, because
@@ -319,3 +331,6 @@ const fn names_of(kind: Bare) -> &'static FloorNames {
         Bare::Glommio => &GLOMMIO,
     }
 }
+
+#[cfg(test)]
+mod tests;
