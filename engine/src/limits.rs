@@ -97,6 +97,10 @@ pub const MERGE_BYTES_MAX: u64 = 32 * MIB as u64;
 pub const COLD_READ_BYTES: usize = MIB;
 /// Reads of segment files under way at the same time, per shard.
 pub const COLD_READS_MAX: usize = 4;
+/// Bytes that the disk is asked for at a time while captures come: a journal's write waits for what it is doing.
+pub const COLD_PIECE_BYTES: usize = 128 * KIB;
+/// So long after the last capture of a shard more are expected.
+pub const CAPTURES_EXPECTED_NS: u64 = 5_000_000;
 /// Requests that wait for a read of a segment file, per shard.
 pub const COLD_WAITING_MAX: usize = 4096;
 /// Batches read from segment files that are kept, per shard.

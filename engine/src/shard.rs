@@ -12,7 +12,8 @@ use crate::format::layout::Geometry;
 use crate::format::superblock::Superblock;
 use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
 use crate::limits::{
-    JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX, RETENTION_INTERVAL_NS,
+    CAPTURES_EXPECTED_NS, JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX,
+    RETENTION_INTERVAL_NS,
 };
 use crate::model::{Id128, Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
 use crate::partition::Partition;
@@ -88,6 +89,9 @@ pub struct Shard {
     segments: Segments,
     needed: NeededFiles,
     cold: Cold,
+    /// When the event that is handled came, and when the last capture did.
+    at: Monotonic,
+    captured_at: Option<Monotonic>,
     /// Retention decided cuts that are not in force.
     has_cuts: bool,
     retention_at: Monotonic,
@@ -142,6 +146,8 @@ impl Shard {
             segments: Segments::new(state.segments, geometry, memory_bytes_max),
             needed: NeededFiles::default(),
             cold: Cold::new(),
+            at: now.monotonic,
+            captured_at: None,
             has_cuts: false,
             retention_at: now.monotonic.plus_ns(RETENTION_INTERVAL_NS),
             effects: Vec::new(),
@@ -188,6 +194,7 @@ impl Shard {
 
     /// Takes an event. Effects follow from [`Shard::take_effects`], blocks from [`Shard::ready_block`].
     pub fn handle(&mut self, event: Event, now: Now) {
+        self.at = now.monotonic;
         self.observe_clock(now);
         if self.is_over(&event) {
             return;
@@ -210,6 +217,11 @@ impl Shard {
             }
         }
         self.pump(now);
+    }
+
+    /// Whether more captures are expected: what else is done must not keep them waiting.
+    fn is_capturing(&self) -> bool {
+        self.captured_at.is_some_and(|at| at.plus_ns(CAPTURES_EXPECTED_NS) > self.at)
     }
 
     fn observe_clock(&mut self, now: Now) {

@@ -75,6 +75,7 @@ fn file_with_extents(directory: &Path, extent_count: u64) -> ReadPlan {
         file: SegmentFile { end, index_bytes: 0, state: SegmentState::Closed },
         target: Target::Offset(Offset(0)),
         bytes_max: UNIT_BYTES,
+        piece_bytes: None,
         index: Some(Rc::new(SegmentIndex { entries, end, has_gap: false, is_unreadable: false })),
     }
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use bytes::{Bytes, BytesMut};
+
 use super::Run;
 use super::index::{self, FileName, SegmentIndex};
 use super::table::SegmentFile;
@@ -44,6 +46,9 @@ pub struct ReadPlan {
     pub target: Target,
     /// Bytes of extents to read at most, unless the first alone is larger.
     pub bytes_max: usize,
+    /// So many bytes are asked for at a time, one extent after the other, so that nobody else waits long for the disk
+    /// or for this one's checksums; `None` asks for everything at once.
+    pub piece_bytes: Option<usize>,
     /// What is known of the file's extents.
     pub index: Option<Rc<SegmentIndex>>,
 }
@@ -95,8 +100,17 @@ impl RunReader {
     /// Reads `run` of a partition, which is in `file`.
     pub fn new(journal_id: Id128, shard: ShardId, partition: PartitionId, run: Run, file: SegmentFile) -> Self {
         let target = Target::Offset(run.base_offset);
-        let plan =
-            ReadPlan { journal_id, shard, partition, run, file, target, bytes_max: COLD_READ_BYTES, index: None };
+        let plan = ReadPlan {
+            journal_id,
+            shard,
+            partition,
+            run,
+            file,
+            target,
+            bytes_max: COLD_READ_BYTES,
+            piece_bytes: None,
+            index: None,
+        };
         Self { plan, offset: run.base_offset }
     }
 
@@ -162,8 +176,12 @@ impl ReadPlan {
         let mut chunk =
             Chunk { base_offset, next_offset, batches: Vec::new(), damaged: Vec::new(), is_unreadable: false };
         let bytes = usize::try_from(end.0 - begin.position.0).expect("a read is at most a few MiB");
-        match file.read(begin.position, bytes).await {
-            Ok(buffer) => {
+        let at_once = match self.piece_bytes {
+            None => file.read(begin.position, bytes).await.ok(),
+            Some(_) => None,
+        };
+        match at_once {
+            Some(buffer) => {
                 let all = to_bytes(&buffer);
                 for entry in &chosen {
                     let at = usize::try_from(entry.position.0 - begin.position.0).expect("inside the read");
@@ -171,10 +189,11 @@ impl ReadPlan {
                     self.take(entry, found, &mut chunk);
                 }
             }
-            Err(_) => {
+            // Each by itself: to ask for less at a time, or to learn which of them cannot be read.
+            None => {
                 for entry in &chosen {
-                    let found = match file.read(entry.position, entry.extent_bytes as usize).await {
-                        Ok(buffer) => extent::decode(&to_bytes(&buffer), &name.at(entry.position)),
+                    let found = match self.read_extent(file, entry).await {
+                        Ok(bytes) => extent::decode(&bytes, &name.at(entry.position)),
                         Err(error) => Stored::Unreadable(error),
                     };
                     self.take(entry, found, &mut chunk);
@@ -183,6 +202,16 @@ impl ReadPlan {
         }
         chunk.name_gaps();
         chunk
+    }
+
+    async fn read_extent<F: DiskFile>(&self, file: &F, entry: &IndexEntry) -> Result<Bytes, DiskError> {
+        let mut bytes = BytesMut::with_capacity(entry.extent_bytes as usize);
+        while bytes.len() < entry.extent_bytes as usize {
+            let left = entry.extent_bytes as usize - bytes.len();
+            let piece_bytes = self.piece_bytes.map_or(left, |piece_bytes| left.min(piece_bytes));
+            bytes.extend_from_slice(&file.read(entry.position.plus(bytes.len() as u64), piece_bytes).await?);
+        }
+        Ok(bytes.freeze())
     }
 
     /// The extent to begin with. Extents that cannot be told leave gaps, which may hold what is looked for: then the

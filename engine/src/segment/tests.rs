@@ -96,7 +96,7 @@ pub(super) fn written(directory: &Path, file: FilePlan) -> (Run, SegmentFile) {
 
 pub(super) fn read_plan(run: Run, file: SegmentFile, target: Target) -> ReadPlan {
     let (journal_id, shard, partition) = (JOURNAL_ID, SHARD, PARTITION);
-    ReadPlan { journal_id, shard, partition, run, file, target, bytes_max: 3 * 4096, index: None }
+    ReadPlan { journal_id, shard, partition, run, file, target, bytes_max: 3 * 4096, piece_bytes: None, index: None }
 }
 
 pub(super) fn read_from(directory: &Path, run: Run, file: SegmentFile, target: Target) -> ReadDone {

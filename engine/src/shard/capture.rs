@@ -15,6 +15,7 @@ use crate::producer::{Admission, Minted};
 impl Shard {
     /// Takes one batch for one partition.
     pub(super) fn capture(&mut self, id: RequestId, partition: PartitionId, mut bytes: BytesMut, now: Now) {
+        self.captured_at = Some(now.monotonic);
         let Some(state) =
             self.partitions.get(&partition).filter(|_| self.owned.ahead().topic(partition.topic).is_some())
         else {

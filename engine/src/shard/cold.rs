@@ -9,7 +9,7 @@ use super::request::{Effect, FetchFrom, Fetched, OffsetAt, Reply};
 use super::{Refusal, Shard};
 use crate::format::batch;
 use crate::io::DiskError;
-use crate::limits::{COLD_READ_BYTES, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX};
+use crate::limits::{COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX};
 use crate::model::{Offset, PartitionId, RequestId, SegmentId};
 use crate::partition::{HeldBatch, Lookup};
 use crate::segment::Run;
@@ -295,7 +295,7 @@ impl Shard {
 
     /// Starts reads for whoever waits, in turn, as many as may be under way.
     fn begin_reads(&mut self) {
-        while self.cold.reading.len() < COLD_READS_MAX
+        while self.cold.reading.len() < self.cold_reads_max()
             && let Some(partition) = self.cold.turns.pop_front()
         {
             let Some(first) = self.cold.waiting.get(&partition).and_then(|queue| queue.front().copied()) else {
@@ -313,6 +313,11 @@ impl Shard {
                 }
             }
         }
+    }
+
+    /// Reads at the same time: one, while captures come.
+    fn cold_reads_max(&self) -> usize {
+        if self.is_capturing() { 1 } else { COLD_READS_MAX }
     }
 
     /// The first waiter of a partition was answered.
@@ -338,6 +343,7 @@ impl Shard {
             file: *self.segments.table.get(run.segment).expect("a run has a file"),
             target,
             bytes_max: COLD_READ_BYTES,
+            piece_bytes: self.is_capturing().then_some(COLD_PIECE_BYTES),
             index: self.cold.indexes.get(&run.segment),
         };
         self.effects.push(Effect::ReadSegment { read, plan });
@@ -348,7 +354,7 @@ impl Shard {
         let Some(last) = batches.last() else { return };
         let goes_on = self.cold.ends.insert(partition, last.next_offset()) == Some(asked);
         let next = chunk.next_offset;
-        let has_room = self.cold.reading.len() + 1 < COLD_READS_MAX && self.cold.turns.is_empty();
+        let has_room = self.cold.reading.len() + 1 < self.cold_reads_max() && self.cold.turns.is_empty();
         if !goes_on || !has_room || self.stopping || self.cold.is_reading(partition) {
             return;
         }

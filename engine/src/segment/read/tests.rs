@@ -67,6 +67,20 @@ fn a_read_brings_no_more_bytes_than_asked_for_but_at_least_an_extent() {
 }
 
 #[test]
+fn what_is_read_in_pieces_is_what_is_read_at_once() {
+    let (directory, run, file) = file(true);
+    let mut plan = crate::segment::tests::read_plan(run, file, Target::Offset(Offset(10)));
+    plan.bytes_max = 1 << 20;
+    let chunk = |plan: &ReadPlan| block_on(read(&BlockingDisk, directory.path(), plan)).result.unwrap();
+    let whole = chunk(&plan);
+    assert_eq!(whole.next_offset, Offset(110));
+    for piece_bytes in [4096, 8192, 1 << 20] {
+        plan.piece_bytes = Some(piece_bytes);
+        assert_eq!(chunk(&plan), whole);
+    }
+}
+
+#[test]
 fn times_are_found_in_the_extent_that_holds_the_first_batch_at_or_after_them() {
     let (directory, run, file) = file(true);
     for offset in 10..110 {
