@@ -9,7 +9,9 @@ use super::request::{Effect, FetchFrom, Fetched, OffsetAt, Reply};
 use super::{Refusal, Shard};
 use crate::format::batch;
 use crate::io::DiskError;
-use crate::limits::{COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX};
+use crate::limits::{
+    COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READ_BYTES_CAPTURING, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX,
+};
 use crate::model::{Offset, PartitionId, RequestId, SegmentId};
 use crate::partition::{HeldBatch, Lookup};
 use crate::segment::Run;
@@ -335,6 +337,7 @@ impl Shard {
         self.cold.reading.insert(read, Reading { partition, segment: run.segment, is_asked });
         self.segments.table.pin(run.segment);
         let stored = self.superblock.stored();
+        let is_capturing = self.is_capturing();
         let plan = ReadPlan {
             journal_id: stored.name.journal_id,
             shard: self.id,
@@ -342,8 +345,8 @@ impl Shard {
             run,
             file: *self.segments.table.get(run.segment).expect("a run has a file"),
             target,
-            bytes_max: COLD_READ_BYTES,
-            piece_bytes: self.is_capturing().then_some(COLD_PIECE_BYTES),
+            bytes_max: if is_capturing { COLD_READ_BYTES_CAPTURING } else { COLD_READ_BYTES },
+            piece_bytes: is_capturing.then_some(COLD_PIECE_BYTES),
             index: self.cold.indexes.get(&run.segment),
         };
         self.effects.push(Effect::ReadSegment { read, plan });
