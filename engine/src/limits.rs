@@ -95,10 +95,10 @@ pub const MERGE_BYTES_MAX: u64 = 32 * MIB as u64;
 
 /// Bytes of extents that one read of a segment file brings, unless the first extent alone is larger.
 pub const COLD_READ_BYTES: usize = 2 * MIB;
-/// Reads of segment files under way at the same time, per shard.
-pub const COLD_READS_MAX: usize = 4;
 /// The same while captures come.
 pub const COLD_READ_BYTES_CAPTURING: usize = MIB;
+/// Reads of segment files under way at the same time, per shard.
+pub const COLD_READS_MAX: usize = 4;
 /// Bytes that the disk is asked for at a time while captures come: a journal's write waits for what it is doing.
 pub const COLD_PIECE_BYTES: usize = 128 * KIB;
 /// So long after the last capture of a shard more are expected.

@@ -8,14 +8,13 @@ use std::future::poll_fn;
 use std::task::{Poll, Waker};
 
 use florin_engine::io::Runtime;
+use florin_engine::limits::CAPTURES_EXPECTED_NS;
 use florin_engine::model::Monotonic;
 
 /// A piece while nobody captures.
 pub const PIECE_BYTES_MAX: usize = 128 * 1024;
 /// A piece while captures come.
 pub const PIECE_BYTES_MIN: usize = 16 * 1024;
-/// So long after the last capture more are expected.
-const CAPTURES_EXPECTED_NS: u64 = 5_000_000;
 /// Timers are looked at with the rings: the shortest sleep ends with the executor's next look.
 const NEXT_LOOK_NS: u64 = 1;
 

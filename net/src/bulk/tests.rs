@@ -2,10 +2,11 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use florin_engine::limits::CAPTURES_EXPECTED_NS;
 use florin_engine::model::Monotonic;
 use futures_util::FutureExt;
 
-use super::{BulkTurns, CAPTURES_EXPECTED_NS, PIECE_BYTES_MAX, PIECE_BYTES_MIN};
+use super::{BulkTurns, PIECE_BYTES_MAX, PIECE_BYTES_MIN};
 
 #[test]
 fn pieces_are_small_while_captures_come_and_large_when_none_has_come_for_a_while() {
