@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::io::fitness::BlockDevice;
+use florin_engine::model::TopicId;
 
 use crate::cli::TargetArguments;
 use crate::client::control::{Control, JournalCounters};
@@ -122,6 +124,17 @@ impl ServerSettings {
     }
 }
 
+/// A topic that is created for a measurement.
+#[derive(Clone, Debug)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// Its partitions.
+    pub partitions: u32,
+    /// What it keeps.
+    pub settings: TopicSettings,
+}
+
 /// Does something with a topic of its own, which is deleted afterwards, whatever came of it.
 pub fn with_topic<T>(
     target: &Target,
@@ -129,14 +142,33 @@ pub fn with_topic<T>(
     partitions: u32,
     work: impl FnOnce(&mut Control) -> Result<T>,
 ) -> Result<T> {
+    let topic = NewTopic { name: name.to_owned(), partitions, settings: TopicSettings::default() };
+    with_topics(target, &[topic], |control, _| work(control))
+}
+
+/// The same with several topics, whose ids are handed on in their order.
+pub fn with_topics<T>(
+    target: &Target,
+    topics: &[NewTopic],
+    work: impl FnOnce(&mut Control, &[TopicId]) -> Result<T>,
+) -> Result<T> {
     let mut control = Control::connect_to_coordinator(target.address())?;
     let unused_files = control.journal_counters()?.unused_files;
-    let topic = control.create_topic(name, partitions)?;
-    let done = work(&mut control);
-    let deleted = control.delete_topic(topic);
+    let mut created = Vec::new();
+    let made = create(&mut control, topics, &mut created);
+    let done = made.and_then(|()| work(&mut control, &created));
+    let deleted = created.iter().try_for_each(|topic| control.delete_topic(*topic));
     let done = done?;
     deleted?;
     // What is measured next should not be the cleaning up after this.
     control.wait_for_unused_files(unused_files).context("the server cannot be asked any more")?;
     Ok(done)
+}
+
+/// Creates topics; those that came about are in `created`, whatever became of the others.
+fn create(control: &mut Control, topics: &[NewTopic], created: &mut Vec<TopicId>) -> Result<()> {
+    for topic in topics {
+        created.push(control.create_topic_with(&topic.name, topic.partitions, topic.settings)?);
+    }
+    Ok(())
 }

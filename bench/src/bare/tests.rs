@@ -11,7 +11,7 @@ use super::block::{AlignedBlock, BLOCK_BYTES_MAX, Positions};
 use super::cut::{Received, put_answer};
 use super::ring_file::{self, RING_BYTES};
 use super::{Bare, Ending, epoll, glommio};
-use crate::client::load::{Load, LoadSettings};
+use crate::client::load::{Load, LoadSettings, Unobserved, WhenFull};
 use crate::client::payload::{PayloadKind, Payloads};
 use crate::client::routes::to_bare;
 
@@ -93,7 +93,7 @@ fn a_bare_server_answers_every_request_of_every_connection() {
         let ending = Ending::default();
         let (sender, ready) = mpsc::channel();
         let told = ending.clone();
-        let server = std::thread::spawn(move || {
+        let serve = move || {
             let say = move || Ok(sender.send(())?);
             match bare {
                 Bare::Epoll => epoll::serve(listener, &path, None, &told, say),
@@ -102,7 +102,8 @@ fn a_bare_server_answers_every_request_of_every_connection() {
                     glommio::serve(address, path, None, told, say)
                 }
             }
-        });
+        };
+        let server = std::thread::Builder::new().spawn(serve).unwrap();
         if ready.recv_timeout(Duration::from_secs(60)).is_err() {
             panic!("{bare:?} was never ready: {:?}", server.join());
         }
@@ -113,8 +114,10 @@ fn a_bare_server_answers_every_request_of_every_connection() {
             in_flight: 3,
             rate: None,
             batch_count_max: Some(2000),
+            when_full: WhenFull::Fail,
         };
-        let sample = Load::connect(&to_bare(&address.to_string(), 5)).unwrap().run(&payloads, settings).unwrap();
+        let mut load = Load::connect(&to_bare(&address.to_string(), 5)).unwrap();
+        let sample = load.run(&payloads, settings, &mut Unobserved).unwrap();
         assert!((2000..=2015).contains(&sample.answered_batches), "{bare:?}: {}", sample.answered_batches);
         ending.ends.store(true, Ordering::Release);
         drop(TcpStream::connect(address));

@@ -14,7 +14,7 @@ use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::control::{Control, connect, error_text, is_journal_full};
-use super::routes::Route;
+use super::routes::{Route, Turns};
 
 /// A request that is not answered.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +42,7 @@ pub struct Connection {
     stream: TcpStream,
     reader: FrameReader,
     partition: PartitionId,
+    turns: Option<Turns>,
     correlation: u64,
     outgoing: BytesMut,
     /// With their numbers, the oldest first.
@@ -61,6 +62,7 @@ impl Connection {
             stream,
             reader: FrameReader::new(RESPONSE_BYTES_MAX),
             partition: route.partition,
+            turns: route.turns.clone(),
             correlation: 0,
             outgoing: BytesMut::new(),
             in_flight: VecDeque::new(),
@@ -75,7 +77,8 @@ impl Connection {
     /// Puts a batch and its number behind what is to be sent; its latency begins at `since`. [`Connection::flush`]
     /// sends it.
     pub fn push(&mut self, number: usize, batch: &[u8], since: Instant) {
-        self.push_again(Sent { since, batch: number, partition: self.partition }, batch);
+        let partition = self.turns.as_mut().map_or(self.partition, Turns::take);
+        self.push_again(Sent { since, batch: number, partition }, batch);
     }
 
     /// The same with a batch that was refused before.

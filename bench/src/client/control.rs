@@ -16,6 +16,8 @@ use florin_engine::shard::Action;
 use florin_net::limits::RESPONSE_BYTES_MAX;
 use florin_net::protocol::{ErrorResponse, FrameReader, Request, Response, TopicsPage, code_row};
 
+pub use look::Captured;
+
 const CLIENT_NAME: &str = "florin-bench";
 /// Connecting, over networks that a bench is for.
 const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -93,13 +95,14 @@ impl Control {
         Ok(self.stream)
     }
 
-    /// Creates a topic.
+    /// Creates a topic that keeps everything.
     pub fn create_topic(&mut self, name: &str, partition_count: u32) -> Result<TopicId> {
-        match self.ask(&Request::CreateTopic {
-            name: name.to_owned(),
-            partition_count,
-            settings: TopicSettings::default(),
-        })? {
+        self.create_topic_with(name, partition_count, TopicSettings::default())
+    }
+
+    /// Creates a topic.
+    pub fn create_topic_with(&mut self, name: &str, partition_count: u32, settings: TopicSettings) -> Result<TopicId> {
+        match self.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings })? {
             Response::TopicCreated(topic) => Ok(topic.id),
             other => bail!("the creation of a topic was answered with {other:?}"),
         }

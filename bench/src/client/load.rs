@@ -18,7 +18,7 @@ use super::reader::{Reader, ReaderPlan};
 use super::routes::Route;
 use crate::statistics::Latencies;
 
-pub use observer::{Observer, Stored, Unobserved, Window};
+pub use observer::{EachStored, Observer, Stored, Unobserved, Window};
 use progress::Progress;
 
 /// Before it counts: buffers have their size, the server its rhythm.
@@ -65,6 +65,8 @@ pub struct LoadSample {
     pub counted_seconds: f64,
     /// All acknowledged batches, those before and after included.
     pub answered_batches: u64,
+    /// Batches that were sent, those included that are not answered.
+    pub sent_batches: u64,
     /// How often a batch had to wait because the journal was full.
     pub journal_full_count: u64,
 }
@@ -114,7 +116,7 @@ impl Load {
     }
 
     /// Keeps requests in flight until the time is over, then waits for the last answers, and for what the observer
-    /// awaits.
+    /// awaits. An observer may end it before: then what is in flight is not waited for.
     pub fn run(
         &mut self,
         payloads: &Payloads,
@@ -156,6 +158,9 @@ impl Load {
                         let now = Instant::now();
                         if progress.take((number, connection), &mut answered, now, observer)? {
                             heard_at = now;
+                        }
+                        if observer.ends() {
+                            return Ok(progress.finish());
                         }
                     }
                 }

@@ -1,19 +1,32 @@
 //! Which connection goes to which port, and to which of the partitions behind it.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use florin_engine::model::{PartitionId, TopicId};
 
 use super::control::{Placement, address_of};
 
-/// Where one connection goes, and the one partition that it sends to.
+/// Where one connection goes, and what it sends to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// Host and port.
     pub address: String,
     /// A partition of the shard that listens there.
     pub partition: PartitionId,
+    /// Many partitions in its place, request by request.
+    pub turns: Option<Turns>,
     /// It is a bare server, which knows nothing but produce requests.
     pub is_bare: bool,
+}
+
+/// Partitions that requests go to in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turns {
+    partitions: Arc<[PartitionId]>,
+    next: usize,
+    /// Below the number of partitions.
+    step: usize,
 }
 
 /// A shard that listens and has partitions.
@@ -29,7 +42,7 @@ pub fn spread(placement: &Placement, connection_count: usize) -> Result<Vec<Rout
     let route = |number: usize| {
         let owner = &owners[number % owners.len()];
         let partition = owner.partitions[number / owners.len() % owner.partitions.len()];
-        Route { address: owner.address.clone(), partition, is_bare: false }
+        Route { address: owner.address.clone(), partition, turns: None, is_bare: false }
     };
     Ok((0..connection_count).map(route).collect())
 }
@@ -40,9 +53,56 @@ pub fn to_each_partition(placement: &Placement) -> Result<Vec<Route>> {
         let partition = PartitionId { topic: placement.topic, index };
         let port = placement.ports.get(usize::from(*shard)).copied().unwrap_or(0);
         ensure!(port != 0, "shard {shard}, which has partition {partition}, does not listen: see `florin shard list`");
-        Ok(Route { address: address_of(&placement.host, port), partition, is_bare: false })
+        Ok(Route { address: address_of(&placement.host, port), partition, turns: None, is_bare: false })
     };
     (0..).zip(&placement.shards).map(route).collect()
+}
+
+/// Connections that together go round all partitions of several topics: whoever takes the connections in their order
+/// takes the partitions of each shard in theirs.
+pub fn in_turns(placements: &[Placement], connection_count: usize) -> Result<Vec<Route>> {
+    let mut all: Vec<Owner> = Vec::new();
+    for owner in placements.iter().flat_map(owners) {
+        match all.iter_mut().find(|known| known.address == owner.address) {
+            Some(known) => known.partitions.extend(owner.partitions),
+            None => all.push(owner),
+        }
+    }
+    ensure!(!all.is_empty(), "no shard that has a partition of the topics listens on a port");
+    let (shard_count, asked) = (all.len(), connection_count);
+    ensure!(asked >= shard_count, "{shard_count} shards need as many --connections at least: there are {asked}");
+    let shared: Vec<(String, Arc<[PartitionId]>)> =
+        all.into_iter().map(|owner| (owner.address, owner.partitions.into())).collect();
+    let route = |number: usize| {
+        let (address, partitions) = &shared[number % shard_count];
+        let of_shard = (connection_count - 1 - number % shard_count) / shard_count + 1;
+        let turns = Turns::new(Arc::clone(partitions), number / shard_count, of_shard);
+        Route { address: address.clone(), partition: turns.first(), turns: Some(turns), is_bare: false }
+    };
+    Ok((0..connection_count).map(route).collect())
+}
+
+impl Turns {
+    /// Begins at one of the partitions, and from each goes on to the one so many behind it; both go round.
+    fn new(partitions: Arc<[PartitionId]>, first: usize, step: usize) -> Self {
+        let count = partitions.len();
+        assert!(count > 0, "an owner has a partition");
+        Self { next: first % count, step: step % count, partitions }
+    }
+
+    fn first(&self) -> PartitionId {
+        self.partitions[self.next]
+    }
+
+    /// The partition whose turn it is.
+    pub fn take(&mut self) -> PartitionId {
+        let partition = self.partitions[self.next];
+        self.next += self.step;
+        if self.next >= self.partitions.len() {
+            self.next -= self.partitions.len();
+        }
+        partition
+    }
 }
 
 fn owners(placement: &Placement) -> Vec<Owner> {
@@ -61,5 +121,8 @@ fn owners(placement: &Placement) -> Vec<Owner> {
 /// As many connections to a bare server.
 pub fn to_bare(address: &str, connection_count: usize) -> Vec<Route> {
     let partition = PartitionId { topic: TopicId(1), index: 0 };
-    vec![Route { address: address.to_owned(), partition, is_bare: true }; connection_count]
+    vec![Route { address: address.to_owned(), partition, turns: None, is_bare: true }; connection_count]
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,10 @@ pub struct Log {
     pub batches: Vec<(u64, Bytes)>,
     /// The next one.
     pub next_offset: u64,
+    /// Offsets below are cut.
+    pub start_offset: u64,
+    /// Bytes that were cut.
+    pub cut_bytes: u64,
 }
 
 impl Log {
@@ -30,12 +34,17 @@ pub(super) fn describe(state: &State, topic: TopicId) -> Response {
     let Some(found) = state.topics.iter().find(|known| known.id == topic) else {
         return Response::Error(ErrorResponse::new(Code::UNKNOWN_TOPIC, "not here"));
     };
-    let describe = |(index, shard): (u32, &u16)| PartitionDescription {
-        index,
-        shard: *shard,
-        high_watermark: state.logs.get(&PartitionId { topic, index }).map_or(0, |log| log.next_offset),
-        held_bytes: state.held_bytes,
-        ..PartitionDescription::default()
+    let describe = |(index, shard): (u32, &u16)| {
+        let log = state.logs.get(&PartitionId { topic, index });
+        PartitionDescription {
+            index,
+            shard: *shard,
+            start_offset: log.map_or(0, |log| log.start_offset),
+            high_watermark: log.map_or(0, |log| log.next_offset),
+            cut_bytes: log.map_or(0, |log| log.cut_bytes),
+            held_bytes: state.held_bytes,
+            ..PartitionDescription::default()
+        }
     };
     let partitions = (0..).zip(&found.placement).map(describe).collect();
     Response::TopicDescribed { topic: found.clone(), settings: TopicSettings::default(), partitions }
@@ -64,10 +73,19 @@ pub(super) fn fetch(state: &mut State, partition: PartitionId, from: Offset, byt
     Some(Response::Fetched(fetched))
 }
 
+/// The answer to a fetch that does not wait where there is nothing.
+pub(super) fn nothing(state: &State, partition: PartitionId) -> Response {
+    let end = Offset(state.logs.get(&partition).map_or(0, |log| log.next_offset));
+    Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark: end, batches: Vec::new() })
+}
+
 fn batches_from(log: &Log, from: Offset, bytes_max: usize) -> Vec<FetchedBatch> {
     let mut bytes_left = bytes_max;
     let mut batches: Vec<FetchedBatch> = Vec::new();
-    for (base_offset, bytes) in log.batches.iter().filter(|(base_offset, _)| *base_offset >= from.0) {
+    // The first one may begin before what was asked for.
+    let behind = log.batches.partition_point(|(base_offset, _)| *base_offset <= from.0);
+    let first = if from.0 < log.next_offset { behind.saturating_sub(1) } else { log.batches.len() };
+    for (base_offset, bytes) in &log.batches[first..] {
         if !batches.is_empty() && bytes.len() > bytes_left {
             break;
         }

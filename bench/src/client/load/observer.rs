@@ -1,8 +1,9 @@
 //! Who hears of every single batch of a load.
 
+use std::ops::ControlFlow;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use florin_engine::model::{Offset, PartitionId};
 
 use crate::client::reader::{Delivered, Deliveries};
@@ -30,6 +31,8 @@ pub struct Stored {
     pub batch: usize,
     /// When its latency began.
     pub since: Instant,
+    /// When its answer was read.
+    pub at: Instant,
 }
 
 /// Hears of every batch. What it finds wrong ends the load.
@@ -42,11 +45,23 @@ pub trait Observer: Deliveries {
 
     /// How much is still to be read. The load goes on until there is nothing left.
     fn awaited_count(&self) -> usize;
+
+    /// Whether it has heard enough. The load then ends at once, whatever is in flight.
+    fn ends(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody.
 #[derive(Clone, Copy, Debug)]
 pub struct Unobserved;
+
+/// A function that is told of every batch that is stored, and says whether the load goes on. Nothing is read.
+#[derive(Debug)]
+pub struct EachStored<F> {
+    tell: F,
+    ends: bool,
+}
 
 impl Window {
     /// Whether what began at `since` and was done at `at` counts.
@@ -74,3 +89,38 @@ impl Observer for Unobserved {
         0
     }
 }
+
+impl<F: FnMut(&Stored) -> Result<ControlFlow<()>>> EachStored<F> {
+    /// This function.
+    pub fn new(tell: F) -> Self {
+        Self { tell, ends: false }
+    }
+}
+
+impl<F> Deliveries for EachStored<F> {
+    fn delivered(&mut self, delivered: &Delivered) -> Result<()> {
+        bail!("partition {} was read, and nobody asked for it", delivered.partition)
+    }
+
+    fn fetched(&mut self, _: Instant, _: Instant) {}
+}
+
+impl<F: FnMut(&Stored) -> Result<ControlFlow<()>>> Observer for EachStored<F> {
+    fn begins(&mut self, _: Window) {}
+
+    fn stored(&mut self, stored: &Stored) -> Result<()> {
+        self.ends |= (self.tell)(stored)?.is_break();
+        Ok(())
+    }
+
+    fn awaited_count(&self) -> usize {
+        0
+    }
+
+    fn ends(&self) -> bool {
+        self.ends
+    }
+}
+
+#[cfg(test)]
+mod tests;

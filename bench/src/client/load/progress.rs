@@ -60,6 +60,7 @@ impl<'a> Progress<'a> {
                 latencies: Latencies::new(),
                 counted_seconds: settings.counted.as_secs_f64(),
                 answered_batches: 0,
+                sent_batches: 0,
                 journal_full_count: 0,
             },
         }
@@ -178,7 +179,7 @@ impl<'a> Progress<'a> {
             if self.window.counts(since, now) {
                 self.sample.latencies.record(now.duration_since(since));
             }
-            observer.stored(&Stored { partition, base_offset, batch, since })?;
+            observer.stored(&Stored { partition, base_offset, batch, since, at: now })?;
             if self.settings.rate.is_none() && self.is_sending(now) {
                 self.push(connection, now);
             }
@@ -197,6 +198,7 @@ impl<'a> Progress<'a> {
 
     pub(super) fn finish(mut self) -> LoadSample {
         let now = Instant::now();
+        self.sample.sent_batches = self.sent_count;
         if now < self.window.to {
             // It ended by its count.
             self.sample.counted_seconds = now.saturating_duration_since(self.window.from).as_secs_f64();

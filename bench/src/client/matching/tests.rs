@@ -34,7 +34,7 @@ impl Rig {
     /// The batch of a number, stored on a partition.
     fn stored(&self, index: u32, batch: usize, offset: u64, since_ms: u64) -> Stored {
         let partition = PartitionId { topic: TopicId(1), index };
-        Stored { partition, base_offset: Offset(offset), batch, since: self.at(since_ms) }
+        Stored { partition, base_offset: Offset(offset), batch, since: self.at(since_ms), at: self.at(since_ms) }
     }
 
     fn delivered(&self, index: u32, number: usize, offset: u64, at_ms: u64) -> Delivered {
