@@ -111,6 +111,13 @@ impl Server {
         Ok(())
     }
 
+    /// Ends it as a crash would: it gets no moment to do anything.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill().context("the server cannot be killed")?;
+        self.child.wait().context("the server cannot be waited for")?;
+        Ok(())
+    }
+
     /// What became of a server that never was ready.
     fn unreadiness(&mut self) -> String {
         match self.wait(STOP_PAUSE * 10) {

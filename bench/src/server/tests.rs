@@ -72,15 +72,41 @@ fn a_server_that_fails_is_reported_with_its_status() {
 
 #[test]
 fn a_server_of_our_own_listens_on_this_machine_only_and_ends_with_us() {
+    let expected = "serve data --listen 127.0.0.1:0 --http off --stop-with-stdin --shards 2 --journal-files 8 \
+                    --journal-file-bytes 268435456 --memory-bytes 2214592512 --log=debug";
+    assert_eq!(arguments_with(&["log=debug"]), expected);
+}
+
+#[test]
+fn memory_is_put_above_the_ring_unless_it_is_set() {
+    let ring_bytes: u64 = 8 * (256 << 20);
+    let own = format!("--memory-bytes {}", ring_bytes + (64 << 20));
+    assert!(arguments_with(&[]).ends_with(&own));
+    let set = arguments_with(&["memory-bytes=4GiB"]);
+    assert!(set.ends_with("--journal-file-bytes 268435456 --memory-bytes=4GiB"), "{set}");
+    // Another setting that begins alike is another one.
+    assert!(arguments_with(&["memory-bytes-of-somebody=1"]).contains(&own));
+}
+
+/// What a server is started with.
+fn arguments_with(settings: &[&str]) -> String {
     let settings = ServerSettings {
         directory: PathBuf::from("data"),
+        shards: 2,
         journal_files: 8,
-        journal_file_bytes: "256MiB".to_owned(),
+        journal_file_bytes: 256 << 20,
         core: None,
+        settings: settings.iter().map(|setting| (*setting).to_owned()).collect(),
     };
     let command = command(Path::new("florin"), &settings);
     let arguments: Vec<&str> = command.get_args().map(|argument| argument.to_str().unwrap()).collect();
-    let expected = "serve data --listen 127.0.0.1:0 --http off --stop-with-stdin --shards 1 --journal-files 8 \
-                    --journal-file-bytes 256MiB";
-    assert_eq!(arguments.join(" "), expected);
+    arguments.join(" ")
+}
+
+#[test]
+fn a_server_that_is_killed_is_gone_at_once() {
+    let server = server_of(&format!("echo '{READY}'; while true; do sleep 1; done")).unwrap();
+    let process = server.process();
+    server.kill().unwrap();
+    assert!(!Path::new(&format!("/proc/{process}")).exists());
 }
