@@ -1,6 +1,7 @@
 //! The command line: what can be measured, in the words of `--help`.
 
 mod load;
+mod long;
 mod reading;
 mod shared;
 
@@ -12,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bare::Bare;
 
 pub use load::CaptureArguments;
+pub use long::{IdleArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments};
 pub use reading::{CatchupArguments, E2eArguments, FanoutArguments, MixedArguments, points};
 pub use shared::{OutputArguments, TargetArguments, seconds, size};
 
@@ -34,12 +36,15 @@ Examples:
   florin-bench fanout --consumers 1,16 --rate 5000
   florin-bench catchup --bytes 4GiB --readers 1,4
   florin-bench mixed --connections 32 --readers 8
+  florin-bench partitions --partitions 10,10000 --rate 20000
+  florin-bench sustained --retention-bytes 2GiB
+  florin-bench recover --points full_ring,full_ring_small --rounds 5
+  florin-bench idle --connections 1000
 
 Exit codes: 0 measured, 1 stopped with a reason, 2 wrong arguments.";
 
 /// The measurements.
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 pub enum Command {
     /// What disk and loopback give without Florin
     Floor(FloorArguments),
@@ -53,6 +58,14 @@ pub enum Command {
     Catchup(CatchupArguments),
     /// Produce requests alone, and beside readers of old records
     Mixed(MixedArguments),
+    /// The same load over few and over many partitions, while checkpoints are taken
+    Partitions(PartitionsArguments),
+    /// As much as goes in for a long time, with retention, through checkpoints
+    Sustained(SustainedArguments),
+    /// How long a start takes after a crash and after a stop
+    Recover(RecoverArguments),
+    /// What a server takes that has nothing to do
+    Idle(IdleArguments),
     /// A bare server, which does only the input and output of a capture
     #[command(hide = true)]
     BareServer(BareServerArguments),
@@ -73,12 +86,16 @@ pub struct FloorArguments {
     /// The core of the thread that measures
     #[arg(long, value_name = "N")]
     pub core: Option<usize>,
-    /// The core of the thread that answers round trips
+    /// The core of the thread that answers round trips, and of the bare servers
     #[arg(long, value_name = "N")]
     pub peer_core: Option<usize>,
-    /// One JSON object per floor
-    #[arg(long)]
-    pub json: bool,
+    /// Connections to the bare servers, one row for each number
+    #[arg(long, value_delimiter = ',', default_value = "1,32,128", value_name = "K",
+          value_parser = clap::value_parser!(u64).range(1..=load::CONNECTION_COUNT_MAX))]
+    pub connections: Vec<u64>,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArguments,
 }
 
 /// What a bare server is started with.

@@ -14,6 +14,7 @@ mod scenario;
 mod server;
 mod statistics;
 mod target;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -23,12 +24,16 @@ use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Floor(arguments) => floor::run(&arguments),
+        Command::Floor(arguments) => scenario::floor::run(&arguments),
         Command::Capture(arguments) => scenario::capture::run(&arguments),
         Command::E2e(arguments) => scenario::e2e::run(&arguments),
         Command::Fanout(arguments) => scenario::fanout::run(&arguments),
         Command::Catchup(arguments) => scenario::catchup::run(&arguments),
         Command::Mixed(arguments) => scenario::mixed::run(&arguments),
+        Command::Partitions(arguments) => scenario::partitions::run(&arguments),
+        Command::Sustained(arguments) => scenario::sustained::run(&arguments),
+        Command::Recover(arguments) => scenario::recover::run(&arguments),
+        Command::Idle(arguments) => scenario::idle::run(&arguments),
         Command::BareServer(arguments) => bare::serve(arguments.bare, &arguments.directory, arguments.core),
     };
     match result {

@@ -44,12 +44,6 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Writes an object on a line of its own.
-pub fn print_json(object: &Object) -> Result<()> {
-    let text = serde_json::to_string(object).context("the answer cannot be put into JSON")?;
-    print(&format!("{text}\n"))
-}
-
 /// Says on standard error what went wrong.
 pub fn complain(what: &str) {
     progress_end();

@@ -10,7 +10,7 @@ use super::{OutputArguments, TargetArguments, seconds, size};
 use crate::client::payload::PayloadKind;
 
 /// Connections of one point, at most: all are driven by one thread.
-const CONNECTION_COUNT_MAX: u64 = 4096;
+pub(super) const CONNECTION_COUNT_MAX: u64 = 4096;
 /// Points of one run, at most: each costs a row and its seconds in every round.
 pub(super) const POINT_COUNT_MAX: usize = 64;
 

@@ -29,16 +29,22 @@ pub struct DiskSample {
     pub flushes_per_write: Option<f64>,
 }
 
+/// What a directory is on, which must not be memory.
+pub fn refuse_memory(directory: &Path) -> Result<FileSystem> {
+    let kind = file_system_of(directory)?;
+    if matches!(kind, FileSystem::Tmpfs | FileSystem::Ramfs) {
+        bail!(
+            "{} is on {kind}, which is memory: nothing is durable there, name a directory on a disk",
+            directory.display()
+        );
+    }
+    Ok(kind)
+}
+
 impl DiskFloor {
     /// Makes the file in a directory; it has no name there afterwards.
     pub fn prepare(directory: &Path) -> Result<Self> {
-        let kind = file_system_of(directory)?;
-        if matches!(kind, FileSystem::Tmpfs | FileSystem::Ramfs) {
-            bail!(
-                "{} is on {kind}, which is memory: nothing is durable there, name a directory on a disk",
-                directory.display()
-            );
-        }
+        let kind = refuse_memory(directory)?;
         let file = OverwriteFile::prepare(directory, Overwrite::Direct);
         let file = file.with_context(|| format!("the floor's file, which needs O_DIRECT, cannot be made on {kind}"))?;
         Ok(Self { file, device: BlockDevice::of(directory) })

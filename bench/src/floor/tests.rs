@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{DiskFloor, Loopback, folder, stream};
+use super::{DiskFloor, LargeFile, Loopback, READ_BYTES, folder, poll_round_trips, read_once, stream};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -10,6 +10,8 @@ fn memory_is_refused_with_a_reason() {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() {
         let refused = DiskFloor::prepare(memory).unwrap_err().to_string();
+        assert!(refused.contains("tmpfs") && refused.contains("memory"), "{refused}");
+        let refused = LargeFile::prepare(memory).unwrap_err().to_string();
         assert!(refused.contains("tmpfs") && refused.contains("memory"), "{refused}");
     }
 }
@@ -45,7 +47,36 @@ fn a_folder_is_made_in_a_directory_that_exists_and_goes_away() {
 }
 
 #[test]
+fn large_pieces_are_written_and_read_and_counted() {
+    let own = std::env::current_exe().unwrap();
+    let home = tempfile::tempdir_in(own.parent().unwrap()).unwrap();
+    let file = LargeFile::prepare(home.path()).unwrap();
+    let written = file.overwrite(4 << 20, SHORT, None).unwrap();
+    assert_eq!(written.bytes, written.latencies.count() * (4 << 20));
+    assert!(written.mb_per_second() > 0.0);
+    let read = file.read(SHORT, None).unwrap();
+    assert_eq!(read.bytes, read.latencies.count() * READ_BYTES as u64);
+    let paths: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!read_once(&paths).unwrap().is_zero());
+    let gone = [home.path().join("gone")];
+    assert!(format!("{:#}", read_once(&gone).unwrap_err()).contains("gone"));
+}
+
+#[test]
+fn two_ends_that_poll_answer_each_other_and_end() {
+    if std::thread::available_parallelism().unwrap().get() > 1 {
+        for _ in 0..2 {
+            assert!(poll_round_trips(SHORT, None, None).unwrap().latencies.count() > 0);
+        }
+    }
+    let error = format!("{:#}", poll_round_trips(SHORT, Some(usize::MAX), None).unwrap_err());
+    assert!(error.contains("cannot be used"), "{error}");
+    let error = format!("{:#}", poll_round_trips(SHORT, None, Some(usize::MAX)).unwrap_err());
+    assert!(error.contains("cannot be used"), "{error}");
+}
+
+#[test]
 fn what_is_streamed_arrives_in_full() {
     let sample = stream(SHORT, None, None).unwrap();
-    assert!(sample.bytes > 0 && sample.bytes.is_multiple_of(super::stream::PIECE_BYTES as u64), "{sample:?}");
+    assert!(sample.bytes > 0 && sample.bytes.is_multiple_of(super::PIECE_BYTES as u64), "{sample:?}");
 }

@@ -1,0 +1,59 @@
+//! The journal of a server that does not run, as its next start will find it.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+use florin_engine::checkpoint::slot;
+use florin_engine::format::layout::{journal_path, shard_path};
+use florin_engine::format::superblock::FileUse;
+use florin_engine::io::blocking::{BlockingDisk, block_on};
+use florin_engine::journal::recovery::recover;
+use florin_engine::journal::write::read_superblocks;
+use florin_engine::model::ShardId;
+
+use super::identity_of;
+
+/// What a start reads of the journals of all shards.
+#[derive(Clone, Debug, Default)]
+pub struct Ring {
+    /// Files that the superblock does not call free: a start reads them in full.
+    pub files: Vec<PathBuf>,
+    /// Their bytes.
+    pub file_bytes: u64,
+    /// Blocks in them that a start takes.
+    pub block_count: u64,
+    /// Their bytes: what is replayed.
+    pub block_bytes: u64,
+}
+
+impl Ring {
+    /// Examines the journals of a directory that no server uses. Damage is an error.
+    pub fn of(data: &Path) -> Result<Self> {
+        let identity = identity_of(data)?;
+        let mut ring = Self::default();
+        for shard in (0..identity.shard_count).map(ShardId) {
+            let folder = shard_path(data, shard);
+            let found = ring.add(&folder, shard, identity.directory_id);
+            found.with_context(|| format!("the journal of shard {shard} in {}", data.display()))?;
+        }
+        Ok(ring)
+    }
+
+    fn add(&mut self, folder: &Path, shard: ShardId, directory: florin_engine::model::Id128) -> Result<()> {
+        let copies = block_on(read_superblocks(&BlockingDisk, folder, directory, shard));
+        let superblock = copies.choose()?.superblock;
+        let manifest = block_on(slot::read(&BlockingDisk, folder, &superblock))?;
+        let included = manifest.manifest.sequence;
+        let recovery = block_on(recover(&BlockingDisk, folder, &superblock, included));
+        ensure!(recovery.damage.is_empty(), "it is damaged: {}", recovery.damage[0]);
+        for (index, file) in superblock.geometry.files().zip(&superblock.files) {
+            if file.state != FileUse::Free {
+                self.files.push(journal_path(folder, index));
+                self.file_bytes += superblock.geometry.file_bytes;
+            }
+        }
+        self.block_count += recovery.blocks.len() as u64;
+        self.block_bytes += recovery.blocks.iter().map(|block| block.bytes.len() as u64).sum::<u64>();
+        Ok(())
+    }
+}
