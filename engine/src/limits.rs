@@ -55,6 +55,8 @@ pub const REQUESTS_WAITING_MAX: usize = 65_536;
 pub const POLLS_WAITING_MAX: usize = 16_384;
 /// One read of the recovery scan.
 pub const SCAN_READ_BYTES: usize = MIB;
+/// Reads of the recovery scan under way at the same time.
+pub const SCAN_READS: usize = 4;
 
 /// An extent gets no further batch from here on.
 pub const EXTENT_BYTES_TARGET: usize = 256 * KIB;

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, StreamExt};
 
 use super::decision::{Body, Header};
 use crate::format::block::{CheckedHead, JournalName, Place, read_head};
 use crate::format::layout::journal_path;
 use crate::format::virgin;
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, UNIT_BYTES};
-use crate::limits::SCAN_READ_BYTES;
+use crate::limits::{SCAN_READ_BYTES, SCAN_READS};
 use crate::model::{FileIndex, Lap, Position};
 
 /// The bytes of a ring file, with the units that could not be read.
@@ -79,14 +80,19 @@ pub async fn read_rest<D: Disk>(
 async fn read_image<F: DiskFile>(handle: F, mut image: FileImage, file_bytes: u64) -> Result<FileImage, DiskError> {
     let total = usize::try_from(file_bytes).expect("a ring file is at most 1 GiB");
     let mut bytes = BytesMut::with_capacity(total);
-    while bytes.len() < total {
-        let position = Position(bytes.len() as u64);
-        let length = SCAN_READ_BYTES.min(total - bytes.len());
-        match handle.read(position, length).await {
+    let read = async |at: usize| {
+        let (position, length) = (Position(at as u64), SCAN_READ_BYTES.min(total - at));
+        (position, length, handle.read(position, length).await)
+    };
+    // The disk goes on while this thread copies what it gave.
+    let mut reads = stream::iter((0..total).step_by(SCAN_READ_BYTES)).map(read).buffered(SCAN_READS);
+    while let Some((position, length, result)) = reads.next().await {
+        match result {
             Ok(buffer) => bytes.extend_from_slice(&buffer),
             Err(_) => read_units(&handle, position, length, &mut bytes, &mut image.unreadable).await,
         }
     }
+    drop(reads);
     handle.close().await;
     image.bytes = bytes.freeze();
     Ok(image)

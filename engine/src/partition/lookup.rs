@@ -18,7 +18,7 @@ impl Partition {
     /// Offset of the first durable batch that was appended at `time` or later; the high watermark if there is none.
     pub fn offset_at(&self, time: Realtime) -> Lookup {
         let memory = self.memory_offset();
-        let run = self.stored.iter().find(|run| run.last_append_time >= time && run.base_offset < memory);
+        let run = self.stored.appended_since(time).filter(|run| run.base_offset < memory);
         let is_later = self.held.first_at(time).is_some_and(|first| first.base_offset > memory);
         if let Some(run) = run.filter(|_| !is_later) {
             return Lookup::InRun(*run);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::Offset;
+use crate::model::{Offset, Realtime};
 use crate::segment::Run;
 
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,11 @@ impl StoredRuns {
     pub(super) fn at(&self, offset: Offset) -> Option<&Run> {
         let index = self.runs.partition_point(|run| run.next_offset <= offset);
         self.runs.get(index).filter(|run| run.base_offset <= offset)
+    }
+
+    /// The first run whose last batch was appended at `time` or later: append times never go back.
+    pub(super) fn appended_since(&self, time: Realtime) -> Option<&Run> {
+        self.runs.get(self.runs.partition_point(|run| run.last_append_time < time))
     }
 
     /// Adds a run at the end. Returns whether it is one of its own: one that continues the last in its file is joined

@@ -163,13 +163,15 @@ pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan) -> ReadD
 
 impl ReadPlan {
     async fn read_chunk<F: DiskFile>(&self, file: &F, name: FileName, index: &SegmentIndex) -> Chunk {
-        let inside = |entry: &&IndexEntry| self.run.position <= entry.position && entry.end() <= self.run.end();
-        let entries: Vec<IndexEntry> = index.entries.iter().filter(inside).copied().collect();
-        let first = self.first_entry(&entries);
+        // Entries are in the order of places and do not overlap.
+        let from = index.entries.partition_point(|entry| entry.position < self.run.position);
+        let to = index.entries.partition_point(|entry| entry.end() <= self.run.end());
+        let entries = index.entries.get(from..to).unwrap_or_default();
+        let first = self.first_entry(entries);
         let Some(begin) = entries.get(first) else {
             return self.all_damaged("no extent of it can be told from the file");
         };
-        let base_offset = self.begin_offset(&entries, first);
+        let base_offset = self.begin_offset(entries, first);
         let chosen: Vec<IndexEntry> = self.chosen(&entries[first..]).collect();
         let end = chosen.last().map_or(begin.end(), IndexEntry::end);
         let next_offset = entries.get(first + chosen.len()).map_or(self.run.next_offset, |entry| entry.base_offset);
