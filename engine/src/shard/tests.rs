@@ -3,6 +3,7 @@
 mod alterations;
 mod checkpoints;
 mod closing;
+mod cold;
 mod failures;
 mod reads;
 mod refusals;
