@@ -33,7 +33,7 @@ struct Ticket<'a> {
 }
 
 impl BulkTurns {
-    /// A capture came.
+    /// Captures were made durable. Those that were refused do not count: whoever sends them keeps no reader waiting.
     pub fn captured(&self, now: Monotonic) {
         self.captured_at.set(now);
     }

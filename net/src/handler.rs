@@ -109,10 +109,7 @@ impl<N: Network> Intake<N> {
             Request::DeleteTopic { topic } => topics::delete(core, pending, topic),
             Request::DescribeTopic { topic } => topics::describe(core, pending, topic),
             Request::InitProducer => producer::init(core, pending),
-            Request::Produce { partition, batch } => {
-                core.bulk.captured(pending.received);
-                produce::produce(core, pending, partition, batch);
-            }
+            Request::Produce { partition, batch } => produce::produce(core, pending, partition, batch),
             Request::Fetch { partition, from, bytes_max, wait_ms } => {
                 fetch::fetch(core, pending, partition, from, bytes_max, wait_ms);
             }

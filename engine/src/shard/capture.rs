@@ -15,7 +15,6 @@ use crate::producer::{Admission, Minted};
 impl Shard {
     /// Takes one batch for one partition.
     pub(super) fn capture(&mut self, id: RequestId, partition: PartitionId, mut bytes: BytesMut, now: Now) {
-        self.captured_at = Some(now.monotonic);
         let Some(state) =
             self.partitions.get(&partition).filter(|_| self.owned.ahead().topic(partition.topic).is_some())
         else {
@@ -60,6 +59,7 @@ impl Shard {
                 return self.refuse(id, refusal);
             }
         };
+        self.captured_at = Some(now.monotonic);
         self.producer_count += usize::from(is_new_producer);
         self.held_bytes += bytes.len();
         self.evict_memory();

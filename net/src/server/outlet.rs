@@ -69,6 +69,9 @@ impl<N: Network> Outlet for CoreOutlet<N> {
     }
 
     fn block_written(&self, shard: ShardId, report: &BlockReport) {
+        if report.entry_count > 0 {
+            self.core.bulk.captured(self.core.network.monotonic());
+        }
         let counters = &self.core.shared.shard(shard).counters;
         counters.blocks.add(1);
         counters.block_bytes.add(counted(report.bytes));
