@@ -328,7 +328,15 @@ impl Shard {
         }
     }
 
-    /// Once everything is durable and answered: a last checkpoint, then the superblock that closes the journal.
+    /// Up to where everything is taken to rest before the last checkpoint, if that comes next: then the ring holds
+    /// nothing, and the next start reads nothing of it.
+    fn closing_up_to(&self) -> Option<Sequence> {
+        let is_next = self.stopping && self.journal.is_idle() && !self.last_checkpoint_tried;
+        is_next.then(|| self.journal.marks().durable())
+    }
+
+    /// Once everything is durable, answered and, where that was possible, at rest: a last checkpoint, then the superblock
+    /// that closes the journal.
     fn close_when_quiet(&mut self) {
         let quiet = |shard: &Self| {
             shard.failed.is_none()
@@ -340,6 +348,9 @@ impl Shard {
         };
         if quiet(self) && !self.last_checkpoint_tried {
             self.last_checkpoint_tried = true;
+            if self.geometry().files().all(|file| !self.is_needed(file)) {
+                self.journal.ring_mut().pass_active();
+            }
             self.begin_checkpoint();
         }
         if quiet(self) && self.last_checkpoint_tried {

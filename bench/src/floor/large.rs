@@ -138,17 +138,18 @@ impl LargeSample {
     }
 }
 
-/// Reads files once in full, one after the other, as a recovery must, and tells how long it took.
-pub fn read_once(paths: &[PathBuf]) -> Result<Duration> {
+/// Reads so many bytes of each file once from the front, one after the other, as a recovery must, and tells how long it
+/// took.
+pub fn read_once(files: &[(PathBuf, u64)]) -> Result<Duration> {
     let mut piece = AlignedMemory::new(READ_BYTES);
     let begun = Instant::now();
-    for path in paths {
+    for (path, bytes) in files {
         let opened = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path);
         let file = opened.with_context(|| format!("{} cannot be opened with O_DIRECT", path.display()))?;
-        let bytes = file.metadata()?.len();
         let mut position = 0;
-        while position < bytes {
-            let read = file.read_at(piece.bytes_mut(), position);
+        while position < *bytes {
+            let piece_bytes = usize::try_from(bytes - position).map_or(READ_BYTES, |left| left.min(READ_BYTES));
+            let read = file.read_at(&mut piece.bytes_mut()[..piece_bytes], position);
             let read = read.with_context(|| format!("{} cannot be read", path.display()))?;
             ensure!(read > 0, "{} ended at byte {position} of {bytes}", path.display());
             position += read as u64;

@@ -56,9 +56,10 @@ fn large_pieces_are_written_and_read_and_counted() {
     assert!(written.mb_per_second() > 0.0);
     let read = file.read(SHORT, None).unwrap();
     assert_eq!(read.bytes, read.latencies.count() * READ_BYTES as u64);
-    let paths: Vec<_> = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(!read_once(&paths).unwrap().is_zero());
-    let gone = [home.path().join("gone")];
+    let entries = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap());
+    let files: Vec<_> = entries.map(|entry| (entry.path(), entry.metadata().unwrap().len())).collect();
+    assert!(!read_once(&files).unwrap().is_zero());
+    let gone = [(home.path().join("gone"), 4096)];
     assert!(format!("{:#}", read_once(&gone).unwrap_err()).contains("gone"));
 }
 

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use florin_engine::checkpoint::slot;
 use florin_engine::format::layout::{journal_path, shard_path};
-use florin_engine::format::superblock::FileUse;
 use florin_engine::io::blocking::{BlockingDisk, block_on};
-use florin_engine::journal::recovery::recover;
+use florin_engine::journal::recovery::{examined_bytes, recover};
 use florin_engine::journal::write::read_superblocks;
 use florin_engine::model::ShardId;
 
@@ -16,9 +15,9 @@ use super::identity_of;
 /// What a start reads of the journals of all shards.
 #[derive(Clone, Debug, Default)]
 pub struct Ring {
-    /// Files that the superblock does not call free: a start reads them in full.
-    pub files: Vec<PathBuf>,
-    /// Their bytes.
+    /// Files that a start reads, and how many bytes of each from the front.
+    pub files: Vec<(PathBuf, u64)>,
+    /// These bytes of all of them.
     pub file_bytes: u64,
     /// Blocks in them that a start takes.
     pub block_count: u64,
@@ -47,9 +46,10 @@ impl Ring {
         let recovery = block_on(recover(&BlockingDisk, folder, &superblock, included));
         ensure!(recovery.damage.is_empty(), "it is damaged: {}", recovery.damage[0]);
         for (index, file) in superblock.geometry.files().zip(&superblock.files) {
-            if file.state != FileUse::Free {
-                self.files.push(journal_path(folder, index));
-                self.file_bytes += superblock.geometry.file_bytes;
+            let bytes = examined_bytes(&superblock, file);
+            if bytes > 0 {
+                self.files.push((journal_path(folder, index), bytes));
+                self.file_bytes += bytes;
             }
         }
         self.block_count += recovery.blocks.len() as u64;

@@ -116,11 +116,12 @@ fn what_a_start_reads_of_a_ring_are_the_files_that_are_not_free() {
     let data = formatted();
     change_superblock(data.path(), |superblock| superblock.files[1].state = FileUse::Open);
     let ring = Ring::of(data.path()).unwrap();
-    assert!(ring.files.contains(&journal_path(&shard_path(data.path(), SHARD), FileIndex(1))));
+    let path = journal_path(&shard_path(data.path(), SHARD), FileIndex(1));
+    assert!(ring.files.contains(&(path, GEOMETRY.file_bytes)));
     assert_eq!(ring.file_bytes, ring.files.len() as u64 * GEOMETRY.file_bytes);
     assert_eq!((ring.block_count, ring.block_bytes), (0, 0));
     // A ring that a start refuses is no floor for anything.
-    std::fs::remove_file(&ring.files[0]).unwrap();
+    std::fs::remove_file(&ring.files[0].0).unwrap();
     let error = format!("{:#}", Ring::of(data.path()).unwrap_err());
     assert!(error.contains("damaged") && error.contains("shard 0"), "{error}");
 }

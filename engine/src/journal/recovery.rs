@@ -7,7 +7,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 use super::decision::Harm;
-use super::scan::{FileImage, read_file};
+use super::scan::{FileImage, read_front};
 use crate::format::block::BLOCK_HEADER_BYTES;
 use crate::format::checksum::Chain;
 use crate::format::superblock::{FileUse, RingFile, Superblock};
@@ -116,7 +116,7 @@ impl Recovery {
     }
 }
 
-/// Reads every file that the superblock does not call free and examines them. `included` is the last block whose
+/// Reads what of the files may hold blocks, and examines it. `included` is the last block whose
 /// entries the manifest holds: blocks up to it may be gone with freed files, later ones may not.
 pub async fn recover<D: Disk>(
     disk: &D,
@@ -127,10 +127,11 @@ pub async fn recover<D: Disk>(
     let mut images = Vec::new();
     let mut unread = Vec::new();
     for (index, file) in superblock.geometry.files().zip(&superblock.files) {
-        if file.state == FileUse::Free {
+        let front_bytes = examined_bytes(superblock, file);
+        if front_bytes == 0 {
             continue;
         }
-        match read_file(disk, shard_directory, index, superblock.geometry.file_bytes).await {
+        match read_front(disk, shard_directory, index, superblock.geometry.file_bytes, front_bytes).await {
             Ok(image) => images.push(image),
             Err(error) => unread.push(Damage { file: Some(index), position: None, wrong: Wrong::File(error) }),
         }
@@ -138,6 +139,16 @@ pub async fn recover<D: Disk>(
     let mut recovery = examine(superblock, included, &images);
     recovery.damage.splice(0..0, unread);
     recovery
+}
+
+/// Bytes of a file, from the front, that [`recover`] reads: none of one that is free, and of one that was still empty when
+/// the journal was closed in order only the first block, which is there if a server went on that knew later superblocks.
+pub fn examined_bytes(superblock: &Superblock, file: &RingFile) -> u64 {
+    match file.state {
+        FileUse::Free => 0,
+        FileUse::Open if superblock.clean && file.confirmed_bytes == 0 => superblock.geometry.block_bytes_max() as u64,
+        FileUse::Open | FileUse::Sealed => superblock.geometry.file_bytes,
+    }
 }
 
 /// Examines the images of all ring files that are not free.

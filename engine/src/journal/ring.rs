@@ -56,9 +56,7 @@ impl Ring {
         let block_bytes = block_bytes as u64;
         if self.active.is_none() || self.cursor_bytes + block_bytes > self.geometry.file_bytes {
             let next = self.next_file()?;
-            if let Some(active) = self.active {
-                self.slot_mut(active).passed = true;
-            }
+            self.pass_active();
             self.take_into_use(next);
             self.active = Some(next);
             self.cursor_bytes = 0;
@@ -68,6 +66,14 @@ impl Ring {
         self.cursor_bytes += block_bytes;
         self.slot_mut(file).pending_block_count += 1;
         Some(place)
+    }
+
+    /// Nothing more is placed in the file that is being written: a next block begins another one.
+    pub fn pass_active(&mut self) {
+        if let Some(active) = self.active.take() {
+            self.slot_mut(active).passed = true;
+            self.cursor_bytes = 0;
+        }
     }
 
     /// Makes the last placed block larger by `more_bytes`, if its file has the room.

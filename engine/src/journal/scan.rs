@@ -18,7 +18,7 @@ use crate::model::{FileIndex, Lap, Position};
 pub struct FileImage {
     /// Which file.
     pub file: FileIndex,
-    /// Its contents; unreadable units are zero here.
+    /// Its contents, from the front; unreadable units are zero here.
     pub bytes: Bytes,
     /// Positions of units that the disk did not give.
     pub unreadable: Vec<Position>,
@@ -48,6 +48,17 @@ pub async fn read_file<D: Disk>(
     file: FileIndex,
     file_bytes: u64,
 ) -> Result<FileImage, DiskError> {
+    read_front(disk, shard_directory, file, file_bytes, file_bytes).await
+}
+
+/// The same of its first `front_bytes`, a multiple of the unit: the image ends there.
+pub async fn read_front<D: Disk>(
+    disk: &D,
+    shard_directory: &Path,
+    file: FileIndex,
+    file_bytes: u64,
+    front_bytes: u64,
+) -> Result<FileImage, DiskError> {
     let path = journal_path(shard_directory, file);
     let handle = disk.open(&path, Access::Read).await?;
     let image = FileImage { file, bytes: Bytes::new(), unreadable: Vec::new() };
@@ -57,7 +68,7 @@ pub async fn read_file<D: Disk>(
         handle.close().await;
         return Err(DiskError { operation: crate::io::DiskOperation::Open, path, position: None, kind, detail });
     }
-    read_image(handle, image, file_bytes).await
+    read_image(handle, image, front_bytes.min(file_bytes)).await
 }
 
 /// Reads what there is of a ring file that is shorter than it was formatted, or longer; the rest counts as zero.

@@ -54,10 +54,32 @@ pub struct Merged {
     pub index_bytes: u32,
 }
 
+/// How much room a manifest has for more runs. The less, the sooner those that there are become fewer, and the oftener
+/// the same bytes are written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// More than half of it.
+    Enough,
+    /// Less.
+    Short,
+    /// Not enough for what is to be written now.
+    None,
+}
+
+impl Room {
+    /// Runs that follow each other and are worth putting together, at least.
+    pub fn run_count_min(self) -> usize {
+        match self {
+            Self::Enough => MERGE_RUN_COUNT_MIN,
+            Self::Short | Self::None => 2,
+        }
+    }
+}
+
 /// Which of the runs of a partition, given by their bytes, to put together: small ones that follow each other, of which
 /// none is larger than all the others together, so that what was put together once is not written again with every
-/// few bytes more. `None`: nothing is worth it.
-pub fn choose(run_bytes: &[u64]) -> Option<std::ops::Range<usize>> {
+/// few bytes more; without room, any. `None`: nothing is worth it.
+pub fn choose(run_bytes: &[u64], room: Room) -> Option<std::ops::Range<usize>> {
     (0..run_bytes.len()).find_map(|from| {
         let mut bytes = 0;
         let fits = |run: &&u64| {
@@ -67,7 +89,8 @@ pub fn choose(run_bytes: &[u64]) -> Option<std::ops::Range<usize>> {
         let chosen = &run_bytes[from..];
         let chosen = &chosen[..chosen.iter().take_while(fits).count()];
         let largest = chosen.iter().max().copied().unwrap_or(0);
-        let is_worth_it = chosen.len() >= MERGE_RUN_COUNT_MIN && 2 * largest <= chosen.iter().sum();
+        let balances = room == Room::None || 2 * largest <= chosen.iter().sum();
+        let is_worth_it = chosen.len() >= room.run_count_min() && balances;
         is_worth_it.then_some(from..from + chosen.len())
     })
 }

@@ -10,16 +10,14 @@ use super::request::Effect;
 use crate::format::batch::HeldBatch;
 use crate::format::layout::Geometry;
 use crate::io::{DiskError, DiskErrorKind};
-use crate::limits::{
-    MERGE_BYTES_MAX, MERGE_RUN_COUNT_MIN, SEGMENT_FAILURES_IN_A_ROW_MAX, SEGMENT_MANIFEST_SHARE, SEGMENT_REST_FACTOR,
-    SEGMENT_RETRY_NS,
-};
+use crate::limits::{SEGMENT_FAILURES_IN_A_ROW_MAX, SEGMENT_MANIFEST_SHARE, SEGMENT_REST_FACTOR, SEGMENT_RETRY_NS};
 use crate::model::{Monotonic, Now, Offset, PartitionId, Position, SegmentId, Sequence};
-use crate::segment::merge::{self, MergeError, MergePart, MergePlan, Merged};
+use crate::segment::merge::{MergePlan, Room};
 use crate::segment::plan::SegmentSizes;
 use crate::segment::write::FileWritten;
 use crate::segment::{FilePlan, Run, SegmentState, SegmentTable, WritePlan};
 
+mod merging;
 mod room;
 
 use room::Planned;
@@ -87,6 +85,12 @@ impl Segments {
         self.memory_bytes_max = usize::try_from(bytes).expect("it fits in memory");
     }
 
+    /// Allows runs and files so many bytes of a manifest.
+    #[cfg(test)]
+    pub(super) fn limit_manifest(&mut self, bytes: u64) {
+        self.manifest_bytes_max = bytes;
+    }
+
     /// Files that are being written.
     fn busy(&self) -> BTreeSet<SegmentId> {
         match &self.work {
@@ -105,23 +109,20 @@ impl Shard {
             return;
         }
         self.segments.retry_at = Monotonic(0);
-        let limit = self.checkpointing.asked_up_to().or_else(|| self.oldest_needed_file());
+        let limit = self.checkpointing.asked_up_to().or_else(|| self.closing_up_to());
+        let limit = limit.or_else(|| self.oldest_needed_file());
         let planned = limit.map_or(Planned::Nothing, |limit| self.plan_write(limit, now));
         self.note_manifest_full(&planned);
-        if let Planned::Write(plan) = planned {
-            let plan = Rc::new(plan);
-            self.segments.work = Work::Writing(Rc::clone(&plan));
-            self.effects.push(Effect::WriteSegments(plan));
-            return;
+        match planned {
+            Planned::Write(plan) => return self.begin_write(plan),
+            Planned::Merge(plan) => return self.begin_merge(plan),
+            Planned::Nothing | Planned::NoRoom { .. } => {}
         }
         if !self.stopping
             && std::mem::take(&mut self.segments.may_merge)
-            && let Some(plan) = self.plan_merge()
+            && let Some(plan) = self.plan_merge(self.segments.room(self.run_count()))
         {
-            let plan = Rc::new(plan);
-            self.segments.work = Work::Merging(Rc::clone(&plan));
-            self.effects.push(Effect::MergeSegments(plan));
-            return;
+            return self.begin_merge(plan);
         }
         if self.segments.manifest_full {
             // Not after every event: each look goes through all partitions.
@@ -131,15 +132,38 @@ impl Shard {
         self.note_disk_full(None);
     }
 
-    /// What to write so that everything in blocks up to `limit` is at rest, or a part of it.
+    fn begin_write(&mut self, plan: WritePlan) {
+        let plan = Rc::new(plan);
+        self.segments.work = Work::Writing(Rc::clone(&plan));
+        self.effects.push(Effect::WriteSegments(plan));
+    }
+
+    fn begin_merge(&mut self, plan: MergePlan) {
+        let plan = Rc::new(plan);
+        self.segments.work = Work::Merging(Rc::clone(&plan));
+        self.effects.push(Effect::MergeSegments(plan));
+    }
+
+    /// What to write so that everything in blocks up to `limit` is at rest, or a part of it. Where a manifest has no
+    /// room for the runs, some that there are become fewer first; if none can, as many are written as there is room for.
     fn plan_write(&mut self, limit: Sequence, now: Now) -> Planned {
-        let (batches, is_partial) = self.choose_unflushed(limit);
+        let (mut batches, mut is_partial) = self.choose_unflushed(limit);
         if batches.is_empty() {
             return Planned::Nothing;
         }
         let (run_count, wanted_run_count) = (self.run_count(), batches.len());
-        if !self.segments.has_room_for_runs(run_count, wanted_run_count) {
-            return Planned::NoRoom { run_count, wanted_run_count };
+        let room_run_count = self.segments.room_run_count(run_count);
+        if room_run_count < wanted_run_count {
+            if !self.stopping
+                && let Some(plan) = self.plan_merge(Room::None)
+            {
+                return Planned::Merge(plan);
+            }
+            if room_run_count == 0 {
+                return Planned::NoRoom { run_count, wanted_run_count };
+            }
+            batches.truncate(room_run_count);
+            is_partial = true;
         }
         let mut files = Vec::new();
         let mut small = Vec::new();
@@ -158,7 +182,8 @@ impl Shard {
             }
             files.push(file);
         }
-        let rest_factor = if self.journal.ring().unused_count() == 0 { 0 } else { SEGMENT_REST_FACTOR };
+        let is_urgent = self.stopping || self.journal.ring().unused_count() == 0;
+        let rest_factor = if is_urgent { 0 } else { SEGMENT_REST_FACTOR };
         Planned::Write(WritePlan { files, rest_factor, is_partial })
     }
 
@@ -232,7 +257,8 @@ impl Shard {
         self.segment_work_ended(errors, now);
         self.evict_memory();
         self.remove_unneeded_segments();
-        if self.failed.is_none() && !goes_on {
+        // A shard that closes takes its last checkpoint when all is quiet.
+        if self.failed.is_none() && !goes_on && !self.stopping {
             self.begin_checkpoint();
         }
     }
@@ -272,85 +298,6 @@ impl Shard {
                 if self.segments.failures_in_a_row >= SEGMENT_FAILURES_IN_A_ROW_MAX {
                     self.fail(error);
                 }
-            }
-        }
-    }
-
-    /// Small runs to put together, of one or more partitions. Their files stay until it is done.
-    fn plan_merge(&mut self) -> Option<MergePlan> {
-        let mut parts = Vec::new();
-        let mut bytes = 0;
-        for (id, partition) in &self.partitions {
-            let is_open = self.owned.ahead().topic(id.topic).is_some();
-            if !is_open || partition.run_count() < MERGE_RUN_COUNT_MIN || self.segments.unmergeable.contains(id) {
-                continue;
-            }
-            // Bytes are still added to a growing file: it is no candidate.
-            let is_growing = |run: &Run| {
-                self.segments.table.get(run.segment).is_some_and(|file| file.state == SegmentState::Growing)
-            };
-            let runs: Vec<Run> = partition.runs().copied().collect();
-            // Runs on both sides of a gap do not become one.
-            let stretches = runs.chunk_by(|run, next| run.next_offset == next.base_offset);
-            let chosen = stretches.filter_map(|runs| {
-                let size = |run: &Run| if is_growing(run) { u64::MAX } else { run.bytes };
-                let sizes: Vec<u64> = runs.iter().map(size).collect();
-                merge::choose(&sizes).map(|range| &runs[range])
-            });
-            let Some(runs) = chosen.take(1).next() else { continue };
-            bytes += runs.iter().map(|run| run.bytes).sum::<u64>();
-            if bytes > MERGE_BYTES_MAX {
-                break;
-            }
-            let file = |run: &Run| *self.segments.table.get(run.segment).expect("a run has a file");
-            let runs = runs.iter().map(|run| (*run, file(run))).collect();
-            parts.push(MergePart { partition: *id, runs, start_offset: partition.start_offset() });
-        }
-        if parts.is_empty() {
-            return None;
-        }
-        for (run, _) in parts.iter().flat_map(|part| &part.runs) {
-            self.segments.table.pin(run.segment);
-        }
-        let segment = self.segments.table.allocate();
-        Some(MergePlan { segment, parts, sizes: self.segments.sizes, rest_factor: SEGMENT_REST_FACTOR })
-    }
-
-    /// A merge ended.
-    pub(super) fn segments_merged(&mut self, result: Result<Merged, MergeError>, now: Now) {
-        let Work::Merging(plan) = std::mem::replace(&mut self.segments.work, Work::Idle) else {
-            panic!("a merge ended that was not under way");
-        };
-        for (run, _) in plan.parts.iter().flat_map(|part| &part.runs) {
-            self.segments.table.unpin(run.segment);
-        }
-        match result {
-            Ok(merged) => {
-                self.take_merged(&plan, &merged);
-                self.segments.may_merge = true;
-                self.segment_work_ended(Vec::new(), now);
-            }
-            Err(MergeError::Read(partition)) => {
-                self.segments.unmergeable.insert(partition);
-                self.report(Report::MergeGivenUp(partition));
-                self.segments.may_merge = true;
-            }
-            Err(MergeError::Write(error)) => {
-                self.segments.may_merge = true;
-                self.segment_work_ended(vec![error], now);
-            }
-        }
-        self.remove_unneeded_segments();
-    }
-
-    fn take_merged(&mut self, plan: &MergePlan, merged: &Merged) {
-        self.segments.table.written(plan.segment, merged.end, merged.index_bytes);
-        for (part, new) in plan.parts.iter().zip(&merged.runs) {
-            let old: Vec<Run> = part.runs.iter().map(|(run, _)| *run).collect();
-            let replaced = self.partitions.get_mut(&part.partition).is_some_and(|state| state.runs_merged(&old, *new));
-            if replaced {
-                self.segments.table.add_run(plan.segment);
-                old.iter().for_each(|run| self.segments.table.drop_run(run.segment));
             }
         }
     }

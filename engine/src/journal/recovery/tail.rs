@@ -33,7 +33,7 @@ fn units<'a>(superblock: &'a Superblock, image: &'a FileImage) -> impl Iterator<
     let file = superblock.files[usize::from(image.file.0)];
     let mut position = Position(file.confirmed_bytes);
     std::iter::from_fn(move || {
-        if position.0 >= superblock.geometry.file_bytes {
+        if position.0 >= image.bytes.len() as u64 {
             return None;
         }
         let found = image.look(superblock.name, file.lap, position);

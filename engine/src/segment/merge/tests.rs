@@ -44,30 +44,41 @@ fn runs_with_damage_stay_as_they_are() {
 #[test]
 fn only_many_small_runs_that_follow_each_other_are_worth_it() {
     const SMALL: u64 = 4096;
-    assert_eq!(choose(&[SMALL; MERGE_RUN_COUNT_MIN - 1]), None);
-    assert_eq!(choose(&[SMALL; MERGE_RUN_COUNT_MIN]), Some(0..MERGE_RUN_COUNT_MIN));
+    assert_eq!(choose(&[SMALL; MERGE_RUN_COUNT_MIN - 1], Room::Enough), None);
+    assert_eq!(choose(&[SMALL; MERGE_RUN_COUNT_MIN], Room::Enough), Some(0..MERGE_RUN_COUNT_MIN));
     let large = MERGE_RUN_BYTES_MAX + 1;
     let behind: Vec<u64> = [large].into_iter().chain([SMALL; MERGE_RUN_COUNT_MIN]).collect();
-    assert_eq!(choose(&behind), Some(1..1 + MERGE_RUN_COUNT_MIN));
+    assert_eq!(choose(&behind, Room::Enough), Some(1..1 + MERGE_RUN_COUNT_MIN));
     let broken: Vec<u64> = [[SMALL; 5].as_slice(), &[large], &[SMALL; 5]].concat();
-    assert_eq!(choose(&broken), None);
+    assert_eq!(choose(&broken, Room::Enough), None);
 }
 
 #[test]
 fn a_run_that_was_put_together_waits_until_as_much_stands_beside_it() {
     let together = 64 * 4096;
     let few: Vec<u64> = [together].into_iter().chain([4096; 8]).collect();
-    assert_eq!(choose(&few), Some(1..9), "the small ones alone");
+    assert_eq!(choose(&few, Room::Enough), Some(1..9), "the small ones alone");
     let mut many: Vec<u64> = [together].into_iter().chain([8 * 4096; 8]).collect();
-    assert_eq!(choose(&many), Some(0..9));
+    assert_eq!(choose(&many, Room::Enough), Some(0..9));
     many.truncate(5);
-    assert_eq!(choose(&many), None);
+    assert_eq!(choose(&many, Room::Enough), None);
+}
+
+#[test]
+fn the_less_room_a_manifest_has_the_fewer_runs_are_worth_it() {
+    const SMALL: u64 = 4096;
+    assert_eq!(choose(&[SMALL; 2], Room::Enough), None);
+    assert_eq!(choose(&[SMALL; 2], Room::Short), Some(0..2));
+    assert_eq!(choose(&[4 * SMALL, SMALL], Room::Short), None, "it would be written again with every small one");
+    assert_eq!(choose(&[4 * SMALL, SMALL], Room::None), Some(0..2));
+    assert_eq!(choose(&[SMALL], Room::None), None);
+    assert_eq!(choose(&[MERGE_RUN_BYTES_MAX + 1, SMALL], Room::None), None);
 }
 
 #[test]
 fn no_more_is_put_together_than_memory_is_allowed_for_it() {
     let runs = [MERGE_RUN_BYTES_MAX; 40];
-    let chosen = choose(&runs);
+    let chosen = choose(&runs, Room::Enough);
     let bytes = chosen.map_or(0, |range| range.len() as u64 * MERGE_RUN_BYTES_MAX);
     assert!(bytes <= MERGE_BYTES_MAX, "{bytes}");
 }

@@ -6,6 +6,7 @@ use super::super::report::Report;
 use super::super::request::Effect;
 use super::Segments;
 use crate::io::DiskError;
+use crate::segment::merge::{MergePlan, Room};
 use crate::segment::{Run, SegmentTable, WritePlan};
 
 /// What is to be written now.
@@ -21,6 +22,8 @@ pub(super) enum Planned {
     },
     /// This.
     Write(WritePlan),
+    /// Runs that there are, so that a manifest has room for those that come.
+    Merge(MergePlan),
 }
 
 impl Segments {
@@ -49,10 +52,16 @@ impl Segments {
         self.manifest_bytes_max
     }
 
-    /// Whether a manifest has room for so many more runs, each in a file of its own.
-    pub(super) fn has_room_for_runs(&self, run_count: usize, more: usize) -> bool {
-        let files = more as u64 * SegmentTable::FILE_BYTES as u64;
-        self.manifest_run_bytes(run_count + more) + files <= self.manifest_bytes_max
+    /// How many more runs a manifest has room for beside so many, each in a file of its own.
+    pub(super) fn room_run_count(&self, run_count: usize) -> usize {
+        const BYTES_EACH: u64 = Run::ENCODED_BYTES as u64 + SegmentTable::FILE_BYTES as u64;
+        let room_bytes = self.manifest_bytes_max.saturating_sub(self.manifest_run_bytes(run_count));
+        usize::try_from(room_bytes / BYTES_EACH).unwrap_or(usize::MAX)
+    }
+
+    /// How much room that is for what comes unasked: a second half of a manifest is for what cannot wait.
+    pub(super) fn room(&self, run_count: usize) -> Room {
+        if self.manifest_run_bytes(run_count) > self.manifest_bytes_max / 2 { Room::Short } else { Room::Enough }
     }
 }
 
@@ -66,7 +75,9 @@ impl Shard {
                 let bytes_max = self.segments.manifest_bytes_max;
                 self.report(Report::ManifestFull { run_count, wanted_run_count, bytes_max });
             }
-            Planned::Nothing | Planned::Write(_) if was_full => self.report(Report::ManifestFullOver),
+            Planned::Nothing | Planned::Write(_) | Planned::Merge(_) if was_full => {
+                self.report(Report::ManifestFullOver)
+            }
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use super::rig::{Rig, SECOND_NS, SMALL, batch, captured, create, disk_error, refused};
 use crate::catalogue::{CatalogueMessage, TopicDescriptor};
+use crate::format::superblock::FileUse;
 use crate::io::DiskErrorKind;
 use crate::model::{ShardId, TopicId};
 use crate::shard::{Event, Refusal, Reply, Request};
@@ -14,6 +15,8 @@ fn a_shard_closes_with_a_manifest_then_a_clean_superblock_then_its_end() {
     assert_eq!((rig.manifests.len(), rig.superblocks.len(), rig.stopped), (0, 0, None), "the block comes first");
     rig.finish_block();
     assert_eq!(rig.reply(waiting), Some(&captured(0, rig.now.realtime)));
+    assert_eq!((rig.writes.len(), rig.manifests.len(), rig.stopped), (1, 0, None), "then what it holds comes to rest");
+    rig.end_write(&Ok(()));
     assert_eq!((rig.manifests.len(), rig.superblocks.len(), rig.stopped), (1, 0, None));
     rig.end_manifest(Ok(()));
     let naming = rig.finish_superblock();
@@ -22,6 +25,34 @@ fn a_shard_closes_with_a_manifest_then_a_clean_superblock_then_its_end() {
     assert_eq!(closing.confirmed_sequence, rig.shard.status().appended_sequence);
     assert_eq!(closing.manifest.slot, 1);
     assert_eq!(rig.stopped, Some(true));
+}
+
+#[test]
+fn the_ring_of_a_shard_that_closed_holds_nothing() {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.capture(partition, batch(b"x"));
+    rig.settle();
+    rig.event(Event::Shutdown);
+    rig.settle();
+    assert_eq!(rig.stopped, Some(true));
+    let closed = rig.shard.superblock.stored();
+    assert!(closed.clean && closed.files.iter().all(|file| file.confirmed_bytes == 0), "{:?}", closed.files);
+}
+
+#[test]
+fn what_finds_no_space_at_rest_stays_in_the_ring_of_a_shard_that_closed() {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.capture(partition, batch(b"x"));
+    rig.settle();
+    rig.disk_full = true;
+    rig.event(Event::Shutdown);
+    rig.settle();
+    assert_eq!(rig.stopped, Some(true));
+    let closed = rig.shard.superblock.stored();
+    let held: Vec<_> = closed.files.iter().filter(|file| file.confirmed_bytes > 0).collect();
+    assert!(closed.clean);
+    let [held] = held[..] else { panic!("{:?}", closed.files) };
+    assert_eq!((held.state, held.last_sequence), (FileUse::Open, closed.confirmed_sequence));
 }
 
 #[test]
@@ -43,6 +74,7 @@ fn a_shard_that_cannot_write_its_last_manifest_still_closes_clean() {
     rig.capture(partition, batch(b"x"));
     rig.settle();
     rig.event(Event::Shutdown);
+    rig.end_write(&Ok(()));
     rig.end_manifest(Err(disk_error(DiskErrorKind::NoSpace)));
     assert!(rig.finish_superblock().clean);
     assert_eq!(rig.stopped, Some(true));
@@ -54,6 +86,7 @@ fn closing() -> Rig {
     rig.capture(partition, batch(b"x"));
     rig.settle();
     rig.event(Event::Shutdown);
+    rig.end_write(&Ok(()));
     rig.end_manifest(Err(disk_error(DiskErrorKind::NoSpace)));
     assert!(rig.superblocks[0].clean);
     rig

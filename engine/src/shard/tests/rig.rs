@@ -16,14 +16,14 @@ use crate::journal::append::{Journal, JournalStart};
 use crate::journal::recovery::Recovery;
 use crate::journal::ring::Ring;
 use crate::model::{
-    Epoch, FileIndex, Id128, Monotonic, Now, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId,
-    SegmentId, Sequence, ShardId, TopicId,
+    Epoch, FileIndex, Id128, Monotonic, Now, Offset, PartitionId, Position, ProducerEpoch, ProducerId, Realtime,
+    RequestId, SegmentId, Sequence, ShardId, TopicId,
 };
 use crate::producer::ProducerIdMint;
-use crate::segment::merge::MergePlan;
+use crate::segment::merge::{MergePart, MergePlan, Merged};
 use crate::segment::read::ReadPlan;
 use crate::segment::write::FileWritten;
-use crate::segment::{SegmentTable, WritePlan};
+use crate::segment::{Run, SegmentTable, WritePlan};
 use crate::shard::open::{last_resort, raised};
 use crate::shard::replay::ShardState;
 use crate::shard::{
@@ -347,6 +347,30 @@ impl Rig {
         plan
     }
 
+    /// Completes the merge, as if its runs had no batch below the start of their partitions.
+    pub(super) fn end_merge(&mut self) -> Rc<MergePlan> {
+        let plan = self.merges.pop_front().expect("runs are being put together");
+        let mut end = Position(0);
+        let together = |part: &MergePart| {
+            let runs = || part.runs.iter().map(|(run, _)| run);
+            let (first, last) = (&part.runs[0].0, &part.runs[part.runs.len() - 1].0);
+            let run = Run {
+                segment: plan.segment,
+                position: end,
+                bytes: runs().map(|run| run.bytes).sum(),
+                next_offset: last.next_offset,
+                last_append_time: last.last_append_time,
+                max_timestamp_ms: runs().map(|run| run.max_timestamp_ms).max().expect("there are runs"),
+                ..*first
+            };
+            end = run.end();
+            run
+        };
+        let runs = plan.parts.iter().map(together).collect();
+        self.event(Event::SegmentsMerged(Ok(Merged { runs, end, index_bytes: 4096 })));
+        plan
+    }
+
     /// Delivers the next message to this shard; those to others are dropped.
     pub(super) fn deliver(&mut self) {
         let (to, message) = self.messages.pop_front().expect("a message is under way");
@@ -367,6 +391,8 @@ impl Rig {
             } else if !self.writes.is_empty() {
                 let full = Err(disk_error(DiskErrorKind::NoSpace));
                 self.end_write(if self.disk_full { &full } else { &Ok(()) });
+            } else if !self.merges.is_empty() {
+                self.end_merge();
             } else if !self.messages.is_empty() {
                 self.deliver();
             } else {

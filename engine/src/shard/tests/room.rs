@@ -5,15 +5,22 @@ use crate::model::{PartitionId, ShardId};
 use crate::segment::{Run, SegmentTable};
 use crate::shard::{Refusal, Reply, Report, Request};
 
-/// A few writes of segment files of so many partitions fill a quarter of the smallest manifest.
 const PARTITION_COUNT: u32 = 40;
+/// Bytes of a manifest that a run takes, in a file of its own.
+const RUN_BYTES: u64 = (Run::ENCODED_BYTES + SegmentTable::FILE_BYTES) as u64;
 
-/// Captures into all partitions in turn until the manifest has no room for more runs.
-fn fill_manifest(rig: &mut Rig) -> Vec<PartitionId> {
+fn many(rig: &mut Rig) -> Vec<PartitionId> {
     let id = rig.ask(create("many", PARTITION_COUNT));
     rig.settle();
     let Some(Reply::TopicCreated(topic)) = rig.replies.remove(&id) else { panic!("it is created") };
-    let partitions: Vec<_> = topic.partitions_on(ShardId(0)).collect();
+    topic.partitions_on(ShardId(0)).collect()
+}
+
+/// Captures into all partitions in turn until the manifest has no room for more runs: it has room for one of each of
+/// some partitions, so none of them can become fewer.
+fn fill_manifest(rig: &mut Rig) -> Vec<PartitionId> {
+    rig.shard.segments.limit_manifest(u64::from(PARTITION_COUNT) / 2 * RUN_BYTES);
+    let partitions = many(rig);
     for number in 0..1000 {
         if rig.shard.status().manifest_full {
             return partitions;
@@ -44,9 +51,8 @@ fn a_manifest_without_room_for_runs_is_told_when_it_begins_and_before_the_journa
     let [Report::ManifestFull { run_count, wanted_run_count, bytes_max }] = rig.reports[..] else {
         panic!("{:?}", rig.reports)
     };
-    assert_eq!((run_count, bytes_max), (rig.shard.run_count(), 8 * 1024));
-    let wanted_bytes = wanted_run_count * (Run::ENCODED_BYTES + SegmentTable::FILE_BYTES);
-    assert!(status.manifest_run_bytes + wanted_bytes as u64 > bytes_max, "{status:?}");
+    assert_eq!((run_count, bytes_max), (rig.shard.run_count(), status.manifest_run_bytes_max));
+    assert!(wanted_run_count > 0 && status.manifest_run_bytes + RUN_BYTES > bytes_max, "{status:?}");
 
     let full = refused(Refusal::JournalFull(ShardId(0)));
     let captured =
@@ -57,6 +63,36 @@ fn a_manifest_without_room_for_runs_is_told_when_it_begins_and_before_the_journa
     assert_eq!(rig.reports.len(), 1, "it is told once");
     assert_eq!((rig.failed.len(), rig.shard.status().disk_full), (0, false));
     assert!(!rig.shown(partitions[0], 0).0.is_empty(), "reads go on");
+}
+
+#[test]
+fn runs_of_many_partitions_become_fewer_before_a_manifest_has_no_room_for_more() {
+    let mut rig = Rig::serving();
+    let partitions = many(&mut rig);
+    let mut offsets = 0;
+    for number in 0..4000 {
+        let captured = capture(&mut rig, partitions[number % partitions.len()]);
+        assert!(matches!(captured, Some(Reply::Captured { .. })), "capture {number}: {captured:?}");
+        offsets += u64::from(number % partitions.len() == 0);
+    }
+    assert_eq!(rig.reports, []);
+    assert!(rig.shard.run_count() >= partitions.len());
+    for partition in &partitions {
+        assert_eq!(rig.end(*partition), Reply::Offset(crate::model::Offset(offsets)), "{partition}");
+    }
+}
+
+#[test]
+fn more_runs_than_a_manifest_has_room_for_at_once_are_written_in_turns() {
+    let mut rig = Rig::serving();
+    // One run of each partition, and half as many more.
+    rig.shard.segments.limit_manifest(u64::from(PARTITION_COUNT) * 3 / 2 * RUN_BYTES);
+    let partitions = many(&mut rig);
+    for number in 0..2000 {
+        let captured = capture(&mut rig, partitions[number % partitions.len()]);
+        assert!(matches!(captured, Some(Reply::Captured { .. })), "capture {number}: {captured:?}");
+    }
+    assert_eq!(rig.reports, []);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::format::layout::journal_path;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::io::{DiskErrorKind, DiskFile};
+use crate::limits::BLOCK_BYTES_MAX;
 
 /// Writes the images as ring files.
 async fn store(builder: &Builder, directory: &Path) {
@@ -33,6 +34,35 @@ fn ring_files_are_read_from_disk_and_free_ones_are_not_needed() {
         BlockingDisk.remove(&journal_path(directory.path(), FileIndex(2))).await.unwrap();
         let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await;
         assert_sound(&recovery, 1..=3);
+    });
+}
+
+#[test]
+fn a_file_that_was_empty_when_the_journal_closed_is_looked_at_only_where_a_later_epoch_would_have_begun_it() {
+    const LARGE: u64 = 2 * BLOCK_BYTES_MAX as u64;
+    block_on(async {
+        let closed = |clean: bool| {
+            let mut builder = Builder::new(2, LARGE);
+            builder.superblock.clean = clean;
+            builder
+        };
+        let found = async |builder: &Builder| {
+            let directory = tempfile::tempdir().unwrap();
+            store(builder, directory.path()).await;
+            recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await
+        };
+        let behind = BLOCK_BYTES_MAX + UNIT_BYTES;
+        let mut builder = closed(true);
+        builder.images[0][behind..behind + UNIT_BYTES].fill(0x5a);
+        assert_sound(&found(&builder).await, []);
+        builder.superblock.clean = false;
+        let whole = found(&builder).await;
+        assert!(whole.damage.len() + whole.cuts.len() > 0, "after a crash all of it is read");
+
+        let mut builder = closed(true);
+        let next = builder.next(0, 100);
+        builder.put(Draft { epoch: EPOCH.next(), ..next });
+        assert_unit_damage(&found(&builder).await, 0, 0, Harm::SuperblockBehind);
     });
 }
 
