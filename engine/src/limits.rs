@@ -102,7 +102,11 @@ pub const COLD_READ_BYTES_CAPTURING: usize = MIB;
 /// Reads of segment files under way at the same time, per shard.
 pub const COLD_READS_MAX: usize = 4;
 /// Bytes that the disk is asked for at a time while captures come: a journal's write waits for what it is doing.
-pub const COLD_PIECE_BYTES: usize = 128 * KIB;
+pub const COLD_PIECE_BYTES: usize = 64 * KIB;
+/// How long such a read rests behind each piece, as a multiple of the time that the piece took.
+pub const COLD_REST_FACTOR: u64 = 1;
+/// And no longer than this.
+pub const COLD_REST_NS_MAX: u64 = 10_000_000;
 /// So long after the last capture of a shard more are expected.
 pub const CAPTURES_EXPECTED_NS: u64 = 5_000_000;
 /// Requests that wait for a read of a segment file, per shard.

@@ -126,7 +126,7 @@ impl RunReader {
             return None;
         }
         self.plan.target = Target::Offset(self.offset);
-        let done = read(disk, directory, &self.plan).await;
+        let done = read(disk, directory, &self.plan, &async || {}).await;
         if done.index.is_some() {
             self.plan.index = done.index;
         }
@@ -138,8 +138,8 @@ impl RunReader {
     }
 }
 
-/// Carries out a plan.
-pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan) -> ReadDone {
+/// Carries out a plan. `rest` is waited for behind each piece, if it is read in pieces.
+pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan, rest: &impl AsyncFn()) -> ReadDone {
     let path = segment_path(directory, plan.run.segment);
     let file = match disk.open(&path, Access::Read).await {
         Ok(file) => file,
@@ -155,14 +155,20 @@ pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan) -> ReadD
         None => Some(Rc::new(index::load(&file, name, &plan.file, plan.index.as_deref()).await)),
     };
     let index = loaded.as_deref().or(known).expect("it was known or loaded");
-    let mut chunk = plan.read_chunk(&file, name, index).await;
+    let mut chunk = plan.read_chunk(&file, name, index, rest).await;
     chunk.is_unreadable |= index.is_unreadable;
     file.close().await;
     ReadDone { index: loaded.filter(|index| !index.is_unreadable), result: Ok(chunk) }
 }
 
 impl ReadPlan {
-    async fn read_chunk<F: DiskFile>(&self, file: &F, name: FileName, index: &SegmentIndex) -> Chunk {
+    async fn read_chunk<F: DiskFile>(
+        &self,
+        file: &F,
+        name: FileName,
+        index: &SegmentIndex,
+        rest: &impl AsyncFn(),
+    ) -> Chunk {
         // Entries are in the order of places and do not overlap.
         let from = index.entries.partition_point(|entry| entry.position < self.run.position);
         let to = index.entries.partition_point(|entry| entry.end() <= self.run.end());
@@ -194,7 +200,7 @@ impl ReadPlan {
             // Each by itself: to ask for less at a time, or to learn which of them cannot be read.
             None => {
                 for entry in &chosen {
-                    let found = match self.read_extent(file, entry).await {
+                    let found = match self.read_extent(file, entry, rest).await {
                         Ok(bytes) => extent::decode(&bytes, &name.at(entry.position)),
                         Err(error) => Stored::Unreadable(error),
                     };
@@ -206,12 +212,20 @@ impl ReadPlan {
         chunk
     }
 
-    async fn read_extent<F: DiskFile>(&self, file: &F, entry: &IndexEntry) -> Result<Bytes, DiskError> {
+    async fn read_extent<F: DiskFile>(
+        &self,
+        file: &F,
+        entry: &IndexEntry,
+        rest: &impl AsyncFn(),
+    ) -> Result<Bytes, DiskError> {
         let mut bytes = BytesMut::with_capacity(entry.extent_bytes as usize);
         while bytes.len() < entry.extent_bytes as usize {
             let left = entry.extent_bytes as usize - bytes.len();
             let piece_bytes = self.piece_bytes.map_or(left, |piece_bytes| left.min(piece_bytes));
             bytes.extend_from_slice(&file.read(entry.position.plus(bytes.len() as u64), piece_bytes).await?);
+            if self.piece_bytes.is_some() {
+                rest().await;
+            }
         }
         Ok(bytes.freeze())
     }

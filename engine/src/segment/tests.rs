@@ -100,7 +100,7 @@ pub(super) fn read_plan(run: Run, file: SegmentFile, target: Target) -> ReadPlan
 }
 
 pub(super) fn read_from(directory: &Path, run: Run, file: SegmentFile, target: Target) -> ReadDone {
-    block_on(read(&BlockingDisk, directory, &read_plan(run, file, target)))
+    block_on(read(&BlockingDisk, directory, &read_plan(run, file, target), &async || {}))
 }
 
 pub(super) fn chunk(directory: &Path, run: Run, file: SegmentFile, target: Target) -> Chunk {

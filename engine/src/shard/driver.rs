@@ -17,6 +17,7 @@ use crate::checkpoint::slot;
 use crate::format::layout::{Copy, Geometry};
 use crate::format::superblock::Superblock;
 use crate::io::{DiskError, DiskFile, Runtime};
+use crate::limits::{COLD_REST_FACTOR, COLD_REST_NS_MAX};
 use crate::model::{Id128, Monotonic, PartitionId, RequestId, SegmentId, ShardId, TopicId};
 use crate::segment::merge::MergePlan;
 use crate::segment::read::ReadPlan;
@@ -328,7 +329,14 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
     fn read_segment(&self, read: u64, plan: ReadPlan) {
         let driver = self.begin_write();
         self.inner.runtime.spawn(async move {
-            let done = segment::read::read(driver.inner.runtime.disk(), &driver.inner.files.directory, &plan).await;
+            let runtime = &driver.inner.runtime;
+            let since = Cell::new(runtime.monotonic());
+            let rest = async || {
+                let took_ns = runtime.monotonic().0.saturating_sub(since.get().0);
+                runtime.sleep(took_ns.saturating_mul(COLD_REST_FACTOR).min(COLD_REST_NS_MAX)).await;
+                since.set(runtime.monotonic());
+            };
+            let done = segment::read::read(runtime.disk(), &driver.inner.files.directory, &plan, &rest).await;
             driver.end_write(Event::SegmentRead { read, done });
         });
     }

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fs;
 
 use super::*;
@@ -59,7 +60,9 @@ fn a_reader_begins_with_the_extent_that_holds_the_offset_it_is_told() {
 fn a_read_brings_no_more_bytes_than_asked_for_but_at_least_an_extent() {
     let (directory, run, file) = file(true);
     let mut plan = crate::segment::tests::read_plan(run, file, Target::Offset(Offset(10)));
-    let count = |plan: &ReadPlan| block_on(read(&BlockingDisk, directory.path(), plan)).result.unwrap().batches.len();
+    let count = |plan: &ReadPlan| {
+        block_on(read(&BlockingDisk, directory.path(), plan, &async || {})).result.unwrap().batches.len()
+    };
     plan.bytes_max = 1;
     let one = count(&plan);
     plan.bytes_max = 3 * 4096;
@@ -67,16 +70,19 @@ fn a_read_brings_no_more_bytes_than_asked_for_but_at_least_an_extent() {
 }
 
 #[test]
-fn what_is_read_in_pieces_is_what_is_read_at_once() {
+fn what_is_read_in_pieces_with_rests_is_what_is_read_at_once() {
     let (directory, run, file) = file(true);
     let mut plan = crate::segment::tests::read_plan(run, file, Target::Offset(Offset(10)));
     plan.bytes_max = 1 << 20;
-    let chunk = |plan: &ReadPlan| block_on(read(&BlockingDisk, directory.path(), plan)).result.unwrap();
+    let rests = Cell::new(0);
+    let rest = async || rests.set(rests.get() + 1);
+    let chunk = |plan: &ReadPlan| block_on(read(&BlockingDisk, directory.path(), plan, &rest)).result.unwrap();
     let whole = chunk(&plan);
-    assert_eq!(whole.next_offset, Offset(110));
+    assert_eq!((whole.next_offset, rests.get()), (Offset(110), 0));
     for piece_bytes in [4096, 8192, 1 << 20] {
         plan.piece_bytes = Some(piece_bytes);
         assert_eq!(chunk(&plan), whole);
+        assert!(rests.take() > 0, "it rests behind each");
     }
 }
 
@@ -155,7 +161,7 @@ fn what_is_known_of_a_growing_file_is_completed_and_not_read_again() {
     overwrite(directory.path(), 0, &[0xff; 100]);
     let mut plan = crate::segment::tests::read_plan(run, grown, Target::Offset(Offset(35)));
     plan.index = Some(first);
-    let done = block_on(read(&BlockingDisk, directory.path(), &plan));
+    let done = block_on(read(&BlockingDisk, directory.path(), &plan, &async || {}));
     let index = done.index.unwrap();
     assert!(!index.has_gap);
     assert_eq!(index.entries.len(), usize::try_from(grown.end.0 / 4096).unwrap());
@@ -176,7 +182,7 @@ fn an_extent_of_another_partition_is_damage_and_never_served() {
     let (directory, run, file) = file(true);
     let mut plan = crate::segment::tests::read_plan(run, file, Target::Offset(Offset(10)));
     plan.partition = PartitionId { topic: TopicId(99), index: 0 };
-    let chunk = block_on(read(&BlockingDisk, directory.path(), &plan)).result.unwrap();
+    let chunk = block_on(read(&BlockingDisk, directory.path(), &plan, &async || {})).result.unwrap();
     assert_eq!((chunk.batches.len(), chunk.damaged.len()), (0, 1));
 }
 
