@@ -12,6 +12,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use florin_engine::io::fitness::FreeSpace;
 use tempfile::TempDir;
 
 pub use disk::DiskFloor;
@@ -20,6 +21,23 @@ pub use loopback::Loopback;
 pub use polling::poll_round_trips;
 pub use sequential::SequentialFloor;
 pub use stream::{PIECE_BYTES, stream};
+
+/// Disk that is left alone.
+const SPARE_BYTES: u64 = 1 << 30;
+
+/// Refuses to begin what has no room on a disk.
+pub fn require_space(directory: &Path, bytes: u64) -> Result<()> {
+    let wanted = bytes.saturating_add(SPARE_BYTES);
+    let free = FreeSpace::of(directory);
+    let free = free.with_context(|| format!("{} has no free space to be known", directory.display()))?;
+    ensure!(
+        free.bytes >= wanted,
+        "{wanted} bytes are needed and {} are free in {}: name another directory with --data, or use smaller sizes",
+        free.bytes,
+        directory.display()
+    );
+    Ok(())
+}
 
 /// A new folder that is removed at the end, below a directory that exists; without one, below `target`.
 pub fn folder(directory: Option<&Path>, name: &str) -> Result<TempDir> {

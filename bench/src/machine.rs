@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the host's own files")]
 
 mod cores;
+mod limits;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::process::Command;
 use florin_engine::io::fitness::{BlockDevice, file_system_of};
 
 pub use cores::on_core;
+pub use limits::allow_connections;
 pub use process::{process_cpu_us, thread_cpu_us};
 
 const UNKNOWN: &str = "unknown";

@@ -25,6 +25,8 @@ const STOP_WAIT: Duration = Duration::from_secs(60);
 /// After a failure nobody waits for a drain.
 const STOP_WAIT_AFTER_FAILURE: Duration = Duration::from_secs(5);
 const STOP_PAUSE: Duration = Duration::from_millis(10);
+/// Connections that it takes on each port, unless a setting says otherwise.
+const CONNECTION_COUNT_MAX: u32 = 8192;
 /// Memory of a shard has the size of its journal at least, and so much more for what is read.
 const MEMORY_BYTES_BESIDE_RING: u64 = 64 << 20;
 
@@ -159,6 +161,9 @@ fn command(program: &Path, settings: &ServerSettings) -> Command {
     if !is_set("memory-bytes") {
         let ring_bytes = settings.journal_file_bytes.saturating_mul(u64::from(settings.journal_files));
         command.args(["--memory-bytes", &(ring_bytes + MEMORY_BYTES_BESIDE_RING).to_string()]);
+    }
+    if !is_set("connections") {
+        command.args(["--connections", &CONNECTION_COUNT_MAX.to_string()]);
     }
     command.args(settings.settings.iter().map(|setting| format!("--{setting}")));
     for name in std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()) {

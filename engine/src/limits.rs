@@ -73,6 +73,8 @@ pub const SEGMENT_UNSYNCED_BYTES_MAX: usize = 1024 * MIB;
 /// How long the writer of segments rests after each write, as a multiple of what the write took, while there is room
 /// in the journal.
 pub const SEGMENT_REST_FACTOR: u32 = 2;
+/// How long a shard that closes takes what only its journal holds to rest; writes that are under way then still end.
+pub const CLOSING_REST_NS_MAX: u64 = 5_000_000_000;
 /// Failed segment writes in a row, of whatever file, that stop a shard.
 pub const SEGMENT_FAILURES_IN_A_ROW_MAX: u32 = 2;
 /// How long after a failed segment write the next one begins.
@@ -103,7 +105,7 @@ pub const COLD_READ_BYTES_CAPTURING: usize = MIB;
 pub const COLD_READS_MAX: usize = 4;
 /// Bytes that the disk is asked for at a time while captures come: a journal's write waits for what it is doing.
 pub const COLD_PIECE_BYTES: usize = 64 * KIB;
-/// How long such a read rests behind each piece, as a multiple of the time that the piece took.
+/// How long such a read rests between two pieces, as a multiple of the time that the first took.
 pub const COLD_REST_FACTOR: u64 = 1;
 /// And no longer than this.
 pub const COLD_REST_NS_MAX: u64 = 10_000_000;

@@ -12,8 +12,8 @@ use crate::format::layout::Geometry;
 use crate::format::superblock::Superblock;
 use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
 use crate::limits::{
-    CAPTURES_EXPECTED_NS, JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX,
-    RETENTION_INTERVAL_NS,
+    CAPTURES_EXPECTED_NS, CLOSING_REST_NS_MAX, JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE,
+    REQUESTS_WAITING_MAX, RETENTION_INTERVAL_NS,
 };
 use crate::model::{Id128, Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
 use crate::partition::Partition;
@@ -22,6 +22,7 @@ use crate::producer::ProducerIdMint;
 mod capture;
 mod checkpointing;
 pub mod clock;
+mod closing;
 mod cold;
 pub mod directory;
 pub mod driver;
@@ -102,6 +103,8 @@ pub struct Shard {
     expire_at: Monotonic,
     failed: Option<crate::io::DiskError>,
     stopping: bool,
+    /// While it closes: what is not at rest by then stays in the journal.
+    rest_until: Monotonic,
     last_checkpoint_tried: bool,
     stopped: bool,
 }
@@ -156,6 +159,7 @@ impl Shard {
             expire_at: now.monotonic.plus_ns(PRODUCER_EXPIRY_INTERVAL_NS),
             failed: None,
             stopping: false,
+            rest_until: Monotonic(u64::MAX),
             last_checkpoint_tried: false,
             stopped: false,
         };
@@ -212,6 +216,7 @@ impl Shard {
             Event::Tick => self.tick(now),
             Event::Shutdown => {
                 self.stopping = true;
+                self.rest_until = now.monotonic.plus_ns(CLOSING_REST_NS_MAX);
                 self.end_all_polls();
                 self.end_cold_waits();
             }
@@ -297,7 +302,10 @@ impl Shard {
         }
         if self.idle_since.is_some_and(|since| since.plus_ns(JOURNAL_IDLE_NS) <= now.monotonic) {
             self.idle_since = None;
-            self.journal.append_confirmation();
+            // The superblock that closes the journal confirms all of it.
+            if !self.last_checkpoint_tried {
+                self.journal.append_confirmation();
+            }
         }
     }
 
@@ -325,38 +333,6 @@ impl Shard {
             && let Some(superblock) = self.superblock.next_write(&mut self.journal)
         {
             self.effects.push(Effect::WriteSuperblock(superblock));
-        }
-    }
-
-    /// Up to where everything is taken to rest before the last checkpoint, if that comes next: then the ring holds
-    /// nothing, and the next start reads nothing of it.
-    fn closing_up_to(&self) -> Option<Sequence> {
-        let is_next = self.stopping && self.journal.is_idle() && !self.last_checkpoint_tried;
-        is_next.then(|| self.journal.marks().durable())
-    }
-
-    /// Once everything is durable, answered and, where that was possible, at rest: a last checkpoint, then the superblock
-    /// that closes the journal.
-    fn close_when_quiet(&mut self) {
-        let quiet = |shard: &Self| {
-            shard.failed.is_none()
-                && shard.journal.is_idle()
-                && shard.waiting.is_empty()
-                && shard.checkpointing.is_idle()
-                && shard.segments.is_idle()
-                && shard.cold.is_idle()
-        };
-        if quiet(self) && !self.last_checkpoint_tried {
-            self.last_checkpoint_tried = true;
-            if self.geometry().files().all(|file| !self.is_needed(file)) {
-                self.journal.ring_mut().pass_active();
-            }
-            self.begin_checkpoint();
-        }
-        if quiet(self) && self.last_checkpoint_tried {
-            self.journal.close();
-            self.end_catalogue_changes();
-            self.superblock.close();
         }
     }
 

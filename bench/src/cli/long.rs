@@ -169,4 +169,10 @@ impl TargetArguments {
         ensure!(self.server.is_none(), "{what} starts a server of its own: leave --server away");
         Ok(())
     }
+
+    /// Refuses a core for a client that is not measured.
+    pub fn expect_no_client_core(&self) -> Result<()> {
+        ensure!(self.client_core.is_none(), "no client is measured here: leave --client-core away");
+        Ok(())
+    }
 }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use florin_engine::limits::BATCH_BYTES_MAX;
+use florin_engine::limits::{BATCH_BYTES_MAX, RING_FILE_BYTES_MAX};
+
+/// Sizes are below this: what is reckoned with them can be counted.
+const BYTES_MAX: u64 = 1 << 50;
 
 /// Who is measured, and where everything runs.
 #[derive(Clone, Debug, Args)]
@@ -31,7 +34,7 @@ pub struct TargetArguments {
     pub journal_files: u16,
     /// Bytes of each of these files
     #[arg(long, default_value = "128MiB", value_name = "SIZE", conflicts_with = "server",
-          value_parser = florin_bytes)]
+          value_parser = journal_file_bytes)]
     pub journal_file_bytes: u64,
     /// A setting of the server that is started, as its command line takes it: --setting log=debug
     #[arg(long, value_name = "NAME=VALUE", conflicts_with = "server")]
@@ -72,6 +75,13 @@ pub fn size(text: &str) -> Result<usize, String> {
     }
 }
 
+fn journal_file_bytes(text: &str) -> Result<u64, String> {
+    match florin_bytes(text)? {
+        bytes if bytes <= RING_FILE_BYTES_MAX => Ok(bytes),
+        _ => Err(format!("a journal file has at most {RING_FILE_BYTES_MAX} bytes")),
+    }
+}
+
 /// A size as Florin's settings take it: bytes, or a number with KiB, MiB or GiB.
 pub fn florin_bytes(text: &str) -> Result<u64, String> {
     let (digits, shift) = [("KiB", 10), ("MiB", 20), ("GiB", 30)]
@@ -79,5 +89,6 @@ pub fn florin_bytes(text: &str) -> Result<u64, String> {
         .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)))
         .unwrap_or((text, 0));
     let number: u64 = digits.parse().map_err(|_| format!("{text:?} is no size: bytes, or with KiB, MiB or GiB"))?;
-    number.checked_mul(1 << shift).ok_or_else(|| format!("{text:?} is more than can be counted"))
+    let bytes = number.checked_mul(1 << shift).filter(|bytes| *bytes <= BYTES_MAX);
+    bytes.ok_or_else(|| format!("{text:?} is more than any disk has"))
 }

@@ -61,7 +61,7 @@ pub struct LoadSettings {
 pub struct LoadSample {
     /// Of each request that was answered while it counted.
     pub latencies: Latencies,
-    /// While it counted.
+    /// How long it took: while it counted, and of an open loop until the last that was due then was answered.
     pub counted_seconds: f64,
     /// All acknowledged batches, those before and after included.
     pub answered_batches: u64,

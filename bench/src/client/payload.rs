@@ -1,6 +1,7 @@
 //! Record batches, built before anything is measured.
 
 use std::convert::Infallible;
+use std::io::Read;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -116,6 +117,12 @@ impl Payloads {
         self.value_bytes
     }
 
+    /// The same in whole bytes, as a label.
+    #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "a mean of sizes")]
+    pub fn size(&self) -> u64 {
+        self.value_bytes.round() as u64
+    }
+
     /// Bytes of a batch, rounded up over all.
     pub fn batch_bytes(&self) -> u64 {
         let bytes: usize = self.batches.iter().map(Bytes::len).sum();
@@ -129,11 +136,13 @@ impl Payloads {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "payloads are no file of a data directory")]
 fn lines_of(path: &PathBuf) -> Result<Vec<Vec<u8>>> {
     let read = || -> Result<Vec<u8>> {
-        let bytes = std::fs::metadata(path)?.len();
-        ensure!(bytes <= FILE_BYTES_MAX, "it has {bytes} bytes, more than {FILE_BYTES_MAX}");
-        Ok(std::fs::read(path)?)
+        let mut text = Vec::new();
+        std::fs::File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
+        ensure!(text.len() as u64 <= FILE_BYTES_MAX, "it has more than {FILE_BYTES_MAX} bytes");
+        Ok(text)
     };
     let text = read().with_context(|| {
         format!("{} cannot be read: --payload takes fixed, random, or a file with a value on each line", path.display())

@@ -1,7 +1,8 @@
 //! One connection that reads: of each of its lanes a fetch is in flight, which waits where nothing has come yet.
 //!
 //! Everything that is read is checked as a consumer would: the checksum of each batch, every record, and that each
-//! batch begins where the one before ended.
+//! batch begins where the one before ended. Behind an answer that is as large as was asked for there is more: it is
+//! asked for before the answer is decoded, as the client library reads ahead of who consumes.
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures with the host's clock")]
 
@@ -170,10 +171,15 @@ impl Reader {
         send(&mut self.stream, &mut self.outgoing)
     }
 
-    /// Asks for what a lane has to read next. A lane has one fetch in flight, so its place tells answers apart.
+    /// Asks for what a lane has to read next.
     fn ask(&mut self, number: usize) {
+        self.ask_from(number, self.lanes[number].next);
+    }
+
+    /// A lane has one fetch in flight, so its place tells answers apart.
+    fn ask_from(&mut self, number: usize, from: Offset) {
         let lane = &mut self.lanes[number];
-        let from = RequestFrom::Offset(lane.next);
+        let from = RequestFrom::Offset(from);
         let request =
             Request::Fetch { partition: lane.stretch().partition, from, bytes_max: self.fetch_bytes, wait_ms: WAIT_MS };
         request.encode(number as u64 + 1, &mut self.outgoing);
@@ -192,12 +198,20 @@ impl Reader {
         let lane = self.lanes.get_mut(number).with_context(unasked)?;
         let asked = lane.asked.take().with_context(unasked)?;
         let batch_count = fetched.batches.len();
+        let ahead = lane.next_behind(&fetched, self.fetch_bytes);
+        if let Some(from) = ahead {
+            self.ask_from(number, from);
+            self.flush()?;
+        }
+        let lane = &mut self.lanes[number];
         lane.take(fetched, deliveries)?;
         if batch_count > 0 {
             deliveries.fetched(asked, Instant::now());
         }
-        if lane.goes_on() {
-            self.ask(number);
+        match ahead {
+            Some(from) => ensure!(lane.next == from, "an answer ends at offset {}, and not at {from}", lane.next),
+            None if lane.goes_on() => self.ask(number),
+            None => {}
         }
         Ok(batch_count)
     }
@@ -210,6 +224,16 @@ impl Lane {
 
     fn stretch(&self) -> Stretch {
         self.plan.stretches[self.at]
+    }
+
+    /// Where the stretch goes on behind an answer that has not been looked into, if it surely does: half of what was asked
+    /// for came.
+    fn next_behind(&self, fetched: &FetchResponse, fetch_bytes: u32) -> Option<Offset> {
+        let bytes: usize = fetched.batches.iter().map(|batch| batch.bytes.len()).sum();
+        let last = batch::last_offset(&fetched.batches.last()?.bytes).ok()?;
+        let behind = Offset(last.0.checked_add(1)?);
+        let goes_on = self.stretch().to.is_none_or(|to| behind < to);
+        (goes_on && 2 * bytes as u64 >= u64::from(fetch_bytes)).then_some(behind)
     }
 
     fn take(&mut self, fetched: FetchResponse, deliveries: &mut impl Deliveries) -> Result<()> {

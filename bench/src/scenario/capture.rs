@@ -3,6 +3,8 @@
 //! [`run`] goes over all points in every round, the bare servers beside Florin: what else runs on the machine falls on
 //! all of them, and ratios are those of one round.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail};
 
 use crate::bare::Bare;
@@ -12,7 +14,7 @@ use crate::client::load::{Load, LoadSample, LoadSettings, Unobserved};
 use crate::client::payload::Payloads;
 use crate::client::routes::{self, Route};
 use crate::floor::folder;
-use crate::machine::{Machine, on_core};
+use crate::machine::{Machine, allow_connections, on_core};
 use crate::report::{self, Column, Output, Point, Round, Series, core_text, count_text};
 use crate::server::Server;
 use crate::statistics::{Latencies, Ratio};
@@ -125,6 +127,7 @@ const GLOMMIO: FloorNames = FloorNames {
 pub fn run(arguments: &CaptureArguments) -> Result<()> {
     let run = Run::new(arguments)?;
     let counts = arguments.points()?;
+    allow_connections(counts.iter().copied().max().unwrap_or(0) as u64)?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "capture")?;
@@ -202,11 +205,14 @@ pub(crate) fn measure(
 impl<'a> Run<'a> {
     pub(crate) fn new(arguments: &'a CaptureArguments) -> Result<Self> {
         let payloads = Payloads::build(&arguments.payload, arguments.size, arguments.batch)?;
+        let lasting = LoadSettings::lasting(arguments.seconds);
         let settings = LoadSettings {
             in_flight: usize::from(arguments.in_flight),
             rate: arguments.rate.map(|rate| rate / f64::from(arguments.batch)),
             batch_count_max: arguments.burst_bytes.map(|bytes| (bytes / payloads.batch_bytes()).max(1)),
-            ..LoadSettings::lasting(arguments.seconds)
+            // A burst may be over before a load has warmed up.
+            warm_up: if arguments.burst_bytes.is_some() { Duration::ZERO } else { lasting.warm_up },
+            ..lasting
         };
         Ok(Self { arguments, payloads, settings })
     }
@@ -243,7 +249,7 @@ impl<'a> Run<'a> {
             labels: vec![
                 ("connections", measured.connections.into()),
                 ("batch", arguments.batch.into()),
-                ("size", arguments.size.into()),
+                ("size", self.payloads.size().into()),
             ],
             rounds,
             facts: Vec::new(),

@@ -12,7 +12,7 @@ use crate::client::control::Control;
 use crate::client::load::{Load, LoadSettings};
 use crate::client::payload::{PayloadKind, Payloads};
 use crate::client::reader::AtEnd;
-use crate::floor::{SequentialFloor, folder, stream};
+use crate::floor::{SequentialFloor, folder, require_space, stream};
 use crate::machine::{Machine, on_core};
 use crate::report::{self, Column, Output, Point, Round, count_text};
 use crate::statistics::{Latencies, Ratio};
@@ -64,8 +64,11 @@ pub fn run(arguments: &CatchupArguments) -> Result<()> {
     let payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.batch)?;
     let counts = points(&arguments.readers)?;
     let partition_count = counts.iter().copied().max().context("--readers takes at least one number")?;
+    let output = Output::of(&arguments.output);
+    output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "catchup")?;
     let machine = Machine::of(home.path());
+    require_space(home.path(), arguments.bytes)?;
     report::progress("writing the floor's file");
     let floor = SequentialFloor::prepare(home.path(), arguments.bytes)?;
     let settings =
@@ -93,7 +96,7 @@ pub fn run(arguments: &CatchupArguments) -> Result<()> {
             ("readers", (*count).into()),
             ("bytes", arguments.bytes.into()),
             ("batch", arguments.batch.into()),
-            ("size", arguments.records.size.into()),
+            ("size", payloads.size().into()),
         ],
         rounds: samples.iter().map(Sample::round).collect(),
         facts: vec![("journal_full_count", Some(journal_full_count))],
@@ -110,7 +113,7 @@ pub fn run(arguments: &CatchupArguments) -> Result<()> {
         rounds_text(arguments.records.rounds, None),
         cores_text(&arguments.target)
     );
-    report::publish(&Output::of(&arguments.output), &machine, &conditions, &COLUMNS, &points)
+    report::publish(&output, &machine, &conditions, &COLUMNS, &points)
 }
 
 fn measure_floors(arguments: &CatchupArguments, floor: &SequentialFloor) -> Result<Floors> {

@@ -8,7 +8,7 @@ use crate::cli::{E2eArguments, points};
 use crate::client::load::{LoadSettings, WhenFull};
 use crate::client::payload::Payloads;
 use crate::floor::folder;
-use crate::machine::Machine;
+use crate::machine::{Machine, allow_connections};
 use crate::report::{self, Column, Output, Point, Round, Series, count_text};
 use crate::statistics::Latencies;
 use crate::target::Target;
@@ -33,6 +33,10 @@ pub fn run(arguments: &E2eArguments) -> Result<()> {
     let payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.batch)?;
     let load = load_of(arguments, &payloads);
     let counts = points(&arguments.connections)?;
+    // Each point has as many consumers as connections that send.
+    allow_connections(2 * counts.iter().copied().max().unwrap_or(0) as u64)?;
+    let output = Output::of(&arguments.output);
+    output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "e2e")?;
     let machine = Machine::of(home.path());
     let target = Target::start(&arguments.target, home.path())?;
@@ -55,7 +59,7 @@ pub fn run(arguments: &E2eArguments) -> Result<()> {
         rounds_text(arguments.records.rounds, Some(arguments.seconds)),
         cores_text(&arguments.target)
     );
-    report::publish(&Output::of(&arguments.output), &machine, &conditions, &COLUMNS, &points)
+    report::publish(&output, &machine, &conditions, &COLUMNS, &points)
 }
 
 fn load_of<'a>(arguments: &E2eArguments, payloads: &'a Payloads) -> DeliveryLoad<'a> {
@@ -77,11 +81,8 @@ fn measure(load: &DeliveryLoad<'_>, target: &Target, connections: usize, round: 
 fn point(arguments: &E2eArguments, payloads: &Payloads, connections: usize, samples: &[DeliverySample]) -> Point {
     let mut ack = Latencies::new();
     samples.iter().for_each(|sample| ack.merge(&sample.load.latencies));
-    let mut labels = vec![
-        ("connections", connections.into()),
-        ("batch", arguments.batch.into()),
-        ("size", arguments.records.size.into()),
-    ];
+    let mut labels =
+        vec![("connections", connections.into()), ("batch", arguments.batch.into()), ("size", payloads.size().into())];
     if arguments.in_flight > 1 {
         labels.push(("in_flight", arguments.in_flight.into()));
     }

@@ -8,7 +8,7 @@ use crate::cli::{FanoutArguments, points};
 use crate::client::load::{LoadSettings, WhenFull};
 use crate::client::payload::Payloads;
 use crate::floor::folder;
-use crate::machine::Machine;
+use crate::machine::{Machine, allow_connections};
 use crate::report::{self, Column, Output, Point, Round, Series, count_text};
 use crate::statistics::Latencies;
 use crate::target::Target;
@@ -32,6 +32,9 @@ pub fn run(arguments: &FanoutArguments) -> Result<()> {
     let payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.batch)?;
     let load = load_of(arguments, &payloads);
     let counts = points(&arguments.consumers)?;
+    allow_connections(counts.iter().copied().max().unwrap_or(0) as u64 + u64::from(arguments.partitions))?;
+    let output = Output::of(&arguments.output);
+    output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "fanout")?;
     let machine = Machine::of(home.path());
     let target = Target::start(&arguments.target, home.path())?;
@@ -56,7 +59,7 @@ pub fn run(arguments: &FanoutArguments) -> Result<()> {
         rounds_text(arguments.records.rounds, Some(arguments.seconds)),
         cores_text(&arguments.target)
     );
-    report::publish(&Output::of(&arguments.output), &machine, &conditions, &COLUMNS, &points)
+    report::publish(&output, &machine, &conditions, &COLUMNS, &points)
 }
 
 fn load_of<'a>(arguments: &FanoutArguments, payloads: &'a Payloads) -> DeliveryLoad<'a> {
@@ -90,7 +93,7 @@ fn point(arguments: &FanoutArguments, payloads: &Payloads, consumers: usize, sam
             ("rate", arguments.rate.into()),
             ("partitions", arguments.partitions.into()),
             ("batch", arguments.batch.into()),
-            ("size", arguments.records.size.into()),
+            ("size", payloads.size().into()),
         ],
         rounds: samples.iter().map(|sample| round_of(payloads, sample)).collect(),
         facts: Vec::new(),

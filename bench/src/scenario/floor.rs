@@ -95,15 +95,16 @@ pub fn run(arguments: &FloorArguments) -> Result<()> {
 /// Which floors there are: two threads that poll need two cores.
 fn floors(arguments: &FloorArguments) -> Result<Vec<Floor>> {
     let (core, peer_core) = (arguments.core, arguments.peer_core);
+    let has_polling = std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
     ensure!(
-        core.is_none() || core != peer_core,
+        !has_polling || core.is_none() || core != peer_core,
         "--core and --peer-core are the same: threads that poll for each other need a core each, name another one or \
          leave one away"
     );
     let mut floors = vec![Floor::SmallWrite];
     floors.extend(LARGE_WRITE_BYTES.map(Floor::LargeWrite));
     floors.extend([Floor::Read, Floor::Loopback]);
-    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+    if has_polling {
         floors.push(Floor::Polling);
     }
     floors.push(Floor::Stream);

@@ -10,19 +10,16 @@ mod tests;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cli::IdleArguments;
 use crate::client::control::Control;
 use crate::floor::folder;
-use crate::machine::Machine;
+use crate::machine::{Machine, allow_connections};
 use crate::report::{self, Column, Output, Point, Round, core_text, count_text};
 use crate::server::{Server, ServerSettings};
 
 use process::Usage;
 
-/// Files that are open beside the connections.
-const FILES_BESIDE: u64 = 128;
 /// Connections beside those that are measured: the one that asks.
 const CONNECTIONS_BESIDE: u64 = 16;
 /// What a server does after a start or after connections came, before it counts as idle.
@@ -49,7 +46,8 @@ struct Sample {
 /// Measures both and prints them.
 pub fn run(arguments: &IdleArguments) -> Result<()> {
     arguments.target.expect_own("idle looks at the process of the server and")?;
-    raise_file_limit(arguments.connections + FILES_BESIDE)?;
+    arguments.target.expect_no_client_core()?;
+    allow_connections(arguments.connections)?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "idle")?;
@@ -134,22 +132,6 @@ fn observe(process: u32, duration: Duration) -> Result<Sample> {
         rss_bytes: after.rss_bytes,
         thread_count: after.thread_count(),
     })
-}
-
-/// Sees to it that this process, and the server that it starts, may have so many files open.
-fn raise_file_limit(wanted: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return Ok(());
-    }
-    ensure!(
-        limit.maximum.is_none_or(|maximum| maximum >= wanted),
-        "{wanted} open files are needed and at most {} are allowed here: raise the hard limit (`ulimit -Hn`), or use fewer \
-         --connections",
-        limit.maximum.unwrap_or_default()
-    );
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    setrlimit(Resource::Nofile, raised).context("the limit of open files cannot be raised")
 }
 
 /// A row. Memory per connection is against the same server without connections.

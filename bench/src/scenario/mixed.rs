@@ -66,6 +66,8 @@ pub fn run(arguments: &MixedArguments) -> Result<()> {
     let payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.batch)?;
     let old_payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.old_batch)?;
     let counts = points(&arguments.connections)?;
+    let output = Output::of(&arguments.output);
+    output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "mixed")?;
     let machine = Machine::of(home.path());
     let old = OldDataSettings {
@@ -97,7 +99,7 @@ pub fn run(arguments: &MixedArguments) -> Result<()> {
         cores_text(&arguments.target)
     );
     run.data.stop()?;
-    report::publish(&Output::of(&arguments.output), &machine, &conditions, &COLUMNS, &points)
+    report::publish(&output, &machine, &conditions, &COLUMNS, &points)
 }
 
 impl Run<'_> {
@@ -201,7 +203,7 @@ impl Run<'_> {
             labels: vec![
                 ("connections", connections.into()),
                 ("batch", arguments.batch.into()),
-                ("size", arguments.records.size.into()),
+                ("size", self.payloads.size().into()),
                 ("readers", arguments.readers.into()),
                 ("bytes", arguments.bytes.into()),
                 ("old_batch", arguments.old_batch.into()),

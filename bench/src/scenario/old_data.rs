@@ -23,6 +23,7 @@ use crate::client::payload::PayloadKind;
 use crate::client::payload::Payloads;
 use crate::client::reader::{AtEnd, LanePlan, ReaderPlan, Stretch};
 use crate::client::routes;
+use crate::floor::require_space;
 use crate::machine::on_core;
 use crate::report;
 use crate::server::{LOG_VARIABLE, Server, ServerSettings};
@@ -90,6 +91,9 @@ impl OldData {
     /// Starts a server below `home`, writes, waits until everything is at rest, and starts the server again.
     pub fn prepare(settings: &OldDataSettings<'_>, home: &Path) -> Result<Self> {
         let server = ServerSettings::of(settings.target, home.join("data"));
+        let ring_bytes = server.journal_file_bytes * u64::from(server.journal_files);
+        // What merges write again stands beside it for a while.
+        require_space(home, 2 * settings.bytes + 2 * ring_bytes)?;
         report::progress("starting a server");
         let target = Target::of(Server::start(&quiet(&server))?, home);
         let mut data = Self {

@@ -123,9 +123,10 @@ impl<'a> Run<'a> {
         let routes = routes::in_turns(&placements, self.connections)?;
         let counts: Vec<(TopicId, u32)> = ids.iter().zip(topics).map(|(id, topic)| (*id, topic.partitions)).collect();
         let mut tally = Tally::new(&counts, self.arguments.batch);
-        let sample = on_core(self.arguments.target.client_core, || {
+        // Started from here, it is not bound to the core of the client.
+        let watch = data.map(DirectoryWatch::start).transpose()?;
+        let (mut sample, begun, ended) = on_core(self.arguments.target.client_core, || {
             let mut load = Load::connect(&routes)?;
-            let watch = data.map(DirectoryWatch::start).transpose()?;
             let before = target.counters(Some(control))?;
             let begun = clock();
             let mut counting = EachStored::new(|stored| {
@@ -135,15 +136,12 @@ impl<'a> Run<'a> {
             let sample = load.run(&self.payloads, self.settings, &mut counting)?;
             let ended = clock();
             let costs = target.counters(Some(control))?.since(&before);
-            let watched = watch.map(DirectoryWatch::stop).transpose()?;
             let records = sample.latencies.count() as f64 * f64::from(self.arguments.batch);
-            Ok(Sample {
-                records_per_second: records / sample.counted_seconds,
-                checkpoint_count: watched.map(|watched| watched.checkpoint_count(begun, ended)),
-                load: sample,
-                costs,
-            })
+            let records_per_second = records / sample.counted_seconds;
+            Ok((Sample { records_per_second, checkpoint_count: None, load: sample, costs }, begun, ended))
         })?;
+        let watched = watch.map(DirectoryWatch::stop).transpose()?;
+        sample.checkpoint_count = watched.map(|watched| watched.checkpoint_count(begun, ended));
         tally.check(control, true)?;
         let silent_count = tally.silent_count();
         ensure!(
@@ -186,7 +184,7 @@ impl<'a> Run<'a> {
                 ("connections", arguments.connections.into()),
                 ("rate", arguments.rate.into()),
                 ("batch", arguments.batch.into()),
-                ("size", arguments.size.into()),
+                ("size", self.payloads.size().into()),
             ],
             rounds: measured.samples.iter().map(|sample| self.round(sample)).collect(),
             facts: Vec::new(),

@@ -10,15 +10,14 @@ mod tests;
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use florin_engine::io::UNIT_BYTES;
-use florin_engine::io::fitness::FreeSpace;
 use florin_engine::limits::{RING_FILE_BYTES_MAX, RING_FILE_COUNT_MIN};
 use tempfile::TempDir;
 
 use crate::cli::{RecoverArguments, RecoverPoint};
 use crate::client::payload::Payloads;
-use crate::floor::folder;
+use crate::floor::{folder, require_space};
 use crate::machine::Machine;
 use crate::report::{self, Column, Output, Point, Round, core_text, count_text};
 use crate::server::ServerSettings;
@@ -36,8 +35,6 @@ const FILLING_CONNECTIONS: u32 = 4;
 const FILLING_IN_FLIGHT: usize = 4;
 /// A ring that is written so often over is not getting any fuller.
 const RINGS_MAX: u64 = 4;
-/// Disk that is left alone.
-const SPARE_BYTES: u64 = 1 << 30;
 
 const COLUMNS: [Column; 9] = [
     Column { heading: "start from", number: "start", with_range: false },
@@ -75,6 +72,7 @@ struct Run<'a> {
 /// Measures all points and prints them.
 pub fn run(arguments: &RecoverArguments) -> Result<()> {
     arguments.target.expect_own("recover ends its server by a crash and")?;
+    arguments.target.expect_no_client_core()?;
     let run = Run::new(arguments)?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
@@ -117,17 +115,7 @@ impl<'a> Run<'a> {
         let arguments = self.arguments;
         let at_rest = if arguments.points.contains(&RecoverPoint::AtRest) { arguments.at_rest_bytes } else { 0 };
         // Two directories at the same time, each with a journal that has come to rest in part, and what merges take.
-        let wanted =
-            at_rest.saturating_add(at_rest / 8).saturating_add(4 * self.ring_bytes()).saturating_add(SPARE_BYTES);
-        let free = FreeSpace::of(home).with_context(|| format!("{} has no free space to be known", home.display()))?;
-        ensure!(
-            free.bytes >= wanted,
-            "{wanted} bytes are needed and {} are free in {}: name another directory with --data, or use smaller \
-             --at-rest-bytes or --journal-file-bytes",
-            free.bytes,
-            home.display()
-        );
-        Ok(())
+        require_space(home, at_rest + at_rest / 8 + 4 * self.ring_bytes())
     }
 
     fn ring_bytes(&self) -> u64 {
@@ -236,7 +224,7 @@ impl<'a> Run<'a> {
             ("ratio_floor_read", Ratio::paired(&of(|restart| restart.ready_ms), &of(|restart| restart.floor_read_ms))),
             ("ratio_bound", Ratio::paired(&of(|restart| restart.ready_ms), &of(Restart::bound_ms))),
         ];
-        let mut labels = vec![("start", measured.point.name().into()), ("size", self.arguments.size.into())];
+        let mut labels = vec![("start", measured.point.name().into()), ("size", self.large.size().into())];
         if measured.point != RecoverPoint::FullRingSmall {
             labels.push(("batch", self.arguments.batch.into()));
         }

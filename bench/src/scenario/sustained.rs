@@ -129,7 +129,7 @@ impl<'a> Run<'a> {
                 ("connections", arguments.connections.into()),
                 ("in_flight", arguments.in_flight.into()),
                 ("batch", arguments.batch.into()),
-                ("size", arguments.size.into()),
+                ("size", self.payloads.size().into()),
                 ("retention_bytes", arguments.retention_bytes.into()),
             ],
             rounds: samples.iter().map(Sample::round).collect(),

@@ -73,17 +73,19 @@ fn a_server_that_fails_is_reported_with_its_status() {
 #[test]
 fn a_server_of_our_own_listens_on_this_machine_only_and_ends_with_us() {
     let expected = "serve data --listen 127.0.0.1:0 --http off --stop-with-stdin --shards 2 --journal-files 8 \
-                    --journal-file-bytes 268435456 --memory-bytes 2214592512 --log=debug";
+                    --journal-file-bytes 268435456 --memory-bytes 2214592512 --connections 8192 --log=debug";
     assert_eq!(arguments_with(&["log=debug"]), expected);
 }
 
 #[test]
-fn memory_is_put_above_the_ring_unless_it_is_set() {
+fn memory_above_the_ring_and_many_connections_are_allowed_unless_they_are_set() {
     let ring_bytes: u64 = 8 * (256 << 20);
     let own = format!("--memory-bytes {}", ring_bytes + (64 << 20));
-    assert!(arguments_with(&[]).ends_with(&own));
+    assert!(arguments_with(&[]).contains(&own));
     let set = arguments_with(&["memory-bytes=4GiB"]);
-    assert!(set.ends_with("--journal-file-bytes 268435456 --memory-bytes=4GiB"), "{set}");
+    assert!(set.ends_with("--journal-file-bytes 268435456 --connections 8192 --memory-bytes=4GiB"), "{set}");
+    let set = arguments_with(&["connections=3"]);
+    assert!(set.ends_with("--connections=3") && !set.contains("8192"), "{set}");
     // Another setting that begins alike is another one.
     assert!(arguments_with(&["memory-bytes-of-somebody=1"]).contains(&own));
 }

@@ -82,7 +82,7 @@ fn file_with_extents(directory: &Path, extent_count: u64) -> ReadPlan {
 
 /// Reads the extent of a target, and returns where its one batch begins.
 fn read_extent(directory: &Path, plan: &ReadPlan) -> Offset {
-    let done = block_on(read(&BlockingDisk, directory, plan));
+    let done = block_on(read(&BlockingDisk, directory, plan, &async || {}));
     let chunk = done.result.expect("the file is readable");
     assert!(done.index.is_none() && chunk.damaged.is_empty() && chunk.batches.len() == 1);
     chunk.batches[0].base_offset

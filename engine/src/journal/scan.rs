@@ -130,6 +130,13 @@ async fn read_units<F: DiskFile>(
 }
 
 impl FileImage {
+    /// Its first `bytes`, a multiple of the unit.
+    pub fn front(&self, bytes: u64) -> Self {
+        let end = usize::try_from(bytes).unwrap_or(usize::MAX).min(self.bytes.len());
+        let unreadable = self.unreadable.iter().copied().filter(|position| position.0 < end as u64).collect();
+        Self { file: self.file, bytes: self.bytes.slice(..end), unreadable }
+    }
+
     /// Says what stands at the unit at `position`, for a file that is in `lap`.
     pub fn look(&self, name: JournalName, lap: Lap, position: Position) -> Found {
         let at = usize::try_from(position.0).expect("positions lie inside the file");

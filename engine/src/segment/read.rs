@@ -138,7 +138,7 @@ impl RunReader {
     }
 }
 
-/// Carries out a plan. `rest` is waited for behind each piece, if it is read in pieces.
+/// Carries out a plan. `rest` is waited for ahead of each piece, if it is read in pieces.
 pub async fn read<D: Disk>(disk: &D, directory: &Path, plan: &ReadPlan, rest: &impl AsyncFn()) -> ReadDone {
     let path = segment_path(directory, plan.run.segment);
     let file = match disk.open(&path, Access::Read).await {
@@ -222,10 +222,10 @@ impl ReadPlan {
         while bytes.len() < entry.extent_bytes as usize {
             let left = entry.extent_bytes as usize - bytes.len();
             let piece_bytes = self.piece_bytes.map_or(left, |piece_bytes| left.min(piece_bytes));
-            bytes.extend_from_slice(&file.read(entry.position.plus(bytes.len() as u64), piece_bytes).await?);
             if self.piece_bytes.is_some() {
                 rest().await;
             }
+            bytes.extend_from_slice(&file.read(entry.position.plus(bytes.len() as u64), piece_bytes).await?);
         }
         Ok(bytes.freeze())
     }

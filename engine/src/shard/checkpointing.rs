@@ -183,6 +183,7 @@ impl Shard {
         match result {
             Ok(()) => {
                 self.checkpointing.failures_in_a_row = 0;
+                self.pass_last_file(snapshot.sequence);
                 self.checkpointing.step = Step::Naming(snapshot.sequence, snapshot.stated);
                 let checksum = snapshot.manifest.checksum;
                 self.superblock.name_manifest(UnnamedManifest {

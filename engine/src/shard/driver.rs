@@ -330,11 +330,13 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
         let driver = self.begin_write();
         self.inner.runtime.spawn(async move {
             let runtime = &driver.inner.runtime;
-            let since = Cell::new(runtime.monotonic());
+            let piece_begun = Cell::new(None);
             let rest = async || {
-                let took_ns = runtime.monotonic().0.saturating_sub(since.get().0);
-                runtime.sleep(took_ns.saturating_mul(COLD_REST_FACTOR).min(COLD_REST_NS_MAX)).await;
-                since.set(runtime.monotonic());
+                if let Some(Monotonic(begun)) = piece_begun.get() {
+                    let took_ns = runtime.monotonic().0.saturating_sub(begun);
+                    runtime.sleep(took_ns.saturating_mul(COLD_REST_FACTOR).min(COLD_REST_NS_MAX)).await;
+                }
+                piece_begun.set(Some(runtime.monotonic()));
             };
             let done = segment::read::read(runtime.disk(), &driver.inner.files.directory, &plan, &rest).await;
             driver.end_write(Event::SegmentRead { read, done });

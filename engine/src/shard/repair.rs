@@ -22,8 +22,10 @@ use crate::format::layout::{journal_path, segment_path, shard_path};
 use crate::format::manifest::Manifest;
 use crate::format::superblock::{FileUse, Superblock};
 use crate::io::{Disk, DiskError};
-use crate::journal::recovery::{Damage, RecoveredBlock, Salvage, SalvageError, Wrong, examine, salvage};
-use crate::journal::scan::{read_file, read_rest};
+use crate::journal::recovery::{
+    Damage, RecoveredBlock, Salvage, SalvageError, Wrong, examine, examined_bytes, salvage,
+};
+use crate::journal::scan::{read_front, read_rest};
 use crate::journal::write::{ChosenSuperblock, NoSuperblock, read_superblocks};
 use crate::limits::{BATCH_RECORD_COUNT_MAX, SEGMENT_UNSYNCED_BYTES_DEFAULT};
 use crate::model::{FileIndex, PartitionId, Position, Realtime, SegmentId, Sequence, ShardId};
@@ -284,10 +286,11 @@ impl Left {
         let mut images = Vec::new();
         let mut unread = Vec::new();
         for (index, file) in superblock.geometry.files().zip(&superblock.files) {
-            if file.state == FileUse::Free {
+            let front_bytes = examined_bytes(superblock, file);
+            if front_bytes == 0 {
                 continue;
             }
-            match read_file(disk, path, index, superblock.geometry.file_bytes).await {
+            match read_front(disk, path, index, superblock.geometry.file_bytes, front_bytes).await {
                 Ok(image) => images.push(image),
                 Err(error) if !error.is_absence() => {
                     return Err(SalvageError::Unreadable { file: index, position: Position(0) });

@@ -110,7 +110,7 @@ impl Shard {
         }
         self.segments.retry_at = Monotonic(0);
         let limit = self.checkpointing.asked_up_to().or_else(|| self.closing_up_to());
-        let limit = limit.or_else(|| self.oldest_needed_file());
+        let limit = limit.or_else(|| self.oldest_needed_file()).filter(|_| !self.is_rest_time_over(now));
         let planned = limit.map_or(Planned::Nothing, |limit| self.plan_write(limit, now));
         self.note_manifest_full(&planned);
         match planned {
@@ -154,8 +154,10 @@ impl Shard {
         let (run_count, wanted_run_count) = (self.run_count(), batches.len());
         let room_run_count = self.segments.room_run_count(run_count);
         if room_run_count < wanted_run_count {
+            // A disk without space for a merge may have some for a few runs.
             if !self.stopping
-                && let Some(plan) = self.plan_merge(Room::None)
+                && !self.segments.disk_full
+                && let Some(plan) = self.plan_merge(Room::Short).or_else(|| self.plan_merge(Room::None))
             {
                 return Planned::Merge(plan);
             }
@@ -182,9 +184,12 @@ impl Shard {
             }
             files.push(file);
         }
-        let is_urgent = self.stopping || self.journal.ring().unused_count() == 0;
-        let rest_factor = if is_urgent { 0 } else { SEGMENT_REST_FACTOR };
-        Planned::Write(WritePlan { files, rest_factor, is_partial })
+        Planned::Write(WritePlan { files, rest_factor: self.segment_rest_factor(), is_partial })
+    }
+
+    /// How long a writer of segment files rests: not at all while somebody waits for it.
+    fn segment_rest_factor(&self) -> u32 {
+        if self.stopping || self.journal.ring().unused_count() == 0 { 0 } else { SEGMENT_REST_FACTOR }
     }
 
     /// Batches in blocks up to `limit` that are nowhere else at rest, so many that it takes no noticeable time; whether

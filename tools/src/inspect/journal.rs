@@ -4,7 +4,7 @@ use florin_engine::checkpoint::slot;
 use florin_engine::format::layout::journal_path;
 use florin_engine::format::superblock::{FileUse, Superblock};
 use florin_engine::io::{Disk, UNIT_BYTES};
-use florin_engine::journal::recovery::examine;
+use florin_engine::journal::recovery::{examine, examined_bytes};
 use florin_engine::journal::scan::{FileImage, read_file};
 use florin_engine::model::{Sequence, ShardId};
 use serde::Serialize;
@@ -80,8 +80,8 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
     let needed: Vec<FileImage> = images
         .iter()
         .flatten()
-        .filter(|image| superblock.files[usize::from(image.file.0)].state != FileUse::Free)
-        .cloned()
+        .map(|image| image.front(examined_bytes(&superblock, &superblock.files[usize::from(image.file.0)])))
+        .filter(|front| !front.bytes.is_empty())
         .collect();
     let recovery = examine(&superblock, included, &needed);
     let judgement = Judgement::new(&superblock, &recovery);

@@ -38,6 +38,8 @@ pub(super) struct Progress<'a> {
     refused: Vec<(usize, Sent)>,
     again_at: Option<Instant>,
     pause: Duration,
+    /// When the last request that counts was answered.
+    last_counted: Option<Instant>,
     sample: LoadSample,
 }
 
@@ -56,6 +58,7 @@ impl<'a> Progress<'a> {
             refused: Vec::new(),
             again_at: None,
             pause: FULL_PAUSE,
+            last_counted: None,
             sample: LoadSample {
                 latencies: Latencies::new(),
                 counted_seconds: settings.counted.as_secs_f64(),
@@ -178,6 +181,7 @@ impl<'a> Progress<'a> {
             self.pause = FULL_PAUSE;
             if self.window.counts(since, now) {
                 self.sample.latencies.record(now.duration_since(since));
+                self.last_counted = Some(now);
             }
             observer.stored(&Stored { partition, base_offset, batch, since, at: now })?;
             if self.settings.rate.is_none() && self.is_sending(now) {
@@ -199,10 +203,11 @@ impl<'a> Progress<'a> {
     pub(super) fn finish(mut self) -> LoadSample {
         let now = Instant::now();
         self.sample.sent_batches = self.sent_count;
-        if now < self.window.to {
-            // It ended by its count.
-            self.sample.counted_seconds = now.saturating_duration_since(self.window.from).as_secs_f64();
-        }
+        // What was due in the time and answered behind it took longer than the time.
+        let late = self.last_counted.filter(|at| *at > self.window.to);
+        // It may have ended by its count.
+        let end = late.unwrap_or(self.window.to.min(now));
+        self.sample.counted_seconds = end.saturating_duration_since(self.window.from).as_secs_f64();
         self.sample
     }
 }

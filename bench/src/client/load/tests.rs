@@ -91,6 +91,9 @@ fn a_latency_of_an_open_loop_begins_when_the_request_is_due_however_late_it_is_s
     let expected: Vec<_> = (0..COUNT).map(|number| window.from + interval * number).collect();
     assert_eq!(due, expected, "whenever a batch was sent, its latency began when it was due");
     assert_eq!(sample.latencies.count(), u64::from(COUNT), "all were due in the time");
+    let last = recorder.stored.iter().map(|stored| stored.at).max().unwrap();
+    let took = last.max(window.to).duration_since(window.from).as_secs_f64();
+    assert!((sample.counted_seconds - took).abs() < 1e-6, "what is late makes the rate lower");
     // The first one was answered when the last that was held back had been due.
     let held = interval * (HELD - 1);
     assert!(sample.latencies.percentiles().max_us >= held.as_secs_f64() * 1e6);

@@ -90,7 +90,8 @@ fn a_burst_is_as_many_batches_as_fit_its_bytes() {
     assert!((900..=1024).contains(&count), "{count}");
     let server = FakeServer::start(1);
     let sample = run.florin(&Target::named(server.address(0)), 1, 1).unwrap();
-    assert_eq!(sample.load.answered_batches, count);
+    assert_eq!((sample.load.answered_batches, sample.load.latencies.count()), (count, count), "all of it counts");
+    assert!(sample.records_per_second > 0.0, "{}", sample.records_per_second);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use clap::Parser;
 use florin_net::protocol::ShardDescription;
 
-use super::{Sample, check, connect, point, raise_file_limit};
+use super::{Sample, allow_connections, check, connect, point};
 use crate::cli::{Cli, Command, IdleArguments};
 use crate::client::fake_server::FakeServer;
 
@@ -57,8 +57,8 @@ fn a_connection_that_is_not_taken_is_named_with_what_to_do() {
 
 #[test]
 fn more_files_than_the_hard_limit_allows_are_refused_with_advice() {
-    raise_file_limit(1).unwrap();
-    let error = raise_file_limit(u64::MAX).unwrap_err().to_string();
+    allow_connections(1).unwrap();
+    let error = allow_connections(u64::MAX).unwrap_err().to_string();
     assert!(error.contains("ulimit -Hn") && error.contains("--connections"), "{error}");
 }
 

@@ -135,7 +135,13 @@ fn points_and_sizes_are_checked_before_anything_starts() {
     let error = super::run(&arguments("--server a:1")).unwrap_err().to_string();
     assert!(error.contains("leave --server away"), "{error}");
     let home = tempfile::tempdir().unwrap();
-    let large = arguments("--at-rest-bytes 1073741824GiB");
+    let large = arguments("--at-rest-bytes 524288GiB");
     let error = Run::new(&large).unwrap().check_space(home.path()).unwrap_err().to_string();
-    assert!(error.contains("--at-rest-bytes") && error.contains("--data"), "{error}");
+    assert!(error.contains("smaller sizes") && error.contains("--data"), "{error}");
+    let error = super::run(&arguments("--client-core 0")).unwrap_err().to_string();
+    assert!(error.contains("leave --client-core away"), "{error}");
+    for line in ["--at-rest-bytes 1073741824GiB", "--journal-file-bytes 2GiB"] {
+        let words = ["florin-bench", "recover"].into_iter().chain(line.split_whitespace());
+        assert!(Cli::try_parse_from(words).is_err(), "{line}");
+    }
 }

@@ -102,9 +102,10 @@ impl Run<'_> {
         let routes = routes::spread(&control.placement(name)?, usize::try_from(arguments.connections)?)?;
         let mut tally = Tally::new(&[(topic, arguments.connections)], arguments.batch);
         let mut flights = Vec::new();
-        let (load, costs, watched, begun) = on_core(arguments.target.client_core, || {
+        // Started from here, it is not bound to the core of the client.
+        let watch = DirectoryWatch::start(&self.data)?;
+        let (load, costs, begun) = on_core(arguments.target.client_core, || {
             let mut load = Load::connect(&routes)?;
-            let watch = DirectoryWatch::start(&self.data)?;
             let before = target.counters(Some(control))?;
             let begun = Instant::now();
             let mut noting = EachStored::new(|stored| {
@@ -114,8 +115,9 @@ impl Run<'_> {
             });
             let sample = load.run(&self.payloads, self.settings, &mut noting)?;
             let costs = target.counters(Some(control))?.since(&before);
-            Ok((sample, costs, watch.stop()?, begun))
+            Ok((sample, costs, begun))
         })?;
+        let watched = watch.stop()?;
         let kept = tally.check(control, true)?;
         let counts_from = begun + self.settings.warm_up;
         let ends = counts_from + self.settings.counted;

@@ -82,7 +82,7 @@ fn what_is_read_in_pieces_with_rests_is_what_is_read_at_once() {
     for piece_bytes in [4096, 8192, 1 << 20] {
         plan.piece_bytes = Some(piece_bytes);
         assert_eq!(chunk(&plan), whole);
-        assert!(rests.take() > 0, "it rests behind each");
+        assert!(rests.take() > 0, "it rests ahead of each");
     }
 }
 

@@ -4,7 +4,7 @@
 use super::super::Shard;
 use super::super::report::Report;
 use super::Work;
-use crate::limits::{MERGE_BYTES_MAX, SEGMENT_REST_FACTOR};
+use crate::limits::MERGE_BYTES_MAX;
 use crate::model::Now;
 use crate::partition::Partition;
 use crate::segment::merge::{self, MergeError, MergePart, MergePlan, Merged, Room};
@@ -35,7 +35,7 @@ impl Shard {
             self.segments.table.pin(run.segment);
         }
         let segment = self.segments.table.allocate();
-        Some(MergePlan { segment, parts, sizes: self.segments.sizes, rest_factor: SEGMENT_REST_FACTOR })
+        Some(MergePlan { segment, parts, sizes: self.segments.sizes, rest_factor: self.segment_rest_factor() })
     }
 
     /// Runs of the partition that are worth putting together, with their files.

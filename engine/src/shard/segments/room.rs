@@ -68,16 +68,25 @@ impl Segments {
 impl Shard {
     /// Says when the manifest begins or ceases to have no room for what should be written.
     pub(super) fn note_manifest_full(&mut self, planned: &Planned) {
+        // A shard that closes makes no room first.
+        if self.stopping {
+            return;
+        }
         let was_full = self.segments.manifest_full;
-        self.segments.manifest_full = matches!(planned, Planned::NoRoom { .. });
+        let is_full = match planned {
+            Planned::NoRoom { .. } => true,
+            // What comes next shows whether that made room.
+            Planned::Merge(_) => was_full,
+            Planned::Write(plan) => was_full && plan.is_partial,
+            Planned::Nothing => false,
+        };
+        self.segments.manifest_full = is_full;
         match *planned {
             Planned::NoRoom { run_count, wanted_run_count } if !was_full => {
                 let bytes_max = self.segments.manifest_bytes_max;
                 self.report(Report::ManifestFull { run_count, wanted_run_count, bytes_max });
             }
-            Planned::Nothing | Planned::Write(_) | Planned::Merge(_) if was_full => {
-                self.report(Report::ManifestFullOver)
-            }
+            _ if was_full && !is_full => self.report(Report::ManifestFullOver),
             _ => {}
         }
     }

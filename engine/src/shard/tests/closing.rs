@@ -4,6 +4,7 @@ use super::rig::{Rig, SECOND_NS, SMALL, batch, captured, create, disk_error, ref
 use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::format::superblock::FileUse;
 use crate::io::DiskErrorKind;
+use crate::limits::CLOSING_REST_NS_MAX;
 use crate::model::{ShardId, TopicId};
 use crate::shard::{Event, Refusal, Reply, Request};
 
@@ -53,6 +54,55 @@ fn what_finds_no_space_at_rest_stays_in_the_ring_of_a_shard_that_closed() {
     assert!(closed.clean);
     let [held] = held[..] else { panic!("{:?}", closed.files) };
     assert_eq!((held.state, held.last_sequence), (FileUse::Open, closed.confirmed_sequence));
+}
+
+#[test]
+fn a_last_manifest_that_is_refused_leaves_the_file_that_was_written_open_to_go_on_in() {
+    let mut rig = closing();
+    rig.finish_superblock();
+    assert_eq!(rig.stopped, Some(true));
+    let closed = rig.shard.superblock.stored();
+    let open = closed.files.iter().find(|file| file.confirmed_bytes > 0).unwrap();
+    assert_eq!((closed.clean, open.state, open.last_sequence), (true, FileUse::Open, closed.confirmed_sequence));
+}
+
+#[test]
+fn an_end_that_takes_long_leaves_no_block_in_the_next_file() {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.capture(partition, batch(b"x"));
+    rig.settle_blocks();
+    rig.event(Event::Shutdown);
+    rig.settle_blocks();
+    while rig.stopped.is_none() {
+        rig.tick_after(SECOND_NS);
+        if !rig.blocks.is_empty() {
+            rig.finish_block();
+        } else if !rig.writes.is_empty() {
+            rig.end_write(&Ok(()));
+        } else if !rig.manifests.is_empty() {
+            rig.end_manifest(Ok(()));
+        } else if !rig.superblocks.is_empty() {
+            rig.finish_superblock();
+        }
+    }
+    let closed = rig.shard.superblock.stored();
+    assert!(closed.clean && closed.files.iter().all(|file| file.confirmed_bytes == 0), "{:?}", closed.files);
+}
+
+#[test]
+fn what_takes_too_long_to_come_to_rest_stays_in_the_journal() {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.capture(partition, batch(b"x"));
+    rig.settle();
+    // Somebody is still to be answered, and nothing is written before.
+    rig.capture(partition, batch(b"y"));
+    rig.event(Event::Shutdown);
+    rig.pass(CLOSING_REST_NS_MAX);
+    rig.settle_blocks();
+    assert_eq!((rig.writes.len(), rig.manifests.len()), (0, 1));
+    rig.settle();
+    assert_eq!(rig.stopped, Some(true));
+    assert!(rig.shard.superblock.stored().files.iter().any(|file| file.confirmed_bytes > 0));
 }
 
 #[test]

@@ -381,6 +381,13 @@ impl Rig {
 
     /// Completes every write and delivers every message until nothing happens any more.
     pub(super) fn settle(&mut self) {
+        while !self.settle_without_merges() {
+            self.end_merge();
+        }
+    }
+
+    /// The same until a merge is all that is under way; whether there is none.
+    pub(super) fn settle_without_merges(&mut self) -> bool {
         for _ in 0..10_000 {
             if !self.blocks.is_empty() {
                 self.finish_block();
@@ -391,12 +398,10 @@ impl Rig {
             } else if !self.writes.is_empty() {
                 let full = Err(disk_error(DiskErrorKind::NoSpace));
                 self.end_write(if self.disk_full { &full } else { &Ok(()) });
-            } else if !self.merges.is_empty() {
-                self.end_merge();
             } else if !self.messages.is_empty() {
                 self.deliver();
             } else {
-                return;
+                return self.merges.is_empty();
             }
         }
         panic!("the shard never comes to rest");

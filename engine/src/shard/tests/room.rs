@@ -1,9 +1,11 @@
 //! A manifest that has no room for more runs: what is said of it, and what makes room again.
 
-use super::rig::{Rig, SECOND_NS, batch, create, refused};
+use super::rig::{Rig, SECOND_NS, batch, create, disk_error, refused};
+use crate::io::DiskErrorKind;
 use crate::model::{PartitionId, ShardId};
+use crate::segment::merge::MergeError;
 use crate::segment::{Run, SegmentTable};
-use crate::shard::{Refusal, Reply, Report, Request};
+use crate::shard::{Event, Refusal, Reply, Report, Request};
 
 const PARTITION_COUNT: u32 = 40;
 /// Bytes of a manifest that a run takes, in a file of its own.
@@ -93,6 +95,30 @@ fn more_runs_than_a_manifest_has_room_for_at_once_are_written_in_turns() {
         assert!(matches!(captured, Some(Reply::Captured { .. })), "capture {number}: {captured:?}");
     }
     assert_eq!(rig.reports, []);
+}
+
+#[test]
+fn a_few_runs_are_written_where_a_merge_finds_no_space() {
+    let mut rig = Rig::serving();
+    rig.shard.segments.limit_manifest(u64::from(PARTITION_COUNT) * 3 / 2 * RUN_BYTES);
+    let partitions = many(&mut rig);
+    for partition in partitions.iter().cycle().take(2000) {
+        rig.capture(*partition, batch(&[7; 1000]));
+        if !rig.settle_without_merges() {
+            rig.merges.clear();
+            rig.event(Event::SegmentsMerged(Err(MergeError::Write(disk_error(DiskErrorKind::NoSpace)))));
+            rig.pass(2 * SECOND_NS);
+        }
+        if rig.shard.status().manifest_full {
+            break;
+        }
+    }
+    let status = rig.shard.status();
+    assert!(
+        status.manifest_full && status.manifest_run_bytes + RUN_BYTES > status.manifest_run_bytes_max,
+        "{status:?}"
+    );
+    assert_eq!(rig.failed, []);
 }
 
 #[test]
