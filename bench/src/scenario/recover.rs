@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
         format!(
             "From the start of the process to its ready line, and to the first batch that it acknowledges; a journal of {} \
              bytes, batches of {} of {:.0} bytes, of full_ring_small of one; {}, median (range); server on {}. The floor \
-             reads the same ring files in full, once, in pieces of 1 MiB. Bound: {BOUND_FACTOR} times the floor and \
+             reads what the start reads of the ring files, once, in pieces of 1 MiB. Bound: {BOUND_FACTOR} times the floor and \
              {BOUND_MS:.0} ms.\n",
             self.ring_bytes(),
             count_text(usize::try_from(arguments.batch).unwrap_or(usize::MAX), "record"),

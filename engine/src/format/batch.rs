@@ -19,7 +19,7 @@ mod varint;
 pub use builder::{BatchBuilder, HEADERS_NONE};
 pub use error::{BatchError, RecordFault};
 pub use header::{BatchHeader, Compression, HEADER_BYTES, LEADER_EPOCH, MAGIC};
-pub use held::HeldBatch;
+pub use held::{HeldBatch, Keep};
 pub use producer_stamp::{ProducerStamp, SEQUENCE_COUNT, sequence_distance, sequence_plus};
 pub use record::{Header, HeaderWalk, Record, RecordWalk};
 

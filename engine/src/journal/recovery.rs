@@ -8,11 +8,15 @@ use bytes::Bytes;
 
 use super::decision::Harm;
 use super::scan::{FileImage, read_front};
+use crate::format::batch::Keep;
 use crate::format::block::BLOCK_HEADER_BYTES;
 use crate::format::checksum::Chain;
 use crate::format::superblock::{FileUse, RingFile, Superblock};
 use crate::io::{Disk, DiskError};
 use crate::model::{Epoch, FileIndex, Position, Sequence};
+
+/// Batches are kept as slices of a file of which all but one of so many parts are kept.
+const SLICED_PARTS: usize = 8;
 
 mod confirmed;
 mod salvage;
@@ -37,8 +41,10 @@ pub struct RecoveredBlock {
     pub entry_count: u32,
     /// Bytes of the entries.
     pub payload_bytes: usize,
-    /// The whole block.
+    /// The whole block, a slice of its file as it was read.
     pub bytes: Bytes,
+    /// Whether batches are kept as slices or copied.
+    pub keep: Keep,
 }
 
 impl RecoveredBlock {
@@ -137,6 +143,7 @@ pub async fn recover<D: Disk>(
         }
     }
     let mut recovery = examine(superblock, included, &images);
+    images.iter().for_each(|image| keep_slices(image, included, &mut recovery.blocks));
     recovery.damage.splice(0..0, unread);
     recovery
 }
@@ -148,6 +155,15 @@ pub fn examined_bytes(superblock: &Superblock, file: &RingFile) -> u64 {
         FileUse::Free => 0,
         FileUse::Open if superblock.clean && file.confirmed_bytes == 0 => superblock.geometry.block_bytes_max() as u64,
         FileUse::Open | FileUse::Sealed => superblock.geometry.file_bytes,
+    }
+}
+
+/// Has batches of a file kept as slices if entries that the manifest does not include are nearly all of it.
+fn keep_slices(image: &FileImage, included: Sequence, blocks: &mut [RecoveredBlock]) {
+    let news = blocks.iter().filter(|block| block.file == image.file && block.sequence > included);
+    let kept_bytes: usize = news.map(|block| block.payload_bytes).sum();
+    if kept_bytes >= image.bytes.len() / SLICED_PARTS * (SLICED_PARTS - 1) {
+        blocks.iter_mut().filter(|block| block.file == image.file).for_each(|block| block.keep = Keep::Slice);
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Partition, Placed, Slot};
-use crate::format::batch::{self, BatchInfo};
+use crate::format::batch::{self, BatchInfo, Keep};
 use crate::model::{Offset, Realtime};
 use crate::producer::Admission;
 
@@ -51,6 +51,7 @@ impl Partition {
         bytes: &Bytes,
         placed: Placed,
         known: bool,
+        keep: Keep,
     ) -> Result<(), PartitionDamage> {
         let Some((base_offset, info)) = self.wanted(bytes, known)? else { return Ok(()) };
         let slot = Slot { base_offset, append_time };
@@ -59,8 +60,7 @@ impl Partition {
         if expected != base_offset {
             return Err(PartitionDamage::Gap { expected, found: base_offset });
         }
-        // A slice would keep the whole ring file that it was read with.
-        let own = Bytes::copy_from_slice(bytes);
+        let own = keep.take(bytes);
         if known {
             if self.held.last_append_time().is_some_and(|last| append_time < last) {
                 return Err(PartitionDamage::TimeGoesBack(base_offset));

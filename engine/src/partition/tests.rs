@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::format::batch;
-use crate::format::batch::BatchBuilder;
+use crate::format::batch::{BatchBuilder, Keep};
 use crate::model::{Position, ProducerEpoch, ProducerId, SegmentId, TopicId};
 
 const ID: PartitionId = PartitionId { topic: TopicId(3), index: 4 };
@@ -131,7 +131,7 @@ fn replay_rebuilds_what_was_appended() {
     live.make_durable(Offset(12));
     let mut replayed = Partition::new(ID);
     for (held, sequence) in read(&live, Offset(0), usize::MAX).into_iter().zip(1..) {
-        replayed.replay(held.append_time, &held.bytes, placed(sequence), false).unwrap();
+        replayed.replay(held.append_time, &held.bytes, placed(sequence), false, Keep::Copy).unwrap();
     }
     replayed.finish_replay().unwrap();
     assert_eq!(format!("{replayed:?}"), format!("{live:?}"));
@@ -140,14 +140,14 @@ fn replay_rebuilds_what_was_appended() {
 #[test]
 fn replay_refuses_gaps_repeats_and_times_that_go_back() {
     let mut partition = Partition::new(ID);
-    partition.replay(Realtime(10), &at(0, batch(2, 1, None)), placed(1), false).unwrap();
+    partition.replay(Realtime(10), &at(0, batch(2, 1, None)), placed(1), false, Keep::Copy).unwrap();
     for found in [0, 1, 3] {
         let gap = PartitionDamage::Gap { expected: Offset(2), found: Offset(found) };
         let bytes = at(found, batch(1, 1, None));
-        assert_eq!(partition.replay(Realtime(11), &bytes, placed(2), false), Err(gap.clone()));
-        assert_eq!(partition.replay(Realtime(11), &bytes, placed(2), true), Err(gap));
+        assert_eq!(partition.replay(Realtime(11), &bytes, placed(2), false, Keep::Copy), Err(gap.clone()));
+        assert_eq!(partition.replay(Realtime(11), &bytes, placed(2), true, Keep::Copy), Err(gap));
     }
-    let back = partition.replay(Realtime(9), &at(2, batch(1, 1, None)), placed(2), false);
+    let back = partition.replay(Realtime(9), &at(2, batch(1, 1, None)), placed(2), false, Keep::Copy);
     assert_eq!(back, Err(PartitionDamage::TimeGoesBack(Offset(2))));
     assert_eq!(partition.next_offset(), Offset(2), "nothing was taken");
 }
@@ -157,13 +157,13 @@ fn replay_refuses_damaged_batches_and_producers_that_cannot_have_been_admitted()
     let mut partition = Partition::new(ID);
     let mut damaged = batch(1, 1, None);
     *damaged.last_mut().unwrap() ^= 1;
-    let refused = partition.replay(Realtime(1), &damaged.freeze(), placed(1), false);
+    let refused = partition.replay(Realtime(1), &damaged.freeze(), placed(1), false, Keep::Copy);
     assert!(matches!(refused, Err(PartitionDamage::Batch { .. })));
-    let short = partition.replay(Realtime(1), &Bytes::from_static(&[1; 20]), placed(1), true);
+    let short = partition.replay(Realtime(1), &Bytes::from_static(&[1; 20]), placed(1), true, Keep::Copy);
     assert!(matches!(short, Err(PartitionDamage::Batch { .. })));
-    partition.replay(Realtime(1), &at(0, batch(1, 1, Some(0))), placed(1), false).unwrap();
+    partition.replay(Realtime(1), &at(0, batch(1, 1, Some(0))), placed(1), false, Keep::Copy).unwrap();
     for sequence in [0, 5] {
-        let again = partition.replay(Realtime(1), &at(1, batch(1, 1, Some(sequence))), placed(2), false);
+        let again = partition.replay(Realtime(1), &at(1, batch(1, 1, Some(sequence))), placed(2), false, Keep::Copy);
         assert_eq!(again, Err(PartitionDamage::Producer(Offset(1))));
     }
 }
@@ -181,7 +181,7 @@ fn from_manifest(records: u64) -> Partition {
 
 fn replay_known(partition: &mut Partition, offsets: impl IntoIterator<Item = u64>) {
     for offset in offsets {
-        partition.replay(Realtime(offset + 1), &at(offset, batch(1, 1, None)), placed(1), true).unwrap();
+        partition.replay(Realtime(offset + 1), &at(offset, batch(1, 1, None)), placed(1), true, Keep::Copy).unwrap();
     }
 }
 
@@ -189,7 +189,7 @@ fn replay_known(partition: &mut Partition, offsets: impl IntoIterator<Item = u64
 fn what_a_manifest_knows_is_only_held_and_everything_behind_it_appended() {
     let mut partition = from_manifest(3);
     replay_known(&mut partition, 0..3);
-    partition.replay(Realtime(9), &at(3, batch(1, 1, None)), placed(2), false).unwrap();
+    partition.replay(Realtime(9), &at(3, batch(1, 1, None)), placed(2), false, Keep::Copy).unwrap();
     partition.finish_replay().unwrap();
     assert_eq!((partition.next_offset(), partition.durable_offset()), (Offset(4), Offset(4)));
     assert_eq!(bases(&read(&partition, Offset(0), usize::MAX)), [0, 1, 2, 3]);
@@ -204,7 +204,7 @@ fn records_that_a_manifest_knows_and_no_block_holds_are_damage() {
     let lost = PartitionDamage::Lost { next_offset: Offset(3), held: Offset(2) };
     assert_eq!(partition.finish_replay(), Err(lost));
     let gap = PartitionDamage::Gap { expected: Offset(0), found: Offset(1) };
-    let behind = from_manifest(3).replay(Realtime(2), &at(1, batch(1, 1, None)), placed(1), true);
+    let behind = from_manifest(3).replay(Realtime(2), &at(1, batch(1, 1, None)), placed(1), true, Keep::Copy);
     assert_eq!(behind, Err(gap));
 }
 
@@ -212,7 +212,7 @@ fn records_that_a_manifest_knows_and_no_block_holds_are_damage() {
 fn a_hole_between_what_a_manifest_knows_and_what_follows_it_is_damage() {
     let mut partition = from_manifest(3);
     replay_known(&mut partition, 0..2);
-    let behind = partition.replay(Realtime(9), &at(3, batch(1, 1, None)), placed(2), false);
+    let behind = partition.replay(Realtime(9), &at(3, batch(1, 1, None)), placed(2), false, Keep::Copy);
     assert!(behind.is_err() || partition.finish_replay().is_err(), "offset 2 is nowhere and nobody said so");
 }
 

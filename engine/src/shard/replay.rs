@@ -227,7 +227,7 @@ impl ShardState {
                 };
                 self.latest_append_time = self.latest_append_time.max(append_time);
                 let result = match mode {
-                    Mode::Strict => state.replay(append_time, &batch, placed, known),
+                    Mode::Strict => state.replay(append_time, &batch, placed, known, block.keep),
                     Mode::Salvage(accepted) => state.salvage(append_time, &batch, placed, known, accepted.time),
                 };
                 result.map_err(|damage| format!("partition {partition}: {damage}"))

@@ -81,7 +81,7 @@ fn blocks_can_be_chosen_by_sequence() {
 
 #[test]
 fn a_damaged_directory_is_shown_item_by_item() {
-    let scratch = Scratch::closed();
+    let scratch = Scratch::sealed();
     let (position, ..) = scratch.blocks("shard-0/journal-000")[2];
     scratch.flip("shard-0/journal-000", position + 200);
     scratch.flip("shard-0/superblock-a", 50);

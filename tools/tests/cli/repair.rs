@@ -53,7 +53,7 @@ fn damage_third_at_rest(scratch: &Scratch) {
 
 #[test]
 fn what_is_damaged_at_rest_and_whole_in_the_journal_is_not_lost() {
-    let scratch = Scratch::at_rest();
+    let scratch = Scratch::at_rest_and_in_journal();
     let before = scratch.run("dump", &["payments", "--partition", "0"]).out;
     damage_third_at_rest(&scratch);
     scratch.run("repair", &[]).assert(1, &["segment file 1", "lost: nothing"]);

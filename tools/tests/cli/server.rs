@@ -210,6 +210,17 @@ impl Scratch {
         scratch
     }
 
+    /// The same, but crashed: the journal still holds them as well.
+    pub fn at_rest_and_in_journal() -> Self {
+        let scratch = Self::formatted();
+        let server = Server::start_resting(&scratch);
+        server.create_topic();
+        (0..3).for_each(|_| server.capture());
+        server.checkpoint();
+        drop(server);
+        scratch
+    }
+
     /// Closed in order, with three batches of each of two partitions in one segment file.
     pub fn shared() -> Self {
         let scratch = Self::formatted();

@@ -32,3 +32,22 @@ impl HeldBatch {
         Ok(BatchHeader::read(&self.bytes)?.max_timestamp_ms())
     }
 }
+
+/// How something that is kept for long is taken from a file that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// As a slice: nearly all of the file is kept, and its memory is given back with the last of it.
+    Slice,
+    /// As a copy: a slice would keep the memory of the whole file.
+    Copy,
+}
+
+impl Keep {
+    /// A part of a file that was read.
+    pub fn take(self, bytes: &Bytes) -> Bytes {
+        match self {
+            Self::Slice => bytes.clone(),
+            Self::Copy => Bytes::copy_from_slice(bytes),
+        }
+    }
+}

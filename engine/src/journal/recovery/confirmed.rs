@@ -1,6 +1,7 @@
 //! The part of the journal that a superblock vouches for: everything must be exactly as expected.
 
 use super::{Damage, RecoveredBlock, Recovery, Wrong};
+use crate::format::batch::Keep;
 use crate::format::checksum::Chain;
 use crate::format::superblock::{RingFile, Superblock};
 use crate::journal::decision::{Body, Header};
@@ -116,6 +117,7 @@ pub(super) fn accepted(image: &FileImage, found: &Found) -> RecoveredBlock {
         entry_count: block.head.entry_count,
         payload_bytes: block.head.payload_bytes as usize,
         bytes: image.block_bytes(found.position, block),
+        keep: Keep::Copy,
     }
 }
 

@@ -67,6 +67,30 @@ fn a_file_that_was_empty_when_the_journal_closed_is_looked_at_only_where_a_later
 }
 
 #[test]
+fn what_nearly_fills_a_file_is_kept_as_slices_of_it_unless_the_manifest_includes_it() {
+    block_on(async {
+        let mut builder = Builder::new(2, 32 * 1024);
+        for _ in 0..2 {
+            builder.put(builder.next(0, 4 * UNIT_BYTES - BLOCK_HEADER_BYTES));
+        }
+        builder.open(1, Lap(1));
+        builder.put(builder.next(1, 5 * UNIT_BYTES - BLOCK_HEADER_BYTES));
+        let directory = tempfile::tempdir().unwrap();
+        store(&builder, directory.path()).await;
+        for (included, expected) in [(0, [Keep::Slice, Keep::Slice, Keep::Copy]), (1, [Keep::Copy; 3])] {
+            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(included)).await;
+            assert_sound(&recovery, 1..=3);
+            let keeps: Vec<Keep> = recovery.blocks.iter().map(|block| block.keep).collect();
+            assert_eq!(keeps, expected);
+        }
+    });
+    let bytes = Bytes::from_static(b"read");
+    assert_eq!((Keep::Slice.take(&bytes), Keep::Copy.take(&bytes)), (bytes.clone(), bytes.clone()));
+    assert_eq!(Keep::Slice.take(&bytes).as_ptr(), bytes.as_ptr());
+    assert_ne!(Keep::Copy.take(&bytes).as_ptr(), bytes.as_ptr());
+}
+
+#[test]
 fn a_deleted_ring_file_is_damage_by_name_whether_or_not_blocks_are_known_to_be_in_it() {
     block_on(async {
         for lost in [0, 1] {
