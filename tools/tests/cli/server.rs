@@ -179,46 +179,40 @@ impl Server {
 }
 
 impl Scratch {
-    /// With a topic and three batches; the server has crashed behind the last.
-    pub fn crashed() -> Self {
+    /// With a topic and three batches; `end` says how the server ends.
+    fn with_three_batches(start: impl FnOnce(&Self) -> Server, end: impl FnOnce(Server)) -> Self {
         let scratch = Self::formatted();
-        let server = Server::start(&scratch);
+        let server = start(&scratch);
         server.create_topic();
         (0..3).for_each(|_| server.capture());
-        drop(server);
+        end(server);
         scratch
+    }
+
+    /// With a topic and three batches; the server has crashed behind the last.
+    pub fn crashed() -> Self {
+        Self::with_three_batches(Server::start, drop)
     }
 
     /// The same, but closed in order.
     pub fn closed() -> Self {
-        let scratch = Self::formatted();
-        let server = Server::start(&scratch);
-        server.create_topic();
-        (0..3).for_each(|_| server.capture());
-        server.stop();
-        scratch
+        Self::with_three_batches(Server::start, Server::stop)
     }
 
     /// Closed in order, with all three batches in a segment file.
     pub fn at_rest() -> Self {
-        let scratch = Self::formatted();
-        let server = Server::start_resting(&scratch);
-        server.create_topic();
-        (0..3).for_each(|_| server.capture());
-        server.checkpoint();
-        server.stop();
-        scratch
+        Self::with_three_batches(Server::start_resting, |server| {
+            server.checkpoint();
+            server.stop();
+        })
     }
 
     /// The same, but crashed: the journal still holds them as well.
     pub fn at_rest_and_in_journal() -> Self {
-        let scratch = Self::formatted();
-        let server = Server::start_resting(&scratch);
-        server.create_topic();
-        (0..3).for_each(|_| server.capture());
-        server.checkpoint();
-        drop(server);
-        scratch
+        Self::with_three_batches(Server::start_resting, |server| {
+            server.checkpoint();
+            drop(server);
+        })
     }
 
     /// Closed in order, with three batches of each of two partitions in one segment file.
