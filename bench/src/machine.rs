@@ -5,6 +5,7 @@
 mod cores;
 mod limits;
 mod process;
+mod stolen;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use florin_engine::io::fitness::{BlockDevice, file_system_of};
 pub use cores::on_core;
 pub use limits::allow_connections;
 pub use process::{process_cpu_us, thread_cpu_us};
+use stolen::CpuTicks;
 
 const UNKNOWN: &str = "unknown";
 
@@ -29,6 +31,7 @@ pub struct Machine {
     file_system: String,
     commit: Option<String>,
     load_average: String,
+    began: Option<CpuTicks>,
 }
 
 impl Machine {
@@ -44,6 +47,7 @@ impl Machine {
             file_system: file_system_of(directory).map_or_else(|_| UNKNOWN.to_owned(), |kind| kind.to_string()),
             commit: commit(),
             load_average: load_average_of(&std::fs::read_to_string("/proc/loadavg").unwrap_or_default()),
+            began: CpuTicks::now(),
         }
     }
 
@@ -56,8 +60,14 @@ impl Machine {
             ("file system", self.file_system.clone()),
             ("device", self.device.clone()),
             ("load average at the start", self.load_average.clone()),
+            ("CPU time taken by the host", stolen_text(self.stolen_percent())),
             ("commit", self.commit.clone().unwrap_or_else(|| UNKNOWN.to_owned())),
         ]
+    }
+
+    /// Per cent of the time of all CPUs that the host of a virtual machine gave to others since [`Self::of`].
+    pub fn stolen_percent(&self) -> Option<f64> {
+        CpuTicks::now()?.stolen_percent_since(self.began.as_ref()?)
     }
 
     /// One line that stands above the numbers.
@@ -65,10 +75,19 @@ impl Machine {
         let commit = self.commit.as_ref().map(|commit| format!("; commit {commit}")).unwrap_or_default();
         let cpus = if self.cpu_count == 1 { "1 CPU".to_owned() } else { format!("{} CPUs", self.cpu_count) };
         format!(
-            "{}; {cpus}, {}; {} on {}; load average {} at the start{commit}\n",
-            self.kernel, self.processor, self.file_system, self.device, self.load_average,
+            "{}; {cpus}, {}; {} on {}; load average {} at the start; CPU time taken by the host: {}{commit}\n",
+            self.kernel,
+            self.processor,
+            self.file_system,
+            self.device,
+            self.load_average,
+            stolen_text(self.stolen_percent()),
         )
     }
+}
+
+fn stolen_text(percent: Option<f64>) -> String {
+    percent.map_or_else(|| UNKNOWN.to_owned(), |percent| format!("{percent:.1} %"))
 }
 
 fn processor_of(cpu_information: &str) -> String {

@@ -1,4 +1,5 @@
 use super::process::{process_cpu_us, ticks_of};
+use super::stolen::CpuTicks;
 use super::{Machine, load_average_of, on_core, processor_of};
 
 #[test]
@@ -42,10 +43,11 @@ fn every_fact_of_the_line_is_a_pair_and_what_is_unknown_says_so() {
         file_system: "ext4".to_owned(),
         commit: Some("0a1b2c".to_owned()),
         load_average: "0.25".to_owned(),
+        began: None,
     };
     let pairs = |machine: &Machine| machine.facts().into_iter().map(|(name, value)| format!("{name}={value}"));
     let expected = "kernel=Linux 6.1 processor=A CPU CPUs=2 file system=ext4 device=vda \
-                    load average at the start=0.25 commit=0a1b2c";
+                    load average at the start=0.25 CPU time taken by the host=unknown commit=0a1b2c";
     assert_eq!(pairs(&machine).collect::<Vec<_>>().join(" "), expected);
     let line = machine.line();
     assert!(machine.facts().iter().all(|(_, value)| line.contains(value)), "{line}");
@@ -58,4 +60,17 @@ fn this_machine_has_a_kernel_and_cpus() {
     let facts = Machine::of(std::path::Path::new(".")).facts();
     let fact = |wanted: &str| facts.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone()).unwrap();
     assert!(fact("kernel").starts_with("Linux ") && fact("CPUs").parse::<usize>().unwrap() >= 1, "{facts:?}");
+}
+
+#[test]
+fn time_that_the_host_took_is_a_share_of_all_time_in_between() {
+    let ticks = |text: &str| CpuTicks::parse(text);
+    let before = ticks("cpu  100 0 50 800 10 0 20 20 7 0\ncpu0 1 2 3").unwrap();
+    let after = ticks("intr 5\ncpu  200 0 100 1500 20 0 40 40 9 0\n").unwrap();
+    // 900 ticks passed, 20 of them were taken; those of guests are counted in the first field already.
+    assert_eq!(after.stolen_percent_since(&before), Some(20.0 * 100.0 / 900.0));
+    assert_eq!(after.stolen_percent_since(&after), None);
+    assert_eq!(ticks("cpu  1 2 3 4 5 6 7"), None);
+    assert_eq!(ticks("cpu0 1 2 3 4 5 6 7 8"), None);
+    assert!(CpuTicks::now().is_some());
 }

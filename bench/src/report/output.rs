@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::{ABSENT, Point, Table, hgrm, html};
+use super::{ABSENT, Point, Table, hgrm, html, rounded};
 use crate::cli::OutputArguments;
 use crate::machine::Machine;
 
@@ -30,6 +30,19 @@ pub struct Column {
     pub number: &'static str,
     /// Whether the range over the rounds stands beside the number.
     pub with_range: bool,
+}
+
+/// What is said of the machine beside the numbers.
+#[derive(Clone, Debug)]
+struct MachineText {
+    line: String,
+    stolen_percent: Option<f64>,
+}
+
+impl MachineText {
+    fn of(machine: &Machine) -> Self {
+        Self { line: machine.line(), stolen_percent: machine.stolen_percent() }
+    }
 }
 
 impl Output {
@@ -83,15 +96,17 @@ pub fn publish(
     columns: &[Column],
     points: &[Point],
 ) -> Result<()> {
-    super::print(&answer(output.json, &machine.line(), conditions, columns, points)?)?;
+    super::print(&answer(output.json, &MachineText::of(machine), conditions, columns, points)?)?;
     output.write(|| html::page(&machine.facts(), conditions, columns, points), points)
 }
 
 /// What is printed.
-fn answer(json: bool, machine: &str, conditions: &str, columns: &[Column], points: &[Point]) -> Result<String> {
+fn answer(json: bool, machine: &MachineText, conditions: &str, columns: &[Column], points: &[Point]) -> Result<String> {
     if json {
         let line = |point: &Point| {
-            let object = serde_json::to_string(&point.object()).context("the answer cannot be put into JSON")?;
+            let mut object = point.object();
+            object.put("stolen_cpu_percent", machine.stolen_percent.map(rounded));
+            let object = serde_json::to_string(&object).context("the answer cannot be put into JSON")?;
             Ok(object + "\n")
         };
         return points.iter().map(line).collect();
@@ -99,7 +114,7 @@ fn answer(json: bool, machine: &str, conditions: &str, columns: &[Column], point
     let headings: Vec<&str> = columns.iter().map(|column| column.heading).collect();
     let mut table = Table::new(&headings);
     points.iter().for_each(|point| table.row(cells(point, columns)));
-    Ok(format!("{}\n{}\n\n{}", machine.trim_end(), conditions.trim_end(), table.render()))
+    Ok(format!("{}\n{}\n\n{}", machine.line.trim_end(), conditions.trim_end(), table.render()))
 }
 
 /// A row of the table; a dash stands where a point does not say what the column shows.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::answer;
+use super::{MachineText, answer};
 use crate::machine::Machine;
 use crate::report::{Column, Output, Point, Round, html, publish};
 use crate::statistics::{Latencies, Ratio};
@@ -38,10 +38,14 @@ fn output(home: &Path) -> Output {
     Output { json: true, html: Some(home.join("page.html")), hgrm: Some(home.join("new").join("plots")) }
 }
 
+fn machine(line: &str) -> MachineText {
+    MachineText { line: line.to_owned(), stolen_percent: Some(0.25) }
+}
+
 #[test]
 fn the_table_shows_what_its_columns_name_and_a_dash_for_the_rest() {
     let bare = Point { ratios: Vec::new(), facts: Vec::new(), ..point(16) };
-    let text = answer(false, "a machine\n", "Closed loop.\n", &COLUMNS, &[point(8), bare]).unwrap();
+    let text = answer(false, &machine("a machine\n"), "Closed loop.\n", &COLUMNS, &[point(8), bare]).unwrap();
     let expected = "\
 a machine
 Closed loop.
@@ -56,11 +60,12 @@ Closed loop.
 
 #[test]
 fn json_has_an_object_on_a_line_for_every_point() {
-    let text = answer(true, "a machine", "Closed loop.", &COLUMNS, &[point(8), point(16)]).unwrap();
+    let text = answer(true, &machine("a machine"), "Closed loop.", &COLUMNS, &[point(8), point(16)]).unwrap();
     let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2);
     assert_eq!((&lines[1]["connections"], &lines[1]["p50_us"]), (&json!(16), &json!(1.5)));
-    assert_eq!(answer(true, "a machine", "Closed loop.", &COLUMNS, &[]).unwrap(), "");
+    assert_eq!(lines[1]["stolen_cpu_percent"], json!(0.25));
+    assert_eq!(answer(true, &machine("a machine"), "Closed loop.", &COLUMNS, &[]).unwrap(), "");
 }
 
 #[test]
