@@ -1,6 +1,4 @@
-//! Florin under test: the simulator, the world it plays, and tests on real disks.
+//! Florin under test: the simulator, and the world it plays.
 
-pub mod real;
-pub mod served;
 pub mod sim;
 pub mod world;

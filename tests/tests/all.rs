@@ -4,8 +4,6 @@
 mod data_file;
 #[path = "all/protocol.rs"]
 mod protocol;
-#[path = "all/real_disk.rs"]
-mod real_disk;
 #[path = "all/served.rs"]
 mod served;
 #[path = "all/served_kill.rs"]

@@ -229,7 +229,10 @@ fn copy_workspace(root: &Path, copy: &Path) -> anyhow::Result<()> {
     }
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).context("Cargo.toml")?;
     let members = manifest.lines().find(|line| line.starts_with("members")).context("Cargo.toml has members")?;
-    put(&copy.join("Cargo.toml"), manifest.replace(members, "members = [\"engine\", \"net\", \"tests\"]").as_bytes())
+    put(
+        &copy.join("Cargo.toml"),
+        manifest.replace(members, "members = [\"engine\", \"net\", \"tests\", \"tests/harness\"]").as_bytes(),
+    )
 }
 
 fn copy_folder(from: &Path, to: &Path) -> anyhow::Result<()> {

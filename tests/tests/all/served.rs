@@ -10,10 +10,10 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use florin_engine::model::{Offset, PartitionId};
+use florin_harness::real::directory::reason_to_skip;
+use florin_harness::served::server::{Server, Start};
+use florin_harness::served::wire::Wire;
 use florin_net::protocol::TopicDescription;
-use florin_tests::real::directory::reason_to_skip;
-use florin_tests::served::server::{Server, Start};
-use florin_tests::served::wire::Wire;
 
 #[path = "served/catch_up.rs"]
 mod catch_up;
@@ -114,7 +114,7 @@ impl GoodClient {
                 let offset = wire.produce(partition, &value(count)).expect("a good client is answered");
                 assert_eq!(offset, Offset(count), "records are stored one by one");
                 let fetched = wire.fetch(partition, offset, 0).expect("a good client is answered");
-                let values = florin_tests::served::wire::values_of(&fetched.batches[0].bytes).expect("a right batch");
+                let values = florin_harness::served::wire::values_of(&fetched.batches[0].bytes).expect("a right batch");
                 assert_eq!(values, [(count, value(count))]);
                 count += 1;
                 counter.store(count, Ordering::Relaxed);

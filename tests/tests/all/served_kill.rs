@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::str::FromStr;
 
-use florin_tests::real::directory::reason_to_skip;
-use florin_tests::served::kill::{Ending, Harness};
-use florin_tests::served::library;
-use florin_tests::served::server::{Server, Start};
-use florin_tests::served::wire::Wire;
+use florin_harness::real::directory::reason_to_skip;
+use florin_harness::served::kill::{Ending, Harness};
+use florin_harness::served::library;
+use florin_harness::served::server::{Server, Start};
+use florin_harness::served::wire::Wire;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use florin_engine::limits::{COLD_CACHE_BYTES_MAX, COLD_READS_MAX, COLD_WAITING_MAX, INDEX_CACHE_BYTES_MAX};
 use florin_engine::model::{Offset, PartitionId};
+use florin_harness::served::server::Server;
+use florin_harness::served::wire::{Wire, values_of};
 use florin_net::protocol::{Request, RequestFrom, Response};
-use florin_tests::served::server::Server;
-use florin_tests::served::wire::{Wire, values_of};
 
 use super::rest::{RECORD_COUNT, RECORDS_PER_BATCH, VALUE_BYTES, create, name_of, resting, store};
 use super::{GoodClient, MIB, open, place, start, wait_until};

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use florin_engine::model::{Offset, PartitionId};
+use florin_harness::served::server::Server;
+use florin_harness::served::wire::{Wire, WireError};
 use florin_net::protocol::{Request, RequestFrom};
-use florin_tests::served::server::Server;
-use florin_tests::served::wire::{Wire, WireError};
 use rustix::net::sockopt::set_socket_linger;
 
 use super::{GoodClient, MIB, WITHIN, open, partition_on, place, roomy, start, wait_until, wait_within};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use florin_engine::model::{Offset, PartitionId};
+use florin_harness::served::wire::{Wire, WireError, batch_of};
 use florin_net::protocol::{Request, RequestFrom, Response};
-use florin_tests::served::wire::{Wire, WireError, batch_of};
 
 use super::{WITHIN, open, partition_on, place, roomy, start, wait_until};
 

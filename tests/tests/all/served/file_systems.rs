@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::thread;
 
 use florin_engine::io::fitness::{self, DirectAlignment, Options};
-use florin_tests::served::server::{Start, program};
+use florin_harness::served::server::{Start, program};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use florin_engine::model::PartitionId;
+use florin_harness::served::wire::{Wire, WireError};
 use florin_net::protocol::{Api, Kind, Response};
-use florin_tests::served::wire::{Wire, WireError};
 
 use super::frames::{frame, partition_head, request};
 use super::{GoodClient, MIB, open, partition_on, place, roomy, start, wait_until};

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use florin_tests::served::server::{Ended, Server, Start, program};
+use florin_harness::served::server::{Ended, Server, Start, program};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 
 use super::{place, roomy, start};

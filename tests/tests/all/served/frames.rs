@@ -5,10 +5,10 @@ use std::io::Read;
 use bytes::{BufMut, BytesMut};
 use florin_engine::format::batch::HEADER_BYTES;
 use florin_engine::model::{Offset, PartitionId, TopicId};
+use florin_harness::served::wire::{Wire, WireError, batch_of};
 use florin_net::limits::REQUEST_BYTES_MAX;
 use florin_net::protocol::frame::put_frame;
 use florin_net::protocol::{Api, ErrorResponse, Kind, ListAt, Request, RequestFrom, Response};
-use florin_tests::served::wire::{Wire, WireError, batch_of};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

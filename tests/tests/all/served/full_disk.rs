@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use florin_engine::model::{Offset, PartitionId};
-use florin_tests::served::server::{Server, Start};
-use florin_tests::served::wire::Wire;
+use florin_harness::served::server::{Server, Start};
+use florin_harness::served::wire::Wire;
 
 use super::file_systems::{ext4, image, skip_if, with_own_mounts};
 use super::{MIB, open, place, start, wait_until};

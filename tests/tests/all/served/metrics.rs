@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use florin_tests::served::observe::parse_metrics;
+use florin_harness::served::observe::parse_metrics;
 
 use super::{open, partition_on, place, roomy, start};
 use crate::tree::{Table, quoted, read, tables};

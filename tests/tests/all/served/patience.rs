@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use florin_engine::model::{Offset, PartitionId};
+use florin_harness::served::server::{Server, Start};
+use florin_harness::served::wire::{Wire, WireError, batch_of};
 use florin_net::protocol::{Api, Request, RequestFrom, Response};
-use florin_tests::served::server::{Server, Start};
-use florin_tests::served::wire::{Wire, WireError, batch_of};
 
 use super::frames::{partition_head, request};
 use super::{GoodClient, MIB, WITHIN, open, partition_on, place, roomy, start, wait_until};

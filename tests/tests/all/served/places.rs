@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use florin_engine::format::layout::shard_path;
 use florin_engine::model::{Offset, ShardId};
-use florin_tests::served::server::{Ended, Server, Start};
+use florin_harness::served::server::{Ended, Server, Start};
 
 use super::{open, partition_on, place, roomy, start, wait_until};
 
@@ -174,7 +174,7 @@ fn served_a_damaged_shard_is_left_out_and_named_and_the_others_are_served() {
     let (whole, lost) = (partition_on(&topic, 0), partition_on(&topic, 1));
     for shard in [0, 1] {
         let mut wire = open(server.address_of(shard));
-        let code = |result: Result<_, florin_tests::served::wire::WireError>| result.map_err(|error| error.code());
+        let code = |result: Result<_, florin_harness::served::wire::WireError>| result.map_err(|error| error.code());
         assert_eq!(code(wire.produce(lost, b"where to").map(|_| ())), Err(Some(not_open)), "by port {shard}");
         assert_eq!(code(wire.fetch(lost, Offset(0), 0).map(|_| ())), Err(Some(not_open)), "by port {shard}");
         assert_eq!(code(wire.fetch(lost, Offset(0), 1000).map(|_| ())), Err(Some(not_open)), "by port {shard}");

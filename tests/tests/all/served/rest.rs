@@ -11,9 +11,9 @@ use florin_engine::format::layout::shard_path;
 use florin_engine::limits::SEGMENT_BYTES_MIN;
 use florin_engine::model::{Offset, PartitionId, Realtime, ShardId, TopicId};
 use florin_engine::partition::CutReason;
+use florin_harness::served::server::{Server, Start};
+use florin_harness::served::wire::{Wire, WireError};
 use florin_net::protocol::{Code, ListAt, PartitionDescription, Request, Response};
-use florin_tests::served::server::{Server, Start};
-use florin_tests::served::wire::{Wire, WireError};
 
 use super::places::contents;
 use super::{open, place, start, wait_until};

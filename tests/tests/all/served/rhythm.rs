@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 use florin_engine::model::Offset;
+use florin_harness::served::wire::{Wire, batch_of};
 use florin_net::protocol::{Request, Response};
-use florin_tests::served::wire::{Wire, batch_of};
 
 use super::{open, partition_on, place, roomy, start};
 

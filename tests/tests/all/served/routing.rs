@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 use florin_engine::catalogue::TopicChange;
 use florin_engine::model::{Offset, PartitionId};
+use florin_harness::served::wire::{Wire, WireError, batch_of, values_of};
 use florin_net::protocol::{ListAt, Request, RequestFrom, Response};
-use florin_tests::served::wire::{Wire, WireError, batch_of, values_of};
 
 use super::{MIB, open, partition_on, place, roomy, start, wait_until};
 
@@ -123,7 +123,7 @@ fn served_a_thousand_captures_in_one_write_are_stored_in_their_order() {
 }
 
 /// Stores `count` of the shortest batches.
-fn fill_with_short_batches(wire: &mut florin_tests::served::wire::Wire, partition: PartitionId, count: u64) {
+fn fill_with_short_batches(wire: &mut florin_harness::served::wire::Wire, partition: PartitionId, count: u64) {
     for _ in 0..count / 1000 {
         let mut burst = BytesMut::new();
         for _ in 0..1000 {

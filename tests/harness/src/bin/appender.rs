@@ -17,11 +17,11 @@ use clap::Parser;
 use florin_engine::io::fitness::DirectoryLock;
 use florin_engine::io::glommio::{ShardExecutor, usable_cpus};
 use florin_engine::model::ShardId;
-use florin_tests::real::appender::{Settings, run_shard};
-use florin_tests::real::directory::executor_settings;
-use florin_tests::real::line::{Line, Sent, Voice};
-use florin_tests::real::measure;
-use florin_tests::real::mesh::mesh;
+use florin_harness::real::appender::{Settings, run_shard};
+use florin_harness::real::directory::executor_settings;
+use florin_harness::real::line::{Line, Sent, Voice};
+use florin_harness::real::measure;
+use florin_harness::real::mesh::mesh;
 
 const SECOND_NS: u64 = 1_000_000_000;
 

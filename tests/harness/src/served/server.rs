@@ -57,7 +57,7 @@ fn build(profile: &Path) {
 fn is_fresh(program: &Path) -> bool {
     let modified = |path: &Path| std::fs::metadata(path).and_then(|metadata| metadata.modified());
     let Ok(built) = modified(program) else { return false };
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies in the workspace");
     let mut left: Vec<PathBuf> = SOURCES.iter().map(|source| root.join(source)).collect();
     while let Some(path) = left.pop() {
         if path.is_dir() {

@@ -18,7 +18,7 @@ use florin_net::protocol::{
 /// How long an answer, or room for a request, may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// What a client calls itself.
-const NAME: &str = "florin-tests";
+const NAME: &str = "florin-harness";
 const READ_BYTES: usize = 64 * 1024;
 
 /// Why there is no answer.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use florin_engine::format::layout::Geometry;
-use florin_tests::real::directory;
-use florin_tests::real::line::{Line, Sent};
-use florin_tests::real::model::{Ending, Model};
-use florin_tests::real::process::{Appender, Ended, Start};
+use florin_harness::real::directory;
+use florin_harness::real::line::{Line, Sent};
+use florin_harness::real::model::{Ending, Model};
+use florin_harness::real::process::{Appender, Ended, Start};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

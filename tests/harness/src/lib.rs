@@ -1,0 +1,6 @@
+//! Real processes under load and faults, and the checkers of what they leave behind.
+//!
+//! [`real`] is a program that appends to a directory by itself; [`served`] is the server with clients.
+
+pub mod real;
+pub mod served;
