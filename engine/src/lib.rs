@@ -4,6 +4,7 @@
 //! `docs/ARCHITECTURE.md` gives the layers and the path of a capture; `docs/DATA_FILE.md` every byte at rest.
 
 pub mod limits;
+pub mod marks;
 pub mod model;
 
 pub mod format;

@@ -10,6 +10,7 @@ use crate::format::stored::Stored;
 use crate::format::superblock::{ManifestName, Superblock};
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, UNIT_BYTES};
 use crate::limits::SCAN_READ_BYTES;
+use crate::marks::{self, Mark};
 use crate::model::Position;
 
 /// Bytes of a slot file.
@@ -107,6 +108,7 @@ pub async fn read<D: Disk>(
 }
 
 fn note(copy: &str, problem: &str) -> String {
+    marks::hit(Mark::ManifestCopyLost);
     format!("the {copy} copy of the manifest {problem}; the other copy is used")
 }
 

@@ -9,6 +9,7 @@ use crate::format::block::{BLOCK_HEADER_BYTES, BlockHead, JournalName, Place, bl
 use crate::format::checksum::Chain;
 use crate::format::control::Entry;
 use crate::limits::{BLOCKS_IN_FLIGHT_MAX, JOURNAL_QUEUED_BYTES_MAX};
+use crate::marks::{self, Mark};
 use crate::model::{Epoch, FileIndex, Sequence};
 
 /// Where a journal stands when it is opened.
@@ -208,7 +209,11 @@ impl Journal {
     /// Begins a block without entries, whose header states how far the journal is durable. Returns whether it did:
     /// there must be nothing else to write, and room.
     pub fn append_confirmation(&mut self) -> bool {
-        self.wants_confirmation() && self.begin_block(0, Purpose::Capture).is_ok()
+        let is_begun = self.wants_confirmation() && self.begin_block(0, Purpose::Capture).is_ok();
+        if is_begun {
+            marks::hit(Mark::ConfirmationBlock);
+        }
+        is_begun
     }
 
     /// Whether the last block with entries is durable and nothing on disk states so yet.

@@ -34,12 +34,12 @@ pub enum Body {
     None,
 }
 
-/// The block's epoch against the superblock's.
+/// The epoch of the block, in its place or not, against the superblock's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Age {
     /// The same.
     Current,
-    /// An older one: the block was cut off by a recovery.
+    /// An older one: a recovery cut the block off, or found it elsewhere and everything that was durable without it.
     Older,
     /// A newer one, which no superblock announced.
     Newer,
@@ -194,9 +194,10 @@ const DURABLE: &[Evidence] = &[Evidence::MissingWasDurable];
 const CLOSED: &[Evidence] = &[Evidence::ClosedInOrder];
 
 /// The table; the first row that matches decides.
-pub const TABLE: [Row; 19] = [
+pub const TABLE: [Row; 20] = [
     Row { header: &[Header::Unreadable], verdict: Verdict::Damage(Harm::Unreadable), ..ANY },
     Row { body: &[Body::Unreadable], verdict: Verdict::Damage(Harm::Unreadable), ..ANY },
+    Row { header: &[Header::Misplaced], age: &[Age::Older], verdict: Verdict::Stale, ..ANY },
     Row { header: &[Header::Misplaced], verdict: Verdict::Damage(Harm::Misplaced), ..ANY },
     Row { header: BLOCK, age: &[Age::Newer], verdict: Verdict::Damage(Harm::SuperblockBehind), ..ANY },
     Row { header: BLOCK, age: &[Age::Older], verdict: Verdict::Stale, ..ANY },

@@ -6,6 +6,7 @@
 use crate::format::block::Place;
 use crate::format::layout::Geometry;
 use crate::format::superblock::{FileUse, RingFile};
+use crate::marks::{self, Mark};
 use crate::model::{FileIndex, Position, Sequence};
 
 /// The ring of one journal.
@@ -222,6 +223,9 @@ impl Ring {
         if slot.file.state == FileUse::Free {
             slot.file = RingFile { state: FileUse::Open, lap: slot.file.lap.next(), ..RingFile::default() };
             slot.opened = false;
+            if slot.file.lap.0 > 1 {
+                marks::hit(Mark::RingFileReused);
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use crate::format::layout::{Copy, superblock_path};
 use crate::format::stored::Stored;
 use crate::format::superblock::{SUPERBLOCK_BYTES, Superblock};
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile};
+use crate::marks::{self, Mark};
 use crate::model::{Id128, Position, ShardId};
 
 /// Both superblock copies of a shard, open for durable writes.
@@ -124,7 +125,10 @@ impl SuperblockCopies {
         };
         let other = if overwrite_first == Copy::A { &self.a } else { &self.b };
         let other_slot = other.present().map(|other| other.manifest.slot);
-        let notes = [note("a", &self.a), note("b", &self.b)].into_iter().flatten().collect();
+        let notes: Vec<String> = [note("a", &self.a), note("b", &self.b)].into_iter().flatten().collect();
+        if !notes.is_empty() {
+            marks::hit(Mark::SuperblockCopyLost);
+        }
         Ok(ChosenSuperblock { superblock: superblock.clone(), overwrite_first, other_slot, notes })
     }
 }

@@ -4,6 +4,7 @@ use crate::format::extent::{ExtentPlace, read_head};
 use crate::format::segment_index::{self, IndexEntry};
 use crate::format::stored::Stored;
 use crate::io::{DiskFile, UNIT_BYTES};
+use crate::marks::{self, Mark};
 use crate::model::{Id128, Position, SegmentId, ShardId};
 
 use super::table::SegmentFile;
@@ -63,6 +64,7 @@ pub async fn load<F: DiskFile>(
         {
             return SegmentIndex { entries, end: state.end, has_gap: false, is_unreadable: false };
         }
+        marks::hit(Mark::IndexRebuilt);
     }
     let from = known.map_or(Position(0), |known| known.end);
     let mut walked = walk(file, name, from, state.end).await;

@@ -8,6 +8,7 @@ use crate::format::batch::{self, BatchInfo};
 use crate::format::control::{Control, Entry};
 use crate::journal::append::{AppendError, Purpose};
 use crate::limits::{PRODUCER_EXPIRY_COUNT_MAX, PRODUCER_IDLE_NS};
+use crate::marks::{self, Mark};
 use crate::model::{Now, PartitionId, ProducerEpoch, RequestId};
 use crate::partition::Placed;
 use crate::producer::{Admission, Minted};
@@ -28,11 +29,13 @@ impl Shard {
         match state.admit(&info) {
             Admission::New => {}
             Admission::Duplicate(receipt) => {
+                marks::hit(Mark::Duplicate);
                 let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);
                 let reply = Reply::Captured { base_offset, append_time, duplicate: true };
                 return self.answer_when_durable(id, receipt.sequence, reply);
             }
             Admission::Refused(error) => {
+                marks::hit(Mark::SequenceRefused);
                 let reply = Reply::Refused(Refusal::Producer(error));
                 return match error.depends_on() {
                     Some(sequence) => self.answer_when_durable(id, sequence, reply),
@@ -106,7 +109,10 @@ impl Shard {
     /// Why the journal did not take an entry, for the client.
     pub(super) fn append_refusal(&self, error: AppendError) -> Refusal {
         match error {
-            AppendError::JournalFull => Refusal::JournalFull(self.id),
+            AppendError::JournalFull => {
+                marks::hit(Mark::JournalFull);
+                Refusal::JournalFull(self.id)
+            }
             AppendError::QueueFull => Refusal::Busy(self.id),
             AppendError::Stopped => Refusal::ShardUnavailable(self.id),
         }
@@ -132,6 +138,7 @@ impl Shard {
             if self.journal.append(entry, Purpose::Capture).is_err() {
                 return;
             }
+            marks::hit(Mark::ProducerExpired);
             let state = self.partitions.get_mut(&partition).expect("it was just listed");
             self.producer_count -= usize::from(state.producers_mut().remove(producer, epoch));
         }

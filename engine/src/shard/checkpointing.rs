@@ -13,6 +13,7 @@ use crate::format::manifest::{EncodedManifest, Manifest, ManifestTooLarge, Modul
 use crate::format::superblock::{ManifestName, Superblock};
 use crate::io::{DiskError, DiskErrorKind};
 use crate::limits::{CHECKPOINT_RETRY_NS, MANIFEST_FAILURES_IN_A_ROW_MAX, MANIFEST_SLOT_COUNT};
+use crate::marks::{self, Mark};
 use crate::model::{FileIndex, Monotonic, Now, PartitionId, RequestId, SegmentId, Sequence};
 use crate::partition::Cut;
 
@@ -193,6 +194,7 @@ impl Shard {
                 });
             }
             Err(error) => {
+                marks::hit(Mark::ManifestWriteFailed);
                 self.refuse_checkpoint(error.to_string());
                 self.checkpointing.retry_at = now.monotonic.plus_ns(CHECKPOINT_RETRY_NS);
                 if error.kind != DiskErrorKind::NoSpace {

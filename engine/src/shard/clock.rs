@@ -2,6 +2,7 @@
 //! if the clock is behind what was written down, or so far ahead of it that everything would expire.
 
 use crate::limits::{CLOCK_JUMP_NS_MAX, PRODUCER_IDLE_NS};
+use crate::marks::{self, Mark};
 use crate::model::{Now, Realtime};
 
 /// Compares the wall clock with the monotonic one and with what was written down.
@@ -46,12 +47,16 @@ impl ClockGuard {
                 expected.since_ns(now.realtime).max(now.realtime.since_ns(expected)) > CLOCK_JUMP_NS_MAX
             }
         };
+        if jumped && !self.suspended {
+            marks::hit(Mark::ClockSuspended);
+        }
         self.suspended |= jumped;
         self.last = Some(now);
     }
 
     /// An operator says that the wall clock is right.
     pub fn confirm(&mut self, now: Realtime) {
+        marks::hit(Mark::ClockConfirmed);
         self.confirmed = now;
         self.suspended = false;
     }

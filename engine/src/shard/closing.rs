@@ -2,6 +2,7 @@
 //! and space for it, a last checkpoint, and the superblock that closes the journal.
 
 use super::Shard;
+use crate::marks::{self, Mark};
 use crate::model::{Now, Sequence};
 
 impl Shard {
@@ -44,8 +45,14 @@ impl Shard {
     pub(super) fn pass_last_file(&mut self, sequence: Sequence) {
         let is_last =
             self.last_checkpoint_tried && self.journal.is_idle() && self.journal.marks().appended() == sequence;
-        if is_last && self.geometry().files().all(|file| !self.is_needed(file)) {
+        if !is_last {
+            return;
+        }
+        if self.geometry().files().all(|file| !self.is_needed(file)) {
+            marks::hit(Mark::ClosedEmpty);
             self.journal.ring_mut().pass_active();
+        } else {
+            marks::hit(Mark::ClosedWithRest);
         }
     }
 }

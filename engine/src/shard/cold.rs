@@ -12,6 +12,7 @@ use crate::io::DiskError;
 use crate::limits::{
     COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READ_BYTES_CAPTURING, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX,
 };
+use crate::marks::{self, Mark};
 use crate::model::{Offset, PartitionId, RequestId, SegmentId};
 use crate::partition::{HeldBatch, Lookup};
 use crate::segment::Run;
@@ -290,7 +291,10 @@ impl Shard {
         let state = &self.partitions[&partition];
         match (state.run_at(asked), state.gap_at(asked)) {
             (Some(run), _) => Answer::Read(*run, Target::Offset(asked)),
-            (None, Some(gap)) => Answer::Ready(Reply::Refused(Refusal::Lost { partition, gap: *gap })),
+            (None, Some(gap)) => {
+                marks::hit(Mark::ReadLost);
+                Answer::Ready(Reply::Refused(Refusal::Lost { partition, gap: *gap }))
+            }
             (None, None) => unreachable!("partition {partition} is covered, and not at offset {asked}"),
         }
     }
@@ -334,6 +338,7 @@ impl Shard {
         let read = self.cold.next_read;
         self.cold.next_read += 1;
         self.cold.read_count += 1;
+        marks::hit(if is_asked { Mark::ColdRead } else { Mark::ReadAhead });
         self.cold.reading.insert(read, Reading { partition, segment: run.segment, is_asked });
         self.segments.table.pin(run.segment);
         let stored = self.superblock.stored();
@@ -381,9 +386,13 @@ impl Shard {
 /// What an operator should hear of a read.
 fn report_of(partition: PartitionId, segment: SegmentId, result: &Result<Chunk, DiskError>) -> Option<Report> {
     match result {
-        Err(error) => Some(Report::ReadFailed { partition, segment, error: error.clone() }),
+        Err(error) => {
+            marks::hit(Mark::ReadFailed);
+            Some(Report::ReadFailed { partition, segment, error: error.clone() })
+        }
         Ok(chunk) => {
             let (first, last) = (chunk.damaged.first()?, chunk.damaged.last()?);
+            marks::hit(Mark::ReadDamaged);
             Some(Report::Damaged {
                 partition,
                 segment,

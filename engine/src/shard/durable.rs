@@ -3,6 +3,7 @@
 use super::request::{Effect, Event, Reply};
 use super::{Record, Refusal, Shard};
 use crate::io::DiskError;
+use crate::marks::{self, Mark};
 use crate::model::{Now, RequestId, Sequence};
 
 impl Shard {
@@ -83,6 +84,7 @@ impl Shard {
         if self.failed.is_some() {
             return;
         }
+        marks::hit(Mark::ShardFailed);
         self.failed = Some(error.clone());
         self.journal.stop();
         for (id, _) in std::mem::take(&mut self.waiting).into_values().flatten() {

@@ -6,6 +6,7 @@ use super::cold::Want;
 use super::request::{FetchFrom, OffsetAt, PartitionStatus, Reply};
 use super::{Refusal, Shard};
 use crate::limits::{FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
+use crate::marks::{self, Mark};
 use crate::model::{Monotonic, Now, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
 
@@ -167,6 +168,7 @@ impl Shard {
             },
         };
         for poll in self.polls.take(partition, reached) {
+            marks::hit(Mark::PollWoken);
             self.end_poll(partition, &poll);
         }
     }
@@ -174,6 +176,7 @@ impl Shard {
     /// Answers the fetches that waited long enough with what there is.
     pub(super) fn end_due_polls(&mut self, now: Now) {
         for (partition, poll) in self.polls.take_due(now.monotonic) {
+            marks::hit(Mark::PollEnded);
             self.end_poll(partition, &poll);
         }
     }

@@ -18,6 +18,7 @@ use crate::journal::recovery::{CutUnit, Damage, Recovery};
 use crate::journal::ring::Ring;
 use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
 use crate::limits::{BLOCKS_IN_FLIGHT_DEFAULT, CACHED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT};
+use crate::marks::{self, Mark};
 use crate::model::{Epoch, FileIndex, Position, SegmentId, Sequence, ShardId};
 use crate::segment::{SegmentTable, remove};
 
@@ -207,6 +208,7 @@ pub async fn open_shard<R: Runtime>(
     files::write_again(&files, recovery.unconfirmed(&old)).await?;
     let active = if old.clean { recovery.tail_file } else { last_resort(&recovery, &state) };
     if let Some(file) = active.filter(|_| !old.clean) {
+        marks::hit(Mark::LastFileGoesOn);
         let end = Position(recovery.files[usize::from(file.0)].confirmed_bytes);
         files::clear_tail(&files, &old, file, end).await?;
     }

@@ -4,8 +4,9 @@
 use super::Shard;
 use super::request::{CutReport, Effect};
 use crate::limits::{RETENTION_INTERVAL_NS, RETENTION_SEGMENT_SHARE};
+use crate::marks::{self, Mark};
 use crate::model::{Now, PartitionId, Realtime, TopicId};
-use crate::partition::{Cut, Retention};
+use crate::partition::{Cut, CutReason, Retention};
 
 impl Shard {
     /// Decides what to cut when it is time to. Nothing is decided while the wall clock is not trusted.
@@ -32,7 +33,9 @@ impl Shard {
             let retention = if self.clock.is_suspended() { Retention::default() } else { self.retention_of(id.topic) };
             let partition = self.partitions.get_mut(&id).expect("it has a decision");
             partition.drop_cut_ahead();
-            partition.plan_cut(&retention, cut.time);
+            if partition.plan_cut(&retention, cut.time) != Some(cut) {
+                marks::hit(Mark::CutReconsidered);
+            }
         }
         self.has_cuts = self.partitions.values().any(|partition| partition.cut_ahead().is_some());
     }
@@ -48,6 +51,7 @@ impl Shard {
         self.needed.forget();
         for (id, cut) in cuts {
             let Some(partition) = self.partitions.get_mut(&id) else { continue };
+            marks::hit(if cut.reason == CutReason::Age { Mark::CutByAge } else { Mark::CutBySize });
             let from = partition.start_offset();
             let (runs, bytes) = partition.settle_cut(&cut);
             self.held_bytes -= bytes;

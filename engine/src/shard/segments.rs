@@ -11,6 +11,7 @@ use crate::format::batch::HeldBatch;
 use crate::format::layout::Geometry;
 use crate::io::{DiskError, DiskErrorKind};
 use crate::limits::{SEGMENT_FAILURES_IN_A_ROW_MAX, SEGMENT_MANIFEST_SHARE, SEGMENT_REST_FACTOR, SEGMENT_RETRY_NS};
+use crate::marks::{self, Mark};
 use crate::model::{Monotonic, Now, Offset, PartitionId, Position, SegmentId, Sequence};
 use crate::segment::merge::{MergePlan, Room};
 use crate::segment::plan::SegmentSizes;
@@ -159,11 +160,13 @@ impl Shard {
                 && !self.segments.disk_full
                 && let Some(plan) = self.plan_merge(Room::Short).or_else(|| self.plan_merge(Room::None))
             {
+                marks::hit(Mark::RunsMergedForRoom);
                 return Planned::Merge(plan);
             }
             if room_run_count == 0 {
                 return Planned::NoRoom { run_count, wanted_run_count };
             }
+            marks::hit(Mark::PartialWrite);
             batches.truncate(room_run_count);
             is_partial = true;
         }
@@ -298,6 +301,7 @@ impl Shard {
             None if !self.segments.disk_full => self.segments.failures_in_a_row = 0,
             None => {}
             Some(error) => {
+                marks::hit(Mark::SegmentWriteFailed);
                 self.report(Report::SegmentWriteFailed(error.clone()));
                 self.segments.failures_in_a_row += 1;
                 if self.segments.failures_in_a_row >= SEGMENT_FAILURES_IN_A_ROW_MAX {
@@ -312,6 +316,7 @@ impl Shard {
         let busy = self.segments.busy();
         let unneeded = self.segments.table.take_unneeded(&busy);
         if !unneeded.is_empty() {
+            marks::hit(Mark::SegmentRemoved);
             self.cold.forget_segments(&unneeded);
             self.effects.push(Effect::RemoveSegments(unneeded));
         }
@@ -325,6 +330,9 @@ impl Shard {
             let excess = self.held_bytes - self.segments.memory_bytes_max;
             let evicted = self.partitions.get_mut(&id).map_or(0, |partition| partition.evict(offset, excess));
             self.held_bytes -= evicted;
+            if evicted > 0 {
+                marks::hit(Mark::MemoryEvicted);
+            }
             if evicted < excess {
                 self.segments.cached.pop_front();
             }

@@ -22,6 +22,7 @@ use std::cell::{RefCell, RefMut};
 use std::path::Path;
 use std::rc::Rc;
 
+use florin_engine::model::Position;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::config::{DiskConfig, DiskFaults, Flush, Latencies};
@@ -101,6 +102,18 @@ impl SimDevice {
     /// Armed faults that have not struck; disarms them.
     pub fn disarm(&self) -> Vec<Injection> {
         std::mem::take(&mut self.device().injections)
+    }
+
+    /// How many faults are armed.
+    pub fn injection_count(&self) -> usize {
+        self.device().injections.len()
+    }
+
+    /// Where the last write on a path that contains this was to begin, and how many bytes it had.
+    pub fn last_write(&self, path_contains: &str) -> Option<(Position, u64)> {
+        let device = self.device();
+        let last = device.last_writes.iter().rev().find(|(path, ..)| path.to_string_lossy().contains(path_contains));
+        last.map(|(_, position, bytes)| (*position, *bytes))
     }
 
     /// What happened so far.

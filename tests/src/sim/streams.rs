@@ -11,6 +11,8 @@ const DISK: u64 = 2;
 const FAULTS: u64 = 3;
 const WORKLOAD: u64 = 4;
 const CRASH: u64 = 5;
+/// The streams of steps: one for each step and purpose.
+const STEP: u64 = 1 << 62;
 /// The streams of runtimes lie above all others: one for each incarnation and shard.
 const RUNTIME: u64 = 1 << 63;
 
@@ -27,6 +29,23 @@ pub struct Streams {
     pub workload: ChaCha8Rng,
     /// When the power goes and what it leaves behind.
     pub crash: ChaCha8Rng,
+}
+
+/// The streams of one step of a world: what one step draws changes no other.
+#[derive(Clone, Debug)]
+pub struct StepStreams {
+    /// What is asked of the engine.
+    pub workload: ChaCha8Rng,
+    /// What goes wrong.
+    pub faults: ChaCha8Rng,
+    /// What a power loss or a kill leaves behind.
+    pub crash: ChaCha8Rng,
+}
+
+/// The streams of a step of `seed`.
+pub fn step_streams(seed: u64, step: u32) -> StepStreams {
+    let of = |purpose: u64| stream(seed, STEP | u64::from(step) << 8 | purpose);
+    StepStreams { workload: of(0), faults: of(1), crash: of(2) }
 }
 
 /// All streams of `seed`.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
-use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE, sequence_plus};
+use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE, RecordWalk, sequence_plus};
 use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -123,4 +123,10 @@ pub fn batch(
         builder.push(timestamp_ms, Some(&key), Some(&filler), HEADERS_NONE).expect("small batches fit");
     }
     builder.finish()
+}
+
+/// The number that these clients write into the key of every record.
+pub fn serial_of(batch: &[u8]) -> Option<u64> {
+    let record = RecordWalk::new(batch).ok()?.next()?.ok()?;
+    record.key?.try_into().ok().map(u64::from_le_bytes)
 }

@@ -159,6 +159,13 @@ impl Cluster {
         })
     }
 
+    /// The shards that were not opened.
+    pub fn refused(&self) -> Vec<ShardId> {
+        let slots = self.shared.slots.borrow();
+        let refused = (0u16..).zip(slots.iter()).filter(|(_, slot)| matches!(slot, Slot::Refused(_)));
+        refused.map(|(number, _)| ShardId(number)).collect()
+    }
+
     /// What opening found, shard by shard.
     pub fn reports(&self) -> Vec<OpenReport> {
         self.shared.reports.borrow().clone()

@@ -1,43 +1,14 @@
-//! What clients were told, and whether everything the server says agrees with it.
-//!
-//! The model never computes what the server should do. It remembers facts: an offset that was acknowledged or shown
-//! names these bytes at this time, for ever.
+//! What clients were told. The checkers hold against it what the server says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use bytes::Bytes;
 use florin_engine::catalogue::TopicDescriptor;
-use florin_engine::format::batch::{self, ProducerStamp};
+use florin_engine::format::batch::ProducerStamp;
 use florin_engine::model::{Offset, PartitionId, ProducerId, Realtime, TopicId};
-use florin_engine::partition::HeldBatch;
+use florin_engine::partition::{Gap, HeldBatch};
 
-/// Bytes at the start of a batch that the server fills in: base offset, and the leader epoch behind the length.
-const LENGTH_FIELD: std::ops::Range<usize> = 8..12;
-const UNCHANGED_FROM: usize = 16;
-
-/// A promise that was broken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Which checker noticed.
-    pub checker: &'static str,
-    /// What happened.
-    pub what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.checker, self.what)
-    }
-}
-
-/// Shorthand for what every check returns.
-pub type Checked = Result<(), Violation>;
-
-/// A violation.
-pub fn violation<T>(checker: &'static str, what: String) -> Result<T, Violation> {
-    Err(Violation { checker, what })
-}
+use super::checkers::{Checked, Violation, append_time, exactly_once, original_answer};
 
 /// A batch that a client sent at least once.
 #[derive(Clone, Debug)]
@@ -107,7 +78,8 @@ pub struct TopicFacts {
 }
 
 impl TopicFacts {
-    fn new(descriptor: TopicDescriptor) -> Self {
+    /// As it was first shown.
+    pub fn new(descriptor: TopicDescriptor) -> Self {
         Self {
             shown: BTreeMap::from([(descriptor.revision(), descriptor.clone())]),
             limits: BTreeSet::from([descriptor.settings().record_bytes_max]),
@@ -140,7 +112,7 @@ impl TopicFacts {
     }
 
     /// Takes over a description; says what is wrong with it if it cannot be one of this topic.
-    fn show(&mut self, descriptor: &TopicDescriptor) -> Result<(), String> {
+    pub fn show(&mut self, descriptor: &TopicDescriptor) -> Result<(), String> {
         let revision = descriptor.revision();
         if let Some(known) = self.shown.get(&revision) {
             return if known == descriptor { Ok(()) } else { Err(format!("{known:?} is now {descriptor:?}")) };
@@ -205,9 +177,7 @@ impl Model {
     pub fn acked(&mut self, serial: u64, base: Offset, time: Realtime, duplicate: bool) -> Checked {
         let sent = self.sent.get_mut(&serial).expect("only sent batches are answered");
         sent.open_count -= 1;
-        if duplicate && sent.attempt_count < 2 {
-            return violation("exactly once", format!("batch {serial} was sent once and called a duplicate"));
-        }
+        exactly_once::may_be_duplicate(serial, sent, duplicate)?;
         let end = base.0 + sent.record_count;
         let partition = sent.partition;
         self.place(serial, base, time)?;
@@ -218,149 +188,47 @@ impl Model {
 
     /// A batch was read.
     pub fn shown(&mut self, partition: PartitionId, held: &HeldBatch) -> Result<u64, Violation> {
-        let serial = serial_of(&held.bytes).ok_or_else(|| Violation {
-            checker: "bytes",
-            what: format!("{partition} offset {}: not a batch of these clients", held.base_offset),
-        })?;
-        let Some(sent) = self.sent.get(&serial).filter(|sent| sent.partition == partition) else {
-            return violation(
-                "bytes",
-                format!("{partition} offset {}: batch {serial} was never sent there", held.base_offset),
-            );
-        };
-        let equal = sent.bytes.len() == held.bytes.len()
-            && sent.bytes[UNCHANGED_FROM..] == held.bytes[UNCHANGED_FROM..]
-            && sent.bytes[LENGTH_FIELD] == held.bytes[LENGTH_FIELD];
-        if !equal || batch::base_offset(&held.bytes) != Ok(held.base_offset) {
-            return violation("bytes", format!("{partition} offset {}: other bytes than were sent", held.base_offset));
-        }
-        if held.last_offset.0 + 1 - held.base_offset.0 != sent.record_count {
-            return violation("bytes", format!("{partition} offset {}: wrong number of records", held.base_offset));
-        }
-        if sent.forbidden {
-            return violation("exactly once", format!("batch {serial} is stored although its sequence forbids it"));
-        }
-        if sent.open_count == 0 && !sent.may_be_stored && sent.receipt.is_none() {
-            return violation("durability", format!("batch {serial} was refused every time and is stored"));
-        }
+        let serial = self.is_as_sent(partition, held)?;
+        self.may_be_stored(serial)?;
         self.place(serial, held.base_offset, held.append_time)?;
         Ok(serial)
     }
 
     /// Batch and place belong together from now on.
     fn place(&mut self, serial: u64, base: Offset, time: Realtime) -> Checked {
+        let sent = &self.sent[&serial];
+        original_answer::is_where_it_was(serial, sent, base, time)?;
+        if sent.receipt.is_some() {
+            return Ok(());
+        }
+        append_time::is_behind_sending(serial, sent, time)?;
+        self.overlaps_nothing(serial, base)?;
         let sent = self.sent.get_mut(&serial).expect("only sent batches have a place");
-        if let Some((first_base, first_time)) = sent.receipt {
-            if (first_base, first_time) == (base, time) {
-                return Ok(());
-            }
-            let what = format!("batch {serial} at {first_base} ({first_time}) is now at {base} ({time})");
-            return violation("original answer", what);
-        }
-        if time < sent.sent_at {
-            return violation("append time", format!("batch {serial} was appended before it was sent"));
-        }
         sent.receipt = Some((base, time));
-        let (partition, end) = (sent.partition, base.0 + sent.record_count);
-        let facts = self.partitions.entry(partition).or_default();
-        let before = facts.batches.range(..end).next_back().map(|(at, other)| (*at, *other));
-        if let Some((at, other)) = before {
-            let other_end = at + self.sent[&other].record_count;
-            if other_end > base.0 {
-                let what = format!("{partition}: batch {serial} at {base} overlaps batch {other} at {at}");
-                return violation("offsets never minted twice", what);
-            }
-        }
-        facts.batches.insert(base.0, serial);
+        self.partitions.entry(sent.partition).or_default().batches.insert(base.0, serial);
         Ok(())
     }
 
-    /// Somebody was told where a partition begins: never further back than before, and only behind what its topic need
-    /// not keep. `latest` is the latest that the wall clock ever showed. Returns whether it is news.
-    pub fn starts_at(&mut self, partition: PartitionId, start: Offset, latest: Realtime) -> Result<bool, Violation> {
+    /// A request to alter a topic has no effect any more that nobody knows of.
+    pub fn alteration_over(&mut self, topic: TopicId) {
+        self.topics.get_mut(&topic).expect("only known topics are altered").alterations_open -= 1;
+    }
+
+    /// These offsets are lost: an operator accepted it.
+    pub fn lose(&mut self, partition: PartitionId, gap: &Gap) {
         let facts = self.partitions.entry(partition).or_default();
-        if start.0 < facts.start {
-            let what = format!("{partition} begins at {start}, it began at {} before", facts.start);
-            return violation("retention", what);
-        }
-        let gone: Vec<u64> = facts.batches.range(facts.start..start.0).map(|(_, serial)| *serial).collect();
-        let is_news = start.0 > facts.start;
-        facts.start = start.0;
-        let Some(topic) = self.topics.get(&partition.topic) else { return Ok(is_news) };
-        for serial in gone {
-            let (base, time) = self.sent[&serial].receipt.expect("facts have a place");
-            let is_aged = topic.retention_ns_min.is_some_and(|ns| latest.since_ns(time) >= ns);
-            if !is_aged && !topic.has_retention_bytes {
-                let what = format!("{partition}: batch {serial} at {base}, appended at {time}, is gone at {latest}");
-                return violation("retention", what);
-            }
-            if base.0 + self.sent[&serial].record_count > start.0 {
-                return violation("retention", format!("{partition} begins at {start}, inside batch {serial}"));
-            }
-        }
-        Ok(is_news)
+        let mut joined = (gap.base_offset.0, gap.next_offset.0);
+        let touching = facts.lost.extract_if(.., |base, next| *base <= gap.next_offset.0 && *next >= gap.base_offset.0);
+        touching.for_each(|(base, next)| joined = (joined.0.min(base), joined.1.max(next)));
+        facts.lost.insert(joined.0, joined.1);
+        facts.batches.retain(|base, _| !(gap.base_offset.0..gap.next_offset.0).contains(base));
+        facts.end = facts.end.max(gap.next_offset.0);
     }
 
-    /// Somebody was told where a partition ends.
-    pub fn ends_at(&mut self, partition: PartitionId, end: Offset) -> Checked {
-        let facts = self.partitions.entry(partition).or_default();
-        if end.0 < facts.end {
-            return violation("durability", format!("{partition} ends at {end}, it ended at {} before", facts.end));
-        }
-        facts.end = end.0;
-        Ok(())
+    /// The end of the gap that holds this offset.
+    pub fn lost_at(&self, partition: PartitionId, offset: u64) -> Option<Offset> {
+        let facts = self.partitions.get(&partition)?;
+        let (_, next) = facts.lost.range(..=offset).next_back()?;
+        (offset < *next).then_some(Offset(*next))
     }
-
-    /// Shard 0 says how a topic is: never older than anybody was told.
-    pub fn topic_in_force(&mut self, descriptor: &TopicDescriptor) -> Checked {
-        self.topic_shown(descriptor)?;
-        let newest = &self.topics[&descriptor.id()].descriptor;
-        if descriptor.revision() < newest.revision() {
-            return violation("topics", format!("shard 0 shows {descriptor:?} after {newest:?}"));
-        }
-        Ok(())
-    }
-
-    /// The server names a topic.
-    pub fn topic_shown(&mut self, descriptor: &TopicDescriptor) -> Checked {
-        if !self.names.contains(descriptor.name()) {
-            return violation("topics", format!("topic {} was never asked for", descriptor.name()));
-        }
-        match self.topics.get_mut(&descriptor.id()) {
-            Some(known) => known.show(descriptor).or_else(|what| violation("topics", what)),
-            None => {
-                self.topics.insert(descriptor.id(), TopicFacts::new(descriptor.clone()));
-                Ok(())
-            }
-        }
-    }
-
-    /// Shard 0 lists all live topics.
-    pub fn all_topics(&mut self, listed: &[TopicDescriptor]) -> Checked {
-        for descriptor in listed {
-            self.topic_in_force(descriptor)?;
-            if self.topics[&descriptor.id()].deleted {
-                return violation("topics", format!("deleted topic {} is listed", descriptor.id()));
-            }
-        }
-        let missing = self
-            .topics
-            .iter()
-            .find(|(id, facts)| !facts.may_be_deleted && !listed.iter().any(|descriptor| descriptor.id() == **id));
-        match missing {
-            Some((id, _)) => violation("topics", format!("live topic {id} is not listed")),
-            None => Ok(()),
-        }
-    }
-
-    /// A new producer id was given out.
-    pub fn producer_minted(&mut self, id: ProducerId) -> Checked {
-        if self.producer_ids.insert(id) { Ok(()) } else { violation("producers", format!("id {id} was given twice")) }
-    }
-}
-
-/// The number that these clients write into the key of every record.
-pub fn serial_of(batch: &[u8]) -> Option<u64> {
-    let record = batch::RecordWalk::new(batch).ok()?.next()?.ok()?;
-    record.key?.try_into().ok().map(u64::from_le_bytes)
 }

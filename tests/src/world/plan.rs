@@ -1,98 +1,13 @@
 //! How a world is, drawn from its seed. Every run leaves out some operations and faults entirely.
 
+use std::collections::BTreeSet;
+
 use florin_engine::format::layout::Geometry;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::sim::{DiskConfig, DiskFaults, Flush, Latencies};
-
-/// Something a world does at a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    /// A producer without identity sends a new batch.
-    Capture,
-    /// An idempotent producer sends its next batch, or what is not settled yet.
-    Produce,
-    /// An idempotent producer sends a batch again that was sent before.
-    Retry,
-    /// Another batch under a sequence that is taken.
-    Conflict,
-    /// A batch behind a gap in the sequence.
-    Gap,
-    /// A batch of an older epoch.
-    StaleEpoch,
-    /// A producer asks for an identity.
-    InitProducer,
-    /// Read from some offset.
-    Fetch,
-    /// Read from some time.
-    FetchByTime,
-    /// Ask where a partition ends.
-    ListEnd,
-    /// Send a batch to a shard that does not have the partition.
-    Misroute,
-    /// Create a topic.
-    CreateTopic,
-    /// Delete a topic.
-    DeleteTopic,
-    /// Add partitions to a topic, or change its settings.
-    AlterTopic,
-    /// Ask for the topics.
-    Metadata,
-    /// Ask for a checkpoint, or confirm the clock.
-    Checkpoint,
-    /// Let time pass.
-    Wait,
-    /// Make the next disk operation of some kind fail.
-    DiskFault,
-    /// The disk gets full, or there is room again.
-    DiskSpace,
-    /// A file is damaged while the server is down, and an operator accepts what is lost.
-    Damage,
-    /// The wall clock jumps.
-    ClockJump,
-    /// Close in order and start again.
-    Restart,
-    /// End the process at this instant.
-    Kill,
-    /// Cut the power at this instant.
-    PowerLoss,
-}
-
-impl Operation {
-    /// All of them, with how often each is drawn when it is not left out.
-    pub const WEIGHTS: [(Self, u32); 24] = [
-        (Self::Capture, 180),
-        (Self::Produce, 260),
-        (Self::Retry, 120),
-        (Self::Conflict, 20),
-        (Self::Gap, 10),
-        (Self::StaleEpoch, 10),
-        (Self::InitProducer, 15),
-        (Self::Fetch, 110),
-        (Self::FetchByTime, 30),
-        (Self::ListEnd, 50),
-        (Self::Misroute, 6),
-        (Self::CreateTopic, 14),
-        (Self::DeleteTopic, 7),
-        (Self::AlterTopic, 12),
-        (Self::Metadata, 12),
-        (Self::Checkpoint, 20),
-        (Self::Wait, 60),
-        (Self::DiskFault, 6),
-        (Self::DiskSpace, 5),
-        (Self::Damage, 3),
-        (Self::ClockJump, 3),
-        (Self::Restart, 4),
-        (Self::Kill, 5),
-        (Self::PowerLoss, 6),
-    ];
-
-    /// Whether a world may do without it: the main line and the crashes always happen.
-    fn may_be_left_out(self) -> bool {
-        !matches!(self, Self::Capture | Self::Produce | Self::PowerLoss | Self::Kill | Self::CreateTopic)
-    }
-}
+use super::workload::Operation;
+use crate::sim::{DiskConfig, DiskFaults, Flush, Latencies, streams};
 
 /// How a world is.
 #[derive(Clone, Debug)]
@@ -127,11 +42,16 @@ pub struct Plan {
     pub lying_disk: bool,
     /// Every end of the server is followed by another one, as soon as the next one serves.
     pub ends_twice: bool,
+    /// Only these steps are played, counted from 0; all without.
+    pub steps: Option<BTreeSet<u32>>,
+    /// What happens is noted.
+    pub is_traced: bool,
 }
 
 impl Plan {
     /// The world of a seed.
-    pub fn of(seed: u64, random: &mut ChaCha8Rng) -> Self {
+    pub fn of(seed: u64) -> Self {
+        let random = &mut streams(seed).workload;
         let geometry = Geometry {
             file_count: random.random_range(4..=48),
             file_bytes: 4096 * [8, 8, 12, 16, 32][random.random_range(0..5)],
@@ -157,6 +77,8 @@ impl Plan {
             has_retention: random.random_bool(0.5),
             lying_disk: false,
             ends_twice: false,
+            steps: None,
+            is_traced: false,
         }
     }
 }

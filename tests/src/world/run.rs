@@ -1,25 +1,28 @@
 //! Plays one world: operations, crashes in between, and a full check after every start.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use florin_engine::catalogue::TopicChange;
 use florin_engine::io::Runtime;
 use florin_engine::journal::create::{FormatSettings, format};
+use florin_engine::marks::{self, MarkCounts};
 use florin_engine::model::{Id128, Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::shard::open::OpenSettings;
 use florin_engine::shard::{Fetched, Request};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::checkers::{Checked, Violation};
 use super::clients::Producer;
 use super::cluster::{Cluster, DATA, Seen};
-use super::model::{Checked, Model, SureLimit, Violation, violation};
-use super::plan::{Operation, Plan};
-use crate::sim::{SimDevice, SimExecutor, SimRuntime, Stop, Streams, streams};
-
-/// Virtual time in which a healthy server answers everything.
-pub(super) const PATIENCE_NS: u64 = 60_000_000_000;
+use super::model::{Model, SureLimit};
+use super::plan::Plan;
+use super::summary::Summary;
+use super::workload::Operation;
+use crate::sim::disk::Counters;
+use crate::sim::streams::{self, StepStreams};
+use crate::sim::{SimDevice, SimExecutor, SimRuntime};
 
 /// What a request is about, until it is answered.
 #[derive(Clone, Debug)]
@@ -45,76 +48,6 @@ pub(super) enum Expect {
     Refused,
 }
 
-/// What one run did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Operations done.
-    pub operation_count: u64,
-    /// Executor events.
-    pub event_count: u64,
-    /// Ends by kill.
-    pub kill_count: u64,
-    /// Ends by power loss.
-    pub power_loss_count: u64,
-    /// Ends in order.
-    pub restart_count: u64,
-    /// Captures acknowledged.
-    pub acked_count: u64,
-    /// Captures answered as duplicates.
-    pub duplicate_count: u64,
-    /// Captures whose outcome was unknown.
-    pub unknown_count: u64,
-    /// Captures refused because the journal was full.
-    pub full_count: u64,
-    /// Shards that stopped after a failed write.
-    pub failed_count: u64,
-    /// Torn tails that were cut.
-    pub cut_count: u64,
-    /// Checkpoints asked for and taken.
-    pub checkpoint_count: u64,
-    /// Batches read back after a start.
-    pub verified_count: u64,
-    /// Starts refused because of an injected fault.
-    pub refused_start_count: u64,
-    /// Topics altered.
-    pub altered_count: u64,
-    /// Times that retention was seen to have cut.
-    pub cut_front_count: u64,
-    /// Times that something was damaged while the server was down.
-    pub damage_count: u64,
-    /// Repairs of a damaged shard.
-    pub repair_count: u64,
-    /// Stretches of offsets that repairs gave up.
-    pub loss_count: u64,
-}
-
-impl Summary {
-    /// Both together.
-    pub fn plus(&self, other: &Self) -> Self {
-        Self {
-            operation_count: self.operation_count + other.operation_count,
-            event_count: self.event_count + other.event_count,
-            kill_count: self.kill_count + other.kill_count,
-            power_loss_count: self.power_loss_count + other.power_loss_count,
-            restart_count: self.restart_count + other.restart_count,
-            acked_count: self.acked_count + other.acked_count,
-            duplicate_count: self.duplicate_count + other.duplicate_count,
-            unknown_count: self.unknown_count + other.unknown_count,
-            full_count: self.full_count + other.full_count,
-            failed_count: self.failed_count + other.failed_count,
-            cut_count: self.cut_count + other.cut_count,
-            checkpoint_count: self.checkpoint_count + other.checkpoint_count,
-            verified_count: self.verified_count + other.verified_count,
-            refused_start_count: self.refused_start_count + other.refused_start_count,
-            altered_count: self.altered_count + other.altered_count,
-            cut_front_count: self.cut_front_count + other.cut_front_count,
-            damage_count: self.damage_count + other.damage_count,
-            repair_count: self.repair_count + other.repair_count,
-            loss_count: self.loss_count + other.loss_count,
-        }
-    }
-}
-
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -124,6 +57,12 @@ pub struct Outcome {
     pub digest: u64,
     /// The broken promise, if one was.
     pub violation: Option<Violation>,
+    /// What the disk did.
+    pub disk: Counters,
+    /// Which rare turns the engine took, and how often.
+    pub marks: MarkCounts,
+    /// What happened, in words, if that was asked for.
+    pub trace: Vec<String>,
 }
 
 /// A world while it is played.
@@ -159,6 +98,11 @@ pub(super) struct World {
     pub(super) read_lost: Option<Offset>,
     /// The last read met a fault that was injected.
     pub(super) read_again: bool,
+    /// Faults were injected on files of these shards.
+    pub(super) struck: BTreeSet<ShardId>,
+    /// The disk has broken what it is trusted with: nothing can be said from here on.
+    pub(super) is_over: bool,
+    trace: Vec<String>,
 }
 
 /// Plays the world of a plan.
@@ -197,6 +141,8 @@ pub fn play_checkpoint(plan: &Plan, operation_count: u32, event_count: u64) -> C
 
 impl World {
     fn new(plan: Plan) -> Self {
+        // What is counted of this world and no other.
+        let _ = marks::take();
         let executor = SimExecutor::new(plan.seed);
         let mut disk = plan.disk.clone();
         if plan.lying_disk {
@@ -204,10 +150,9 @@ impl World {
             disk.faults.write_lie_ppm = 1_000_000;
         }
         let device = SimDevice::new(executor.handle(), disk);
-        let Streams { mut workload, faults, crash, .. } = streams(plan.seed);
-        let _ = Plan::of(plan.seed, &mut workload);
         format_directory(&executor, &device, &plan);
         let cluster = start(&executor, &device, &plan, 0);
+        let StepStreams { workload, faults, crash } = streams::step_streams(plan.seed, 0);
         Self {
             executor,
             device,
@@ -231,6 +176,9 @@ impl World {
             read_back: None,
             read_lost: None,
             read_again: false,
+            struck: BTreeSet::new(),
+            is_over: false,
+            trace: Vec::new(),
             plan,
         }
     }
@@ -238,16 +186,28 @@ impl World {
     fn outcome(self, played: Checked) -> Outcome {
         let digest = self.device.snapshot().digest() ^ self.answers_digest;
         let summary = Summary { event_count: self.executor.event_count(), ..self.summary };
-        Outcome { summary, digest, violation: played.err() }
+        let (disk, trace) = (self.device.counters(), self.trace);
+        Outcome { summary, digest, violation: played.err(), disk, marks: marks::take(), trace }
     }
 
+    /// Plays the steps of the plan. Each draws from streams of its own, so that leaving one out changes no other.
     fn play_operations(&mut self) -> Checked {
         self.settle_start()?;
-        self.create_topic();
-        for _ in 0..self.plan.operation_count {
+        Operation::CreateTopic.play(self)?;
+        for step in 0..self.plan.operation_count {
+            if self.is_over || self.plan.steps.as_ref().is_some_and(|steps| !steps.contains(&step)) {
+                continue;
+            }
+            let StepStreams { workload, faults, crash } = streams::step_streams(self.plan.seed, step + 1);
+            (self.random, self.faults, self.crash) = (workload, faults, crash);
             let operation = self.draw();
             self.summary.operation_count += 1;
-            self.step(operation)?;
+            self.summary.last_step = step;
+            self.note(|| format!("step {step}: {operation:?}"));
+            operation.play(self)?;
+            if operation.ends_server() && self.plan.ends_twice && !self.is_over {
+                Operation::PowerLoss.play(self)?;
+            }
             let events = self.random.random_range(0..=self.plan.events_between_max);
             let _ = self.executor.run_until_event(self.executor.event_count() + events);
             self.take_seen()?;
@@ -269,59 +229,19 @@ impl World {
         unreachable!("the weights add up")
     }
 
-    fn step(&mut self, operation: Operation) -> Checked {
-        match operation {
-            Operation::Kill | Operation::PowerLoss | Operation::Restart | Operation::Damage => {
-                self.end_server(operation)?;
-                if self.plan.ends_twice { self.end_server(Operation::PowerLoss) } else { Ok(()) }
-            }
-            Operation::DiskFault => {
-                self.inject_fault();
-                Ok(())
-            }
-            Operation::DiskSpace => {
-                self.change_disk_space();
-                Ok(())
-            }
-            Operation::ClockJump => {
-                self.jump_clock();
-                Ok(())
-            }
-            Operation::Wait => {
-                let wait_ns = [1_000_000, 12_000_000, 200_000_000, 61_000_000_000];
-                let wait_ns = wait_ns[self.random.random_range(0..wait_ns.len())];
-                let _ = self.executor.run_for(wait_ns);
-                Ok(())
-            }
-            other => {
-                self.ask(other);
-                Ok(())
-            }
+    /// Notes what happens, if that is asked for.
+    pub(super) fn note(&mut self, what: impl FnOnce() -> String) {
+        if self.plan.is_traced {
+            let at_us = self.executor.handle().now_ns() / 1000;
+            self.trace.push(format!("{at_us:>12} us  {}", what()));
         }
-    }
-
-    /// Ends the server and starts another one.
-    fn end_server(&mut self, operation: Operation) -> Checked {
-        match operation {
-            Operation::Restart => self.close_and_start(),
-            Operation::Damage => self.damage_and_repair(),
-            _ => self.crash(operation == Operation::PowerLoss),
-        }
-    }
-
-    /// Runs until the condition holds.
-    pub(super) fn wait(&mut self, condition: impl Fn(&Cluster) -> bool, what: &str) -> Checked {
-        let deadline = self.executor.handle().now_ns() + PATIENCE_NS;
-        let (cluster, handle) = (&self.cluster, self.executor.handle());
-        let stop = self.executor.run_until(|| condition(cluster) || handle.now_ns() > deadline);
-        if stop == Stop::Stalled || !condition(&self.cluster) {
-            return violation("progress", what.to_owned());
-        }
-        Ok(())
     }
 
     /// No more faults strike, and everything still asked is answered.
     fn come_to_rest(&mut self) -> Checked {
+        if self.is_over {
+            return Ok(());
+        }
         self.device.disarm();
         self.device.set_capacity_bytes(None);
         self.answer_all()
@@ -329,26 +249,14 @@ impl World {
 
     /// The power goes, then a last restart and a last check.
     fn end(&mut self) -> Checked {
+        if self.is_over {
+            self.summary.over_count += 1;
+            return Ok(());
+        }
         self.crash(true)?;
         self.close_and_start()?;
-        self.answer_all()
-    }
-
-    /// Waits until nothing is unanswered.
-    pub(super) fn answer_all(&mut self) -> Checked {
-        let deadline = self.executor.handle().now_ns() + PATIENCE_NS;
-        while !self.asked.is_empty() {
-            let (cluster, handle) = (&self.cluster, self.executor.handle());
-            let _ = self.executor.run_until(|| cluster.has_seen() || handle.now_ns() > deadline);
-            if self.executor.handle().now_ns() > deadline {
-                return violation(
-                    "progress",
-                    format!("{} requests are not answered: {:?}", self.asked.len(), self.asked.values().next()),
-                );
-            }
-            self.take_seen()?;
-        }
-        Ok(())
+        self.answer_all()?;
+        self.everything_goes_on()
     }
 
     /// Takes what the server said; returns how many shards closed.
@@ -359,6 +267,8 @@ impl World {
             match seen {
                 Seen::Reply(id, reply) => self.reply(id, reply)?,
                 Seen::Failed(shard) => {
+                    self.note(|| format!("shard {shard} failed"));
+                    self.has_reason_to_fail(shard)?;
                     self.summary.failed_count += 1;
                     self.failed_before.insert(shard, RequestId(self.next_request));
                 }
@@ -372,6 +282,7 @@ impl World {
     pub(super) fn submit(&mut self, shard: ShardId, asked: Asked, request: Request) -> bool {
         let id = RequestId(self.next_request);
         self.next_request += 1;
+        self.note(|| format!("{id} to shard {shard}: {asked:?}"));
         self.asked.insert(id, (shard, asked));
         let sent = self.cluster.submit(shard, id, request);
         if !sent {
@@ -382,7 +293,7 @@ impl World {
 }
 
 pub(super) fn start(executor: &SimExecutor, device: &SimDevice, plan: &Plan, incarnation: u64) -> Cluster {
-    let messages = crate::sim::streams::runtime_stream(plan.seed, incarnation, u16::MAX);
+    let messages = streams::runtime_stream(plan.seed, incarnation, u16::MAX);
     let settings = OpenSettings {
         blocks_in_flight: plan.blocks_in_flight,
         memory_bytes: Some(plan.geometry.ring_bytes() + plan.cached_bytes),

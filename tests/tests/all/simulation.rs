@@ -1,10 +1,9 @@
 //! Worlds that every test run plays: a few seeds, the failures of the past, and a disk that lies.
 
-use florin_tests::sim::streams;
 use florin_tests::world::{Outcome, Plan, Summary, play, play_checkpoint};
 
 fn world(seed: u64, lying_disk: bool) -> Outcome {
-    let mut plan = Plan::of(seed, &mut streams(seed).workload);
+    let mut plan = Plan::of(seed);
     plan.lying_disk = lying_disk;
     play(&plan)
 }
@@ -24,7 +23,7 @@ fn fifty_worlds_with_crashes_break_no_promise() {
 fn two_restarts_in_a_row_after_every_kind_of_cut_show_the_same() {
     let mut all = Summary::default();
     for seed in 2001..=2120 {
-        let mut plan = Plan::of(seed, &mut streams(seed).workload);
+        let mut plan = Plan::of(seed);
         plan.ends_twice = true;
         let outcome = play(&plan);
         assert_eq!(outcome.violation, None, "seed {seed}");
@@ -39,7 +38,7 @@ fn two_restarts_in_a_row_after_every_kind_of_cut_show_the_same() {
 fn the_power_may_go_at_every_event_of_a_checkpoint() {
     let (mut cut_count, mut end_count) = (0, 0);
     for seed in 3001..=3004 {
-        let plan = Plan::of(seed, &mut streams(seed).workload);
+        let plan = Plan::of(seed);
         for event_count in 0.. {
             let cut = play_checkpoint(&plan, 150, event_count);
             assert_eq!(cut.outcome.violation, None, "seed {seed}, power lost {event_count} events behind the request");

@@ -6,6 +6,7 @@ use crate::format::checksum::Chain;
 use crate::format::superblock::{RingFile, Superblock};
 use crate::journal::decision::{Body, Header};
 use crate::journal::scan::{FileImage, Found};
+use crate::marks::{self, Mark};
 use crate::model::{Position, Sequence};
 
 /// The block that was accepted last, while walking from file to file.
@@ -52,6 +53,7 @@ fn check_file(
                 position = position.plus(found.reach_bytes);
             }
             Some(what) => {
+                marks::hit(Mark::ConfirmedDamaged);
                 let file = Some(image.file);
                 recovery.damage.push(Damage { file, position: Some(position), wrong: Wrong::Confirmed(what) });
                 (link, expected) = (None, None);

@@ -9,6 +9,7 @@ use crate::format::superblock::{FileUse, Superblock};
 use crate::journal::decision::{Age, Case, Evidence, Harm, Header, Lap, Link, Order, Reach, Verdict, decide};
 use crate::journal::scan::{FileImage, Found};
 use crate::limits::BLOCKS_IN_FLIGHT_MAX;
+use crate::marks::{self, Mark};
 use crate::model::{FileIndex, Position, Sequence};
 
 /// Accepts what follows the confirmed part and judges the rest.
@@ -89,6 +90,7 @@ fn judge_rest(superblock: &Superblock, rest: &mut [Found], recovery: &mut Recove
     });
     let evidence = match stated.max().filter(|stated| *stated >= missing) {
         Some(last) => {
+            marks::hit(Mark::ConfirmedBlockLost);
             recovery.damage.push(Damage { file: None, position: None, wrong: Wrong::Missing { first: missing, last } });
             Evidence::MissingWasDurable
         }
@@ -99,11 +101,14 @@ fn judge_rest(superblock: &Superblock, rest: &mut [Found], recovery: &mut Recove
         let (file, position) = (unit.file, unit.position);
         match decide(&case) {
             Verdict::Cut => {
+                marks::hit(Mark::TailCut);
                 let sequence = unit.block.as_ref().map(|block| block.head.sequence);
                 recovery.cuts.push(CutUnit { file, position, sequence });
             }
-            Verdict::NeverWritten | Verdict::Stale => {}
+            Verdict::NeverWritten => {}
+            Verdict::Stale => marks::hit(Mark::StaleRemains),
             Verdict::Damage(harm) => {
+                marks::hit(Mark::TailDamaged);
                 let (file, position) = (Some(file), Some(position));
                 recovery.damage.push(Damage { file, position, wrong: Wrong::Unit(harm) });
             }
@@ -120,8 +125,9 @@ fn evidence_if_missing(superblock: &Superblock) -> Evidence {
 }
 
 fn case_of(superblock: &Superblock, unit: &Found, expected: Sequence, evidence: Evidence, recovery: &Recovery) -> Case {
-    let head = unit.block.as_ref().filter(|_| unit.header == Header::Block).map(|block| block.head);
-    let age = head.map_or(Age::None, |head| match head.epoch.cmp(&superblock.epoch) {
+    let any_head = unit.block.as_ref().map(|block| block.head);
+    let head = any_head.filter(|_| unit.header == Header::Block);
+    let age = any_head.map_or(Age::None, |head| match head.epoch.cmp(&superblock.epoch) {
         std::cmp::Ordering::Equal => Age::Current,
         std::cmp::Ordering::Less => Age::Older,
         std::cmp::Ordering::Greater => Age::Newer,

@@ -8,6 +8,7 @@ use crate::journal::append::{Journal, JournalStart};
 use crate::journal::ring::Ring;
 use crate::journal::write::SuperblockFiles;
 use crate::limits::BLOCKS_IN_FLIGHT_DEFAULT;
+use crate::marks::{self, Mark};
 use crate::model::{Now, PartitionId};
 use crate::partition::Partition;
 use crate::segment::Run;
@@ -23,6 +24,9 @@ use std::cell::Cell;
 impl RepairPlan {
     /// Carries the plan out. Everything before the superblocks may be interrupted and changes nothing.
     pub async fn carry_out<D: Disk>(mut self, disk: &D, now: Now) -> Result<(), RepairError> {
+        if !self.losses().is_empty() {
+            marks::hit(Mark::RepairLost);
+        }
         let directory = self.directory.clone();
         let unsynced_bytes = Cell::new(0);
         let writing = writing(&directory, &self.chosen.superblock, &unsynced_bytes);

@@ -9,6 +9,7 @@ use crate::format::superblock::{SUPERBLOCK_BYTES, Superblock};
 use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile};
 use crate::journal::create::write_virgin;
 use crate::limits::MANIFEST_SLOT_COUNT;
+use crate::marks::{self, Mark};
 use crate::model::{FileIndex, Position};
 
 /// Files to be made anew.
@@ -94,6 +95,7 @@ impl Missing {
         for index in &self.ring {
             let path = journal_path(directory, *index);
             rename_over(disk, directory, &draft_path(&path), &path).await?;
+            marks::hit(Mark::RepairRingFile);
         }
         Ok(())
     }

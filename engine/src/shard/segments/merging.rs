@@ -5,6 +5,7 @@ use super::super::Shard;
 use super::super::report::Report;
 use super::Work;
 use crate::limits::MERGE_BYTES_MAX;
+use crate::marks::{self, Mark};
 use crate::model::Now;
 use crate::partition::Partition;
 use crate::segment::merge::{self, MergeError, MergePart, MergePlan, Merged, Room};
@@ -64,11 +65,13 @@ impl Shard {
         }
         match result {
             Ok(merged) => {
+                marks::hit(Mark::RunsMerged);
                 self.take_merged(&plan, &merged);
                 self.segments.may_merge = true;
                 self.segment_work_ended(Vec::new(), now);
             }
             Err(MergeError::Read(partition)) => {
+                marks::hit(Mark::MergeGivenUp);
                 self.segments.unmergeable.insert(partition);
                 self.report(Report::MergeGivenUp(partition));
                 self.segments.may_merge = true;

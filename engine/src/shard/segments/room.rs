@@ -6,6 +6,7 @@ use super::super::report::Report;
 use super::super::request::Effect;
 use super::Segments;
 use crate::io::DiskError;
+use crate::marks::{self, Mark};
 use crate::segment::merge::{MergePlan, Room};
 use crate::segment::{Run, SegmentTable, WritePlan};
 
@@ -83,6 +84,7 @@ impl Shard {
         self.segments.manifest_full = is_full;
         match *planned {
             Planned::NoRoom { run_count, wanted_run_count } if !was_full => {
+                marks::hit(Mark::ManifestFull);
                 let bytes_max = self.segments.manifest_bytes_max;
                 self.report(Report::ManifestFull { run_count, wanted_run_count, bytes_max });
             }
@@ -95,8 +97,14 @@ impl Shard {
     pub(super) fn note_disk_full(&mut self, error: Option<DiskError>) {
         let was_full = std::mem::replace(&mut self.segments.disk_full, error.is_some());
         match error {
-            Some(error) if !was_full => self.report(Report::DiskFull(error)),
-            None if was_full => self.report(Report::DiskFullOver),
+            Some(error) if !was_full => {
+                marks::hit(Mark::DiskFull);
+                self.report(Report::DiskFull(error));
+            }
+            None if was_full => {
+                marks::hit(Mark::DiskFullOver);
+                self.report(Report::DiskFullOver);
+            }
             _ => {}
         }
     }

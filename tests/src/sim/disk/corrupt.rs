@@ -64,6 +64,21 @@ impl SimDevice {
         file.unreadable.push(position..position + bytes);
     }
 
+    /// Copies everything to a sound device: what could not be read is zero there. Whether there was any.
+    pub fn copy_to_sound_device(&self) -> bool {
+        let mut found = false;
+        for file in self.device().names.durable_files() {
+            let mut file = file.borrow_mut();
+            for bad in std::mem::take(&mut file.unreadable) {
+                found = true;
+                let zeros = vec![0; index(bad.end - bad.start)];
+                file.durable.poke(bad.start, &zeros);
+                file.current.poke(bad.start, &zeros);
+            }
+        }
+        found
+    }
+
     fn change_images(&self, path: &Path, change: impl Fn(&mut Image)) {
         let file = self.expect_file(path);
         let mut file = file.borrow_mut();

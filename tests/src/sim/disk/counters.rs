@@ -6,6 +6,9 @@ use super::fault::Fault;
 
 const OPERATION_KINDS: usize = 9;
 const FAULT_KINDS: usize = 7;
+/// In the order of [`fault_index`].
+const FAULT_NAMES: [&str; FAULT_KINDS] =
+    ["failed", "no_space", "short_writes", "lying_writes", "lost_writes", "misdirected_writes", "slow"];
 
 /// Everything that happened on one device since it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +54,21 @@ impl Counters {
     /// All faults.
     pub fn fault_count_all(&self) -> u64 {
         self.faults.iter().sum()
+    }
+
+    /// Faults by kind, and what became of writes, by name.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let mut counts: Vec<_> = FAULT_NAMES.into_iter().zip(self.faults).collect();
+        counts.extend([
+            ("stalls", self.stall_count),
+            ("power_losses", self.power_loss_count),
+            ("kills", self.kill_count),
+            ("writes_absent", self.writes_absent_count),
+            ("writes_present", self.writes_present_count),
+            ("writes_torn", self.writes_torn_count),
+            ("names_undone", self.names_undone_count),
+        ]);
+        counts
     }
 
     /// Adds what happened elsewhere: for totals over many seeds.

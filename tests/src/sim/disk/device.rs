@@ -1,10 +1,12 @@
 //! The state of a simulated device and its rules: what a completion, a flush and a failure do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::rc::Rc;
 
 use florin_engine::io::{DiskErrorKind, DiskOperation, UNIT_BYTES};
+use florin_engine::model::Position;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -14,6 +16,9 @@ use super::counters::{Counters, Landing};
 use super::fault::{Fault, Injection, take};
 use super::image::index;
 use super::names::{Names, SharedContent};
+
+/// How many of the last writes are remembered.
+const LAST_WRITES_MAX: usize = 32;
 
 pub(super) struct Device {
     pub(super) config: DiskConfig,
@@ -27,6 +32,8 @@ pub(super) struct Device {
     write_next: u64,
     pub(super) injections: Vec<Injection>,
     pub(super) counters: Counters,
+    /// The last writes: the path of the file, where each was to begin, and its bytes.
+    pub(super) last_writes: VecDeque<(Rc<Path>, Position, u64)>,
     latency_random: ChaCha8Rng,
     fault_random: ChaCha8Rng,
 }
@@ -62,6 +69,7 @@ impl Device {
             write_next: 0,
             injections: Vec::new(),
             counters: Counters::default(),
+            last_writes: VecDeque::new(),
             latency_random,
             fault_random,
         }
@@ -98,7 +106,12 @@ impl Device {
         Ticket { latency_ns, fault, early }
     }
 
-    pub(super) fn submit_write(&mut self, write: Write) -> WriteId {
+    pub(super) fn submit_write(&mut self, path: &Rc<Path>, write: Write) -> WriteId {
+        let bytes = write.bytes();
+        if self.last_writes.len() == LAST_WRITES_MAX {
+            self.last_writes.pop_front();
+        }
+        self.last_writes.push_back((Rc::clone(path), Position(bytes.start), bytes.end - bytes.start));
         let id = self.next_id();
         self.in_flight.insert(id, write);
         id
@@ -270,12 +283,12 @@ impl Device {
 
     /// The first unit that a misdirected write hits instead of its own.
     fn wrong_place(&mut self, write: &Write, fault: Option<Fault>) -> usize {
-        if let Some(Fault::MisdirectTo(position)) = fault {
-            assert!(position.0.is_multiple_of(UNIT_BYTES as u64), "a misdirected write is aligned as any other");
-            return index(position.0 / UNIT_BYTES as u64);
-        }
         let unit_count = index(write.file.borrow().current.size_bytes() / UNIT_BYTES as u64);
         let place_count = unit_count.saturating_sub(write.pages.len()) + 1;
+        if let Some(Fault::MisdirectTo(position)) = fault {
+            assert!(position.0.is_multiple_of(UNIT_BYTES as u64), "a misdirected write is aligned as any other");
+            return index(position.0 / UNIT_BYTES as u64).min(place_count - 1);
+        }
         self.fault_random.random_range(0..place_count)
     }
 

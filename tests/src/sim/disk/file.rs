@@ -55,7 +55,7 @@ impl SimFile {
         assert_aligned(position, buffer.len());
         let ticket = self.disk.start(DiskOperation::Write, &self.path).await;
         let write = Write::new(Rc::clone(&self.content), position.0, &buffer);
-        let id = self.disk.device().submit_write(write);
+        let id = self.disk.device().submit_write(&self.path, write);
         self.disk.wait(ticket).await;
         let result = self.disk.device().complete_write(id, durable, ticket.fault);
         Written { buffer, result: result.map_err(|kind| self.error(DiskOperation::Write, Some(position), kind)) }

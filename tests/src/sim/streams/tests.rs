@@ -1,6 +1,6 @@
 use rand::RngCore;
 
-use super::{runtime_stream, streams};
+use super::{runtime_stream, step_streams, streams};
 
 #[test]
 fn drawing_more_from_one_stream_shifts_no_other() {
@@ -19,11 +19,13 @@ fn no_two_streams_or_seeds_are_alike() {
     let mut firsts: Vec<u64> = (0..10)
         .flat_map(|seed| {
             let all = streams(seed);
-            [all.scheduling, all.disk, all.faults, all.workload, all.crash, runtime_stream(seed, 1, 0)]
+            let step = step_streams(seed, 1);
+            let of_world = [all.scheduling, all.disk, all.faults, all.workload, all.crash, runtime_stream(seed, 1, 0)];
+            of_world.into_iter().chain([step.workload, step.faults, step.crash, step_streams(seed, 2).workload])
         })
         .map(|mut stream| stream.next_u64())
         .collect();
     firsts.sort_unstable();
     firsts.dedup();
-    assert_eq!(firsts.len(), 60);
+    assert_eq!(firsts.len(), 100);
 }

@@ -144,6 +144,18 @@ fn a_whole_block_with_a_right_header_at_a_wrong_place_is_misplaced() {
 }
 
 #[test]
+fn a_misplaced_block_that_an_earlier_epoch_left_is_not_looked_at() {
+    let mut builder = two_confirmed();
+    let range = builder.put_astray(Draft { position: 4 * UNIT, lap: Lap(1), ..builder.next(0, 100) });
+    let block = builder.images[0][range.clone()].to_vec();
+    builder.lose(0, range);
+    builder.images[0][6 * UNIT_BYTES..7 * UNIT_BYTES].copy_from_slice(&block);
+    assert_unit_damage(&builder.examine(), 0, 6, Harm::Misplaced);
+    builder.superblock.epoch = builder.superblock.epoch.next();
+    assert_sound(&builder.examine(), 1..=2);
+}
+
+#[test]
 fn a_block_of_a_lap_that_never_began_is_misplaced() {
     let mut builder = two_confirmed();
     builder.put_astray(Draft { lap: Lap(2), ..builder.next(0, 100) });

@@ -1,0 +1,28 @@
+//! A request is answered by its own kind of answer.
+
+use std::fmt::Debug;
+
+use florin_engine::model::PartitionId;
+use florin_engine::shard::Fetched;
+
+use crate::world::checkers::{Checked, violation};
+
+const PROMISE: &str = "answers fit";
+
+/// The answer is none to what was asked.
+pub fn does_not_fit(asked: &dyn Debug, answer: &dyn Debug) -> Checked {
+    violation(PROMISE, format!("{asked:?} was answered with {answer:?}"))
+}
+
+/// A fetch brings at least one batch if there is one, and not more bytes than were asked for unless it is one.
+pub fn fits(partition: PartitionId, from: u64, bytes_max: usize, fetched: &Fetched) -> Checked {
+    let bytes: usize = fetched.batches.iter().map(|held| held.bytes.len()).sum();
+    let is_empty = fetched.batches.is_empty();
+    if is_empty && from < fetched.high_watermark.0 {
+        return violation(PROMISE, format!("{partition}: nothing from {from} on, before the end"));
+    }
+    if bytes > bytes_max && fetched.batches.len() > 1 {
+        return violation(PROMISE, format!("{partition}: {bytes} bytes, {bytes_max} were asked for"));
+    }
+    Ok(())
+}

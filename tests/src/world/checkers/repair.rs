@@ -1,0 +1,49 @@
+//! A damaged shard is repaired, what is lost is what was announced, and nothing is damaged afterwards.
+
+use florin_engine::journal::recovery::SalvageError;
+use florin_engine::model::ShardId;
+use florin_engine::shard::repair::RepairError;
+
+use crate::world::checkers::{Checked, Violation, violation};
+use crate::world::repair::Losses;
+
+const PROMISE: &str = "repair";
+
+/// A repair can be planned, and carried out.
+pub fn succeeds<T>(shard: ShardId, repaired: Result<T, RepairError>) -> Result<T, Violation> {
+    repaired.or_else(|error| violation(PROMISE, format!("shard {shard} cannot be repaired: {error}")))
+}
+
+/// Files that were swapped are noticed; whoever puts them back loses nothing.
+pub fn is_noticed(shard: ShardId, planned: &Result<Option<Losses>, RepairError>) -> Checked {
+    if matches!(planned, Ok(None)) {
+        return violation(PROMISE, format!("shard {shard}: files were swapped, and nothing is said to be wrong"));
+    }
+    Ok(())
+}
+
+/// Whether what the disk does not give must be copied to a sound one first.
+pub fn asks_for_copy(error: &RepairError) -> bool {
+    let is_unreadable = |error: &SalvageError| matches!(error, SalvageError::Unreadable { .. });
+    match error {
+        RepairError::Unreadable { .. } => true,
+        RepairError::Journal { error, .. } => is_unreadable(error),
+        _ => false,
+    }
+}
+
+/// What is announced stays the same until it is in force.
+pub fn is_as_announced(shard: ShardId, before: &Losses, now: &Losses) -> Checked {
+    if before == now {
+        return Ok(());
+    }
+    violation(PROMISE, format!("shard {shard}: {now:?} would be lost, {before:?} was announced"))
+}
+
+/// What was repaired is sound.
+pub fn is_sound(shard: ShardId, left: Option<Losses>) -> Checked {
+    match left {
+        Some(losses) => violation(PROMISE, format!("shard {shard} is damaged after its repair: {losses:?}")),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,77 @@
+//! Reads everything back after a start and holds it against what clients know.
+
+use florin_engine::model::{Offset, PartitionId, ShardId};
+use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Request};
+
+use super::checkers::{Checked, durability, exactly_once, no_gap};
+use super::run::{Asked, World};
+
+/// Reads of one partition that may fail because faults were injected.
+const READ_FAULTS_MAX: u32 = 16;
+
+impl World {
+    /// Lists topics and ends, reads every partition from its first offset, and checks all of it.
+    pub(super) fn read_back(&mut self) -> Checked {
+        let shard = ShardId(0);
+        self.submit(shard, Asked::Metadata { shard }, Request::Metadata);
+        self.answer_all()?;
+        for partition in self.live_partitions() {
+            let owner = self.owner(partition).expect("the topic is known");
+            let end = Request::ListOffset { partition, at: OffsetAt::End };
+            self.submit(owner, Asked::ListEnd { partition }, end);
+            self.read_whole(partition, owner)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a partition from its first offset to its end, answer by answer.
+    fn read_whole(&mut self, partition: PartitionId, owner: ShardId) -> Checked {
+        let mut whole = Fetched { batches: Vec::new(), start_offset: Offset(0), high_watermark: Offset(0) };
+        let mut next = Offset(self.start_of(partition));
+        let mut faults = 0;
+        loop {
+            let request =
+                Request::Fetch { partition, from: FetchFrom::Offset(next), bytes_max: usize::MAX, wait_ns: 0 };
+            let asked = Asked::Fetch { partition, from: next.0, bytes_max: usize::MAX, verify: true };
+            self.submit(owner, asked, request);
+            self.answer_all()?;
+            if let Some(lost) = self.read_lost.take() {
+                next = lost;
+                continue;
+            }
+            let Some(part) = self.read_back.take() else {
+                if !std::mem::take(&mut self.read_again) {
+                    return Ok(());
+                }
+                faults += 1;
+                next = next.max(Offset(self.start_of(partition)));
+                if faults > READ_FAULTS_MAX {
+                    return durability::cannot_be_read(partition, next);
+                }
+                continue;
+            };
+            let is_end = part.batches.is_empty();
+            next = part.batches.last().map_or(next, |last| last.next_offset());
+            whole.batches.extend(part.batches);
+            (whole.start_offset, whole.high_watermark) = (part.start_offset, part.high_watermark);
+            if is_end || next >= whole.high_watermark {
+                break;
+            }
+        }
+        self.summary.verified_count += whole.batches.len() as u64;
+        self.is_complete(partition, next.0, &whole)
+    }
+
+    /// Everything that anybody knows of the partition must have been read.
+    fn is_complete(&self, partition: PartitionId, end: u64, fetched: &Fetched) -> Checked {
+        let start = self.start_of(partition);
+        let serials = exactly_once::serials_once(partition, fetched)?;
+        no_gap::is_whole(partition, start, end, fetched)?;
+        self.model.nothing_is_gone(partition, start, &serials)?;
+        self.sequences_follow(partition, fetched)
+    }
+
+    fn start_of(&self, partition: PartitionId) -> u64 {
+        self.model.partitions.get(&partition).map_or(0, |facts| facts.start)
+    }
+}

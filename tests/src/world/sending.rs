@@ -1,0 +1,103 @@
+//! Batches on their way: where they go, who sends them, and what is noted of it.
+
+use bytes::BytesMut;
+use florin_engine::format::batch::ProducerStamp;
+use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId, Realtime, ShardId};
+use florin_engine::shard::Request;
+use rand::Rng;
+
+use super::clients::{Producer, Standing, batch};
+use super::model::{SentBatch, TopicFacts};
+use super::run::{Asked, Expect, World};
+
+/// A producer's id, its epoch and the first sequence of a batch.
+pub(super) type Stamp = (ProducerId, ProducerEpoch, u32);
+
+impl World {
+    /// A partition of a topic that is not deleted, and the shard that has it.
+    pub(super) fn any_partition(&mut self) -> Option<(PartitionId, ShardId)> {
+        let live: Vec<_> = self.model.topics.values().filter(|topic| !topic.deleted).collect();
+        if live.is_empty() {
+            return None;
+        }
+        let topic = live[self.random.random_range(0..live.len())];
+        let index = self.random.random_range(0..topic.descriptor.partition_count());
+        let owner = topic.descriptor.shard_of(index).expect("the index was drawn below the count");
+        Some((PartitionId { topic: topic.descriptor.id(), index }, owner))
+    }
+
+    /// All partitions of topics that are there for sure.
+    pub(super) fn live_partitions(&self) -> Vec<PartitionId> {
+        let live = self.model.topics.values().filter(|topic| topic.is_surely_live());
+        live.flat_map(|topic| {
+            let id = topic.descriptor.id();
+            (0..topic.descriptor.partition_count()).map(move |index| PartitionId { topic: id, index })
+        })
+        .collect()
+    }
+
+    pub(super) fn owner(&self, partition: PartitionId) -> Option<ShardId> {
+        self.model.topics.get(&partition.topic)?.descriptor.shard_of(partition.index)
+    }
+
+    /// A producer that is in use.
+    pub(super) fn any_producer(&mut self) -> Option<usize> {
+        let usable: Vec<_> = (0..self.producers.len()).filter(|index| !self.producers[*index].retired).collect();
+        (!usable.is_empty()).then(|| usable[self.random.random_range(0..usable.len())])
+    }
+
+    /// Makes a batch; its serial, and how many records it has.
+    pub(super) fn new_batch(&mut self, partition: PartitionId, stamp: Option<Stamp>, expect: Expect) -> (u64, u32) {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let record_count = self.random.random_range(1..=4);
+        let bytes = batch(serial, record_count, self.plan.value_bytes_max, stamp, &mut self.random);
+        let stamp = stamp.map(|(id, epoch, base)| ProducerStamp::new(id, epoch, base, record_count));
+        let sent = SentBatch {
+            partition,
+            bytes: bytes.freeze(),
+            record_count: u64::from(record_count),
+            stamp,
+            attempt_count: 0,
+            sent_at: Realtime(0),
+            open_count: 0,
+            may_be_stored: false,
+            receipt: None,
+            forbidden: expect == Expect::Refused,
+        };
+        self.model.sent.insert(serial, sent);
+        (serial, record_count)
+    }
+
+    /// Sends a batch, the first time or again.
+    pub(super) fn send(&mut self, serial: u64, producer: Option<usize>, expect: Expect) {
+        let sent = &self.model.sent[&serial];
+        let (partition, batch) = (sent.partition, BytesMut::from(&sent.bytes[..]));
+        let Some(owner) = self.owner(partition) else { return };
+        self.model.send(serial, self.executor.handle().now().realtime);
+        let request = Request::Capture { partition, batch };
+        let limit = self.model.topics.get(&partition.topic).and_then(TopicFacts::sure_limit);
+        if !self.submit(owner, Asked::Capture { serial, producer, expect, limit }, request) {
+            self.model.refused(serial);
+            self.settle(producer, serial, Standing::Unknown);
+        }
+    }
+
+    /// Sends what must be refused: only when the producer's state on the server is known.
+    pub(super) fn send_wrongly(&mut self, stamp: impl Fn(&Producer) -> Option<Stamp>) {
+        let Some(index) = self.any_producer() else { return };
+        let producer = &self.producers[index];
+        let settled = producer.unsettled_count() == 0 && !producer.tracked.is_empty();
+        if let (true, Some(stamp)) = (settled, stamp(producer)) {
+            let partition = producer.partition;
+            let (serial, _) = self.new_batch(partition, Some(stamp), Expect::Refused);
+            self.send(serial, None, Expect::Refused);
+        }
+    }
+
+    pub(super) fn settle(&mut self, producer: Option<usize>, serial: u64, standing: Standing) {
+        if let Some(producer) = producer {
+            self.producers[producer].stands(serial, standing);
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The wall clock jumps by hours, or by days; producers that may have expired meanwhile are not used any more.
+
+use rand::Rng;
+
+use crate::world::run::World;
+
+const HOUR_NS: i64 = 3_600 * 1_000_000_000;
+
+pub(super) fn play(world: &mut World) {
+    let hours = [-2, 2, 30, 24 * 8][world.random.random_range(0..4)];
+    if hours > 24 * 7 {
+        world.producers.iter_mut().for_each(|producer| producer.retired = true);
+    }
+    world.skew_ns += hours * HOUR_NS;
+    world.executor.set_realtime_skew_ns(world.skew_ns);
+}

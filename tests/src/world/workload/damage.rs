@@ -1,0 +1,189 @@
+//! The power goes, something that a shard needs is damaged meanwhile, and an operator accepts what that took.
+
+use std::path::{Path, PathBuf};
+
+use florin_engine::checkpoint::slot;
+use florin_engine::format::layout::{journal_path, segment_path, shard_path};
+use florin_engine::io::Runtime;
+use florin_engine::journal::recovery::{RecoveredBlock, Recovery, recover};
+use florin_engine::journal::write::read_superblocks;
+use florin_engine::model::{Sequence, ShardId};
+use florin_engine::shard::open::read_identity;
+use florin_engine::shard::replay::replay;
+use rand::Rng;
+
+use crate::world::checkers::Checked;
+use crate::world::cluster::DATA;
+use crate::world::repair::changes_topics;
+use crate::world::run::World;
+
+const UNIT: u64 = 4096;
+/// Bytes of noise, at most.
+const NOISE_BYTES_MAX: u64 = 9000;
+
+/// What is damaged.
+#[derive(Clone, Debug)]
+enum Damage {
+    /// A bit of a file.
+    Bit { path: PathBuf, position: u64, bit: u8 },
+    /// A stretch of a file.
+    Noise { path: PathBuf, position: u64, bytes: u64 },
+    /// A unit cannot be read any more.
+    Unreadable { path: PathBuf, position: u64 },
+    /// The file is cut off.
+    Truncated { path: PathBuf, bytes: u64 },
+    /// The file is gone.
+    Deleted { path: PathBuf },
+    /// Two files have each other's content.
+    Swapped { one: PathBuf, other: PathBuf },
+}
+
+/// A shard as it was before it is damaged.
+struct Sound {
+    shard: ShardId,
+    included: Sequence,
+    confirmed: Sequence,
+    recovery: Recovery,
+    /// Segment files that are needed, and where their extents end.
+    segments: Vec<(PathBuf, u64)>,
+}
+
+pub(super) fn play(world: &mut World) -> Checked {
+    world.lose_power()?;
+    let shard = ShardId(world.faults.random_range(0..world.plan.shard_count));
+    if let Some(sound) = look_at(world, shard)
+        && let Some(damage) = choose(world, &sound)
+    {
+        world.note(|| format!("shard {shard}: {damage:?}"));
+        world.summary.damage_count += 1;
+        strike(world, &damage);
+        if damage.is_of_journal() {
+            world.opens_without(shard)?;
+        }
+        if let Damage::Swapped { one, other } = damage.clone()
+            && damage.is_of_journal()
+        {
+            world.notices_swap(shard)?;
+            world.device.swap(&one, &other);
+        }
+        world.repair_and_lose(shard)?;
+    }
+    world.start_again()
+}
+
+impl Damage {
+    /// Whether a ring file is damaged, and no segment file.
+    fn is_of_journal(&self) -> bool {
+        let path = match self {
+            Self::Bit { path, .. }
+            | Self::Noise { path, .. }
+            | Self::Unreadable { path, .. }
+            | Self::Truncated { path, .. }
+            | Self::Deleted { path } => path,
+            Self::Swapped { one, .. } => one,
+        };
+        path.to_string_lossy().contains("/journal-")
+    }
+}
+
+/// What the shard needs; `None`: it would not open as it is, after a fault that was injected.
+fn look_at(world: &World, shard: ShardId) -> Option<Sound> {
+    world.on_the_side(move |runtime| async move {
+        let disk = runtime.disk();
+        let identity = read_identity(disk, Path::new(DATA)).await.ok()?;
+        let path = shard_path(Path::new(DATA), shard);
+        let chosen = read_superblocks(disk, &path, identity.directory_id, shard).await.choose().ok()?;
+        let manifest = slot::read(disk, &path, &chosen.superblock).await.ok()?.manifest;
+        let recovery = recover(disk, &path, &chosen.superblock, manifest.sequence).await;
+        let state = replay(shard, identity.shard_count, &manifest, &recovery.blocks).ok()?;
+        let segments = state.segments.files().map(|(id, file)| (segment_path(&path, id), file.end.0));
+        let segments = segments.collect();
+        let (included, confirmed) = (manifest.sequence, chosen.superblock.confirmed_sequence);
+        recovery.damage.is_empty().then_some(Sound { shard, included, confirmed, recovery, segments })
+    })
+}
+
+/// Damage that is noticed for sure, and that takes no change of a topic with it.
+fn choose(world: &mut World, sound: &Sound) -> Option<Damage> {
+    if !sound.segments.is_empty() && world.faults.random_bool(0.5) {
+        return choose_segment(world, sound);
+    }
+    let blocks = &sound.recovery.blocks;
+    if blocks.is_empty() {
+        return None;
+    }
+    let victim = &blocks[world.faults.random_range(0..blocks.len())];
+    let path_of = |block: &RecoveredBlock| journal_path(&shard_path(Path::new(DATA), sound.shard), block.file);
+    if world.faults.random_bool(0.25) {
+        let file = [victim.file];
+        let bytes = world.plan.geometry.file_bytes - UNIT;
+        let path = path_of(victim);
+        let shorter = Damage::Truncated { path: path.clone(), bytes };
+        let damage = if world.faults.random_bool(0.5) { Damage::Deleted { path } } else { shorter };
+        return is_noticed(sound, true, |block| file.contains(&block.file)).then_some(damage);
+    }
+    if world.faults.random_bool(0.15) {
+        let other = &blocks[world.faults.random_range(0..blocks.len())];
+        let files = [victim.file, other.file];
+        let damage = Damage::Swapped { one: path_of(victim), other: path_of(other) };
+        let is_right = victim.file != other.file && is_noticed(sound, true, |block| files.contains(&block.file));
+        return is_right.then_some(damage);
+    }
+    if !is_noticed(sound, false, |block| block.sequence == victim.sequence) {
+        return None;
+    }
+    let position = victim.position.0 + world.faults.random_range(0..victim.bytes.len() as u64);
+    let path = path_of(victim);
+    if world.faults.random_bool(0.2) {
+        return Some(Damage::Unreadable { path, position: position / UNIT * UNIT });
+    }
+    Some(Damage::Bit { path, position, bit: world.faults.random_range(0..8) })
+}
+
+fn choose_segment(world: &mut World, sound: &Sound) -> Option<Damage> {
+    let (path, end) = sound.segments[world.faults.random_range(0..sound.segments.len())].clone();
+    // What was cut off before, and nobody needed, is not there any more.
+    let bytes = world.device.snapshot().size_bytes(&path)?.min(end);
+    if bytes == 0 {
+        return None;
+    }
+    let position = world.faults.random_range(0..bytes);
+    Some(match world.faults.random_range(0..8) {
+        0 => Damage::Deleted { path },
+        1 => Damage::Truncated { path, bytes: position / UNIT * UNIT },
+        2 => {
+            let bytes = world.faults.random_range(1..=(bytes - position).min(NOISE_BYTES_MAX));
+            Damage::Noise { path, position, bytes }
+        }
+        3 => Damage::Unreadable { path, position: position / UNIT * UNIT },
+        4 => {
+            let (other, _) = sound.segments[world.faults.random_range(0..sound.segments.len())].clone();
+            world.device.snapshot().size_bytes(&other)?;
+            return (other != path).then_some(Damage::Swapped { one: path, other });
+        }
+        _ => Damage::Bit { path, position, bit: world.faults.random_range(0..8) },
+    })
+}
+
+/// Whether the loss of these blocks is noticed, and takes no change of a topic with it.
+fn is_noticed(sound: &Sound, whole_files: bool, is_hit: impl Fn(&RecoveredBlock) -> bool) -> bool {
+    let blocks = &sound.recovery.blocks;
+    let left = blocks.iter().filter(|block| !is_hit(block));
+    let stated = left.map(|block| block.durable_sequence).fold(sound.confirmed, Sequence::max);
+    let hit = || blocks.iter().filter(|block| is_hit(block));
+    let is_stated = whole_files || hit().all(|block| block.sequence <= stated);
+    is_stated && !hit().any(|block| block.sequence > sound.included && changes_topics(block))
+}
+
+fn strike(world: &mut World, damage: &Damage) {
+    match damage {
+        Damage::Bit { path, position, bit } => world.device.flip_bit(path, *position, *bit),
+        Damage::Noise { path, position, bytes } => {
+            world.device.corrupt_range(path, *position, *bytes, &mut world.faults);
+        }
+        Damage::Unreadable { path, position } => world.device.make_unreadable(path, *position, UNIT),
+        Damage::Truncated { path, bytes } => world.device.truncate(path, *bytes),
+        Damage::Deleted { path } => world.device.delete(path),
+        Damage::Swapped { one, other } => world.device.swap(one, other),
+    }
+}
