@@ -9,6 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use super::workload::Operation;
 use crate::sim::{DiskConfig, DiskFaults, Flush, Latencies, streams};
 
+/// So many topics that their runs fill a manifest.
+const TOPIC_COUNT_MANY: usize = 24;
+
 /// How a world is.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -36,6 +39,12 @@ pub struct Plan {
     pub message_loss_ppm: u32,
     /// Largest value of a record.
     pub value_bytes_max: usize,
+    /// Topics alive at the same time.
+    pub topic_count_max: usize,
+    /// Partitions that a topic is created with, at most.
+    pub partition_count_max: u32,
+    /// Topics that are created first.
+    pub first_topic_count: usize,
     /// Topics may let records go.
     pub has_retention: bool,
     /// The disk acknowledges durable writes that are not: the checkers must notice.
@@ -61,6 +70,7 @@ impl Plan {
             .into_iter()
             .filter(|(operation, _)| !operation.may_be_left_out() || random.random_bool(0.75))
             .collect();
+        let topic_count_max = [4, 4, 4, 4, 12, TOPIC_COUNT_MANY][random.random_range(0..6)];
         Self {
             seed,
             shard_count: random.random_range(1..=3),
@@ -74,6 +84,13 @@ impl Plan {
             events_between_max: [4, 12, 40][random.random_range(0..3)],
             message_loss_ppm: [0, 0, 100_000, 400_000][random.random_range(0..4)],
             value_bytes_max: [64, 600, 6_000][random.random_range(0..3)],
+            topic_count_max,
+            partition_count_max: if topic_count_max == TOPIC_COUNT_MANY {
+                [4, 16][random.random_range(0..2)]
+            } else {
+                4
+            },
+            first_topic_count: if topic_count_max == TOPIC_COUNT_MANY { TOPIC_COUNT_MANY * 3 / 4 } else { 1 },
             has_retention: random.random_bool(0.5),
             lying_disk: false,
             ends_twice: false,

@@ -67,8 +67,10 @@ impl World {
         let start = self.start_of(partition);
         let serials = exactly_once::serials_once(partition, fetched)?;
         no_gap::is_whole(partition, start, end, fetched)?;
-        self.model.nothing_is_gone(partition, start, &serials)?;
-        self.sequences_follow(partition, fetched)
+        let of_partition = self.damage_seen.iter().filter(|(of, ..)| *of == partition);
+        let damaged: Vec<(Offset, Offset)> = of_partition.map(|(_, from, to)| (*from, *to)).collect();
+        self.model.nothing_is_gone(partition, start, &serials, &damaged)?;
+        if damaged.is_empty() { self.sequences_follow(partition, fetched) } else { Ok(()) }
     }
 
     fn start_of(&self, partition: PartitionId) -> u64 {

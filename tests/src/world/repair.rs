@@ -21,17 +21,17 @@ pub(super) type Losses = Vec<(PartitionId, Gap)>;
 
 impl World {
     /// Repairs a shard if it is damaged; what is lost is not expected any more.
-    pub(super) fn repair_and_lose(&mut self, shard: ShardId) -> Checked {
+    pub(super) fn repair_and_lose(&mut self, shard: ShardId) -> Result<Losses, Violation> {
         let losses = self.repair(shard)?;
         self.note(|| format!("shard {shard} is repaired, lost: {losses:?}"));
         if losses.is_empty() {
-            return Ok(());
+            return Ok(losses);
         }
         self.summary.loss_count += losses.len() as u64;
         // Batches of theirs may be among what is lost.
         self.producers.iter_mut().for_each(|producer| producer.retired = true);
         losses.iter().for_each(|(partition, gap)| self.model.lose(*partition, gap));
-        Ok(())
+        Ok(losses)
     }
 
     /// Files were swapped: whoever plans a repair hears of it.

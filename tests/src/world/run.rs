@@ -100,6 +100,10 @@ pub(super) struct World {
     pub(super) read_again: bool,
     /// Faults were injected on files of these shards.
     pub(super) struck: BTreeSet<ShardId>,
+    /// Segment files of this shard are damaged: it names the offsets that it cannot read.
+    pub(super) damaged: Option<ShardId>,
+    /// The offsets that it named, from and to below.
+    pub(super) damage_seen: Vec<(PartitionId, Offset, Offset)>,
     /// The disk has broken what it is trusted with: nothing can be said from here on.
     pub(super) is_over: bool,
     trace: Vec<String>,
@@ -177,6 +181,8 @@ impl World {
             read_lost: None,
             read_again: false,
             struck: BTreeSet::new(),
+            damaged: None,
+            damage_seen: Vec::new(),
             is_over: false,
             trace: Vec::new(),
             plan,
@@ -193,7 +199,9 @@ impl World {
     /// Plays the steps of the plan. Each draws from streams of its own, so that leaving one out changes no other.
     fn play_operations(&mut self) -> Checked {
         self.settle_start()?;
-        Operation::CreateTopic.play(self)?;
+        for _ in 0..self.plan.first_topic_count {
+            Operation::CreateTopic.play(self)?;
+        }
         for step in 0..self.plan.operation_count {
             if self.is_over || self.plan.steps.as_ref().is_some_and(|steps| !steps.contains(&step)) {
                 continue;

@@ -44,10 +44,20 @@ impl Model {
         Ok(())
     }
 
-    /// Of a partition that was read whole from `start` on: everything that anybody knows of is there.
-    pub fn nothing_is_gone(&self, partition: PartitionId, start: u64, serials: &BTreeSet<u64>) -> Checked {
+    /// Of a partition that was read whole from `start` on: everything that anybody knows of is there, but for what is
+    /// known to be `damaged`, from offset to offset.
+    pub fn nothing_is_gone(
+        &self,
+        partition: PartitionId,
+        start: u64,
+        serials: &BTreeSet<u64>,
+        damaged: &[(Offset, Offset)],
+    ) -> Checked {
+        let is_damaged = |base: u64| damaged.iter().any(|(from, to)| (from.0..to.0).contains(&base));
         let facts = self.partitions.get(&partition);
-        let lost = facts.and_then(|facts| facts.batches.range(start..).find(|(_, serial)| !serials.contains(serial)));
+        let lost = facts.and_then(|facts| {
+            facts.batches.range(start..).find(|(base, serial)| !serials.contains(serial) && !is_damaged(**base))
+        });
         match lost {
             Some((at, serial)) => violation(PROMISE, format!("{partition}: batch {serial} at {at} is gone")),
             None => Ok(()),
@@ -74,6 +84,11 @@ impl World {
         let excused = match refusal {
             Refusal::Starting(_) | Refusal::Stopping(_) => true,
             Refusal::ShardUnavailable(_) => !self.has_begun(shard),
+            Refusal::Damaged { from, to, .. } if self.damaged == Some(shard) => {
+                self.damage_seen.push((partition, *from, *to));
+                self.read_lost = at.filter(|(_, verify)| *verify).map(|_| *to);
+                return Ok(());
+            }
             // A fault that was injected strikes once: whoever asks again is answered.
             Refusal::ReadFailed { .. } | Refusal::Damaged { .. } => self.faulty,
             Refusal::Lost { gap, .. } => {

@@ -75,7 +75,9 @@ impl World {
             self.send(serial, None, Expect::Stored);
             self.answer_all()?;
             let is_live = self.model.topics.get(&partition.topic).is_some_and(|topic| topic.is_surely_live());
-            if self.summary.acked_count > acked_count || !is_live {
+            // More partitions than a manifest has room for is what nobody but an operator can help.
+            let is_manifest_full = self.cluster.statuses().iter().any(|status| status.manifest_full);
+            if self.summary.acked_count > acked_count || !is_live || is_manifest_full {
                 return Ok(());
             }
             let _ = self.executor.run_for(TRY_REST_NS);

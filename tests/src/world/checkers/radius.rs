@@ -3,6 +3,7 @@
 use florin_engine::model::ShardId;
 
 use crate::world::checkers::{Checked, violation};
+use crate::world::repair::Losses;
 use crate::world::run::World;
 
 const PROMISE: &str = "radius";
@@ -26,5 +27,35 @@ impl World {
             return violation(PROMISE, format!("shard {damaged} is damaged, those that do not open are {refused:?}"));
         }
         self.lose_power()
+    }
+
+    /// A server whose shard has a damaged segment file is started: it opens all shards, and serves everything but the
+    /// offsets that it names. Then the power goes.
+    pub fn serves_around(&mut self, damaged: ShardId) -> Checked {
+        self.damaged = Some(damaged);
+        self.damage_seen.clear();
+        self.start();
+        self.settle_start()?;
+        self.damaged = None;
+        self.lose_power()
+    }
+
+    /// What a repair gives up could not be read.
+    pub fn could_not_be_read(&self, losses: &Losses) -> Checked {
+        let read = self.live_partitions();
+        for (partition, gap) in losses.iter().filter(|(partition, _)| read.contains(partition)) {
+            let mut reached = gap.base_offset;
+            let mut seen: Vec<_> = self.damage_seen.iter().filter(|(of, ..)| of == partition).collect();
+            seen.sort_unstable();
+            for (_, from, to) in seen {
+                if *from <= reached {
+                    reached = reached.max(*to);
+                }
+            }
+            if reached < gap.next_offset {
+                return violation(PROMISE, format!("{partition}: {gap:?} is given up, and was read from {reached} on"));
+            }
+        }
+        Ok(())
     }
 }

@@ -9,7 +9,7 @@ use rand::Rng;
 use crate::world::run::{Asked, World};
 
 /// Partitions that a topic is altered to have.
-pub const PARTITION_COUNT_MAX: u32 = 6;
+pub const PARTITION_COUNT_MAX: u32 = 18;
 /// A limit of records that some batches of a world are above.
 const RECORD_BYTES_FEW: u32 = 4_000;
 
@@ -17,7 +17,7 @@ pub(super) fn play(world: &mut World) {
     let Some(topic) = world.any_topic(1) else { return };
     let mut change = TopicChange::default();
     if world.random.random_bool(0.6) {
-        change.partition_count = Some(world.random.random_range(1..=PARTITION_COUNT_MAX));
+        change.partition_count = Some(world.random.random_range(1..=world.plan.partition_count_max + 2));
     }
     if world.random.random_bool(0.4) {
         change.segment_bytes = Some([SEGMENT_BYTES_MIN, SEGMENT_BYTES_DEFAULT][world.random.random_range(0..2)]);

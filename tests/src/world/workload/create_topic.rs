@@ -8,16 +8,16 @@ use rand::Rng;
 
 use crate::world::run::{Asked, World};
 
-/// Topics alive at the same time.
-const TOPIC_COUNT_MAX: usize = 4;
+/// Names that topics may have.
+const NAME_COUNT: u32 = 60;
 
 pub(super) fn play(world: &mut World) {
     let alive = world.model.topics.values().filter(|topic| !topic.deleted).count();
-    if alive >= TOPIC_COUNT_MAX {
+    if alive >= world.plan.topic_count_max {
         return;
     }
-    let name = format!("topic-{}", world.random.random_range(0..12));
-    let partition_count = world.random.random_range(1..=4);
+    let name = format!("topic-{}", world.random.random_range(0..NAME_COUNT));
+    let partition_count = world.random.random_range(1..=world.plan.partition_count_max);
     world.model.names.insert(name.clone());
     let settings = TopicSettings {
         retention_bytes: world.any_retention(&[1, 20_000, 200_000]),

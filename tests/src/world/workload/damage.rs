@@ -58,17 +58,26 @@ pub(super) fn play(world: &mut World) -> Checked {
         world.summary.damage_count += 1;
         strike(world, &damage);
         if damage.is_of_journal() {
-            world.opens_without(shard)?;
+            of_journal(world, shard, &damage)?;
+        } else {
+            world.serves_around(shard)?;
+            let losses = world.repair_and_lose(shard)?;
+            world.could_not_be_read(&losses)?;
+            world.damage_seen.clear();
         }
-        if let Damage::Swapped { one, other } = damage.clone()
-            && damage.is_of_journal()
-        {
-            world.notices_swap(shard)?;
-            world.device.swap(&one, &other);
-        }
-        world.repair_and_lose(shard)?;
     }
     world.start_again()
+}
+
+/// A start refuses the shard; files that were swapped are put back, the rest is repaired.
+fn of_journal(world: &mut World, shard: ShardId, damage: &Damage) -> Checked {
+    world.opens_without(shard)?;
+    if let Damage::Swapped { one, other } = damage {
+        world.notices_swap(shard)?;
+        world.device.swap(one, other);
+    }
+    world.repair_and_lose(shard)?;
+    Ok(())
 }
 
 impl Damage {
