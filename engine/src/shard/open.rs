@@ -79,7 +79,7 @@ pub enum OpenError {
         error: NoManifest,
     },
     /// The journal is damaged.
-    #[error("shard {shard}: the journal is damaged in {} places; the first: {}", damage.len(), damage[0])]
+    #[error("shard {shard}: the journal is damaged in {} places; the first: {}", damage.len(), first_place(damage))]
     Journal {
         /// The shard.
         shard: ShardId,
@@ -250,6 +250,11 @@ pub async fn open_shard<R: Runtime>(
     Ok(Opened { shard, files, report, segment_unsynced_bytes: settings.segment_unsynced_bytes })
 }
 
+/// The finding that says where to look first. That blocks are missing has no place: what shows it has one.
+fn first_place(damage: &[Damage]) -> &Damage {
+    damage.iter().find(|damage| damage.file.is_some()).unwrap_or(&damage[0])
+}
+
 impl OpenSettings {
     /// Bytes of memory for the batches of a shard, which are at least what its journal can hold.
     fn memory_for(&self, shard: ShardId, geometry: Geometry) -> Result<u64, OpenError> {
@@ -320,3 +325,6 @@ pub(super) async fn checkpoint_recovered<D: Disk>(
         Err(error) => Some(format!("no checkpoint at start: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;
