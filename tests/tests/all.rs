@@ -6,6 +6,8 @@ mod data_file;
 mod protocol;
 #[path = "all/served.rs"]
 mod served;
+#[path = "all/served_damage.rs"]
+mod served_damage;
 #[path = "all/served_kill.rs"]
 mod served_kill;
 #[path = "all/simulation.rs"]

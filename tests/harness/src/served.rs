@@ -4,8 +4,10 @@
 //! may send whatever bytes it likes; [`observe`] looks at the process from outside: memory, descriptors, metrics.
 //!
 //! [`kill`] kills a server again and again while [`load`] is on it, and [`ledger`] judges what clients were told
-//! against what they are told afterwards. [`library`] does the same with the client library.
+//! against what they are told afterwards. [`library`] does the same with the client library. [`damage`] damages files of
+//! a server that has ended, and judges what the next start makes of it.
 
+pub mod damage;
 pub mod kill;
 pub mod ledger;
 pub mod library;

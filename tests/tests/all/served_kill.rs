@@ -4,7 +4,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use florin_harness::real::directory::reason_to_skip;
-use florin_harness::served::kill::{Ending, Harness};
+use florin_harness::served::kill::{Ending, Harness, endings};
 use florin_harness::served::library;
 use florin_harness::served::server::{Server, Start};
 use florin_harness::served::wire::Wire;
@@ -17,22 +17,8 @@ const KILL_COUNT: u32 = 50;
 /// Kills of a server that the client library speaks to.
 const LIBRARY_KILL_COUNT: u32 = 12;
 
-/// Kills under load, with the other endings in between.
-fn endings(kill_count: u32) -> Vec<Ending> {
-    let mut endings = Vec::new();
-    for kill in 0..kill_count {
-        endings.push(Ending::Kill);
-        match kill % 8 {
-            2 => endings.push(Ending::KillStarting),
-            4 => endings.push(Ending::KillStopping),
-            6 => endings.push(Ending::Stop),
-            _ => {}
-        }
-    }
-    endings
-}
-
-fn from_environment<T: FromStr>(name: &str, default: T) -> T {
+/// A number that a longer or another run sets.
+pub fn from_environment<T: FromStr>(name: &str, default: T) -> T {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 

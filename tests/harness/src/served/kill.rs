@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::ledger::topics::Topic;
-use super::ledger::{Ledger, Note, Totals};
+use super::ledger::{Ledger, Note, Totals, Violation};
 use super::load::changer::Changer;
 use super::load::plain::Plain;
 use super::load::reader::Reader;
@@ -58,6 +58,33 @@ pub enum Ending {
     KillStopping,
     /// Stopped in order.
     Stop,
+}
+
+impl Ending {
+    /// In words.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "killed under load",
+            Self::KillStarting => "killed while starting",
+            Self::KillStopping => "killed while stopping",
+            Self::Stop => "stopped in order",
+        }
+    }
+}
+
+/// Kills under load, with the other endings in between.
+pub fn endings(kill_count: u32) -> Vec<Ending> {
+    let mut endings = Vec::new();
+    for kill in 0..kill_count {
+        endings.push(Ending::Kill);
+        match kill % 8 {
+            2 => endings.push(Ending::KillStarting),
+            4 => endings.push(Ending::KillStopping),
+            6 => endings.push(Ending::Stop),
+            _ => {}
+        }
+    }
+    endings
 }
 
 /// All who work on a server.
@@ -128,6 +155,17 @@ impl Harness {
             topic_rounds: 0,
             is_full: false,
         }
+    }
+
+    /// Kills this program instead of that of the workspace.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.start = self.start.program(program);
+        self
+    }
+
+    /// The promise that was broken, if it is one that the ledger knows.
+    pub fn violation(&self) -> Option<Violation> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).verdict().err()
     }
 
     /// What happened so far.

@@ -13,11 +13,13 @@ use history::{History, Order};
 use topics::{Topic, Topics};
 
 mod history;
+mod promise;
 #[cfg(test)]
 mod tests;
 pub mod topics;
 mod totals;
 
+pub use promise::Promise;
 pub use totals::Totals;
 
 /// What was heard about one sending of a batch.

@@ -8,7 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -73,6 +73,7 @@ fn is_fresh(program: &Path) -> bool {
 /// How a server is started: on free ports of the local host, with a journal that is quickly formatted.
 #[derive(Clone, Debug)]
 pub struct Start {
+    program: Option<PathBuf>,
     directory: PathBuf,
     listen: String,
     shard_count: u16,
@@ -87,6 +88,7 @@ impl Start {
     /// A server of two shards, each with 8 files of 1 MiB.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
         Self {
+            program: None,
             directory: directory.into(),
             listen: "127.0.0.1:0".to_owned(),
             shard_count: 2,
@@ -96,6 +98,12 @@ impl Start {
             arguments: Vec::new(),
             environment: Vec::new(),
         }
+    }
+
+    /// The program, if it is another one than that of the workspace.
+    pub fn program(mut self, program: &Path) -> Self {
+        self.program = Some(program.to_owned());
+        self
     }
 
     /// Shards of a directory that is formatted.
@@ -135,7 +143,7 @@ impl Start {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = Command::new(self.program.as_deref().unwrap_or_else(|| program()));
         command.arg0("florin").arg("serve").arg(&self.directory).args(["--listen", &self.listen]);
         if !self.arguments.iter().any(|argument| argument == "--http") {
             command.args(["--http", "127.0.0.1:0"]);
@@ -222,10 +230,11 @@ impl Drop for Guard {
 }
 
 impl Server {
-    /// Starts a server and waits until it is ready. One that ends before that is an error with what it said.
+    /// Starts a server and waits until it is ready. One that ends before that is an error with what it said; so is one
+    /// that neither gets ready nor ends, or says something else than that it is ready. It is killed then.
     ///
     /// # Panics
-    /// If it neither gets ready nor ends, or says something else than that it is ready.
+    /// If there is no such program.
     pub fn start(start: &Start) -> Result<Self, Ended> {
         let mut child = start.command().spawn().expect("the server can be started");
         let stdin = child.stdin.take();
@@ -240,20 +249,23 @@ impl Server {
             }
         });
         let mut guard = Guard(Some(child));
-        match lines.recv_timeout(PATIENCE) {
-            Ok(line) => {
-                let ready = parse_ready(&line).unwrap_or_else(|| panic!("{line:?} does not say that it is ready"));
-                let child = guard.0.take().expect("it is still there");
-                Ok(Self { child, stdin, ready, log })
-            }
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("not ready after {PATIENCE:?}: {}", log.text()),
-            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
-                let status = wait(guard.0.as_mut().expect("it is still there"));
-                let _ = log_ended.recv_timeout(PATIENCE);
-                guard.0 = None;
-                Err(Ended { status, log: log.text() })
-            }
-        }
+        let what = match lines.recv_timeout(PATIENCE) {
+            Ok(line) => match parse_ready(&line) {
+                Some(ready) => {
+                    let child = guard.0.take().expect("it is still there");
+                    return Ok(Self { child, stdin, ready, log });
+                }
+                None => format!("ERROR {line:?} does not say that it is ready: killed\n"),
+            },
+            Err(RecvTimeoutError::Timeout) => format!("ERROR not ready after {PATIENCE:?}: killed\n"),
+            Err(RecvTimeoutError::Disconnected) => String::new(),
+        };
+        let child = guard.0.as_mut().expect("it is still there");
+        let waited = if what.is_empty() { wait(child) } else { None };
+        let status = waited.unwrap_or_else(|| kill(child));
+        let _ = log_ended.recv_timeout(PATIENCE);
+        guard.0 = None;
+        Err(Ended { status, log: log.text() + &what })
     }
 
     /// Starts a server and kills it a while later, ready or not.
@@ -265,9 +277,9 @@ impl Server {
         let log = Log::default();
         let ended = log.collect(child.stderr.take().expect("it is piped"));
         thread::sleep(after);
-        kill(&mut child);
+        let status = kill(&mut child);
         let _ = ended.recv_timeout(PATIENCE);
-        Ended { status: wait(&mut child), log: log.text() }
+        Ended { status, log: log.text() }
     }
 
     /// What it said when it was ready.
@@ -332,15 +344,15 @@ impl Server {
         self.wait()
     }
 
-    /// Waits for its end.
-    ///
-    /// # Panics
-    /// If that takes too long.
+    /// Waits for its end. One that takes too long is killed, and its log says so.
     pub fn wait(mut self) -> Ended {
         let status = wait(&mut self.child);
+        let what =
+            if status.is_none() { format!("ERROR not ended after {PATIENCE:?}: killed\n") } else { String::new() };
+        let status = status.unwrap_or_else(|| kill(&mut self.child));
         // The last words may be on their way from the pipe.
         thread::sleep(LOOK * 4);
-        Ended { status, log: self.log.text() }
+        Ended { status, log: self.log.text() + &what }
     }
 }
 
@@ -353,21 +365,23 @@ impl Drop for Server {
     }
 }
 
-fn kill(child: &mut Child) {
-    // Both fail only if the process has been waited for.
+fn kill(child: &mut Child) -> ExitStatus {
+    // It fails only if the process has been waited for.
     let _ = child.kill();
-    let _ = child.wait();
+    child.wait().expect("a child can be waited for")
 }
 
-fn wait(child: &mut Child) -> ExitStatus {
+/// How a child ended, if it did in time.
+fn wait(child: &mut Child) -> Option<ExitStatus> {
     let give_up_at = Instant::now() + PATIENCE;
-    loop {
-        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+    while Instant::now() < give_up_at {
+        let status = child.try_wait().expect("a child can be waited for");
+        if status.is_some() {
             return status;
         }
-        assert!(Instant::now() < give_up_at, "the server has not ended after {PATIENCE:?}");
         thread::sleep(LOOK);
     }
+    None
 }
 
 /// The line of JSON; its fields are flat and their values need no escapes.

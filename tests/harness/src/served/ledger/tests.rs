@@ -3,7 +3,7 @@
 use florin_engine::model::{PartitionId, TopicId};
 
 use super::topics::Topic;
-use super::{Contents, Heard, Ledger, Note};
+use super::{Contents, Heard, Ledger, Note, Promise, Violation};
 use crate::real::line::{Placed, Sent, Stamp, Tag};
 
 const PARTITION: PartitionId = PartitionId { topic: TopicId(1), index: 0 };
@@ -288,4 +288,14 @@ fn deleted_topic_is_gone_for_good_with_its_batches() {
     assert_eq!(broken(&[vec![asking.clone()], read_back(&kept()[..2])].concat()), Some("shown and gone"));
     let gone_then_back = [asking, Note::Listed(vec![]), Note::Listed(vec![topic()])];
     assert_eq!(broken(&gone_then_back), Some("deleted topic is back"));
+}
+
+#[test]
+fn broken_rules_are_counted_under_the_promise_that_they_belong_to() {
+    let promise = |rule| Violation { rule, what: String::new() }.promise();
+    let rules = ["shown and gone", "stored again", "offset given twice", "append time goes back", "other bytes"];
+    let promises = [Promise::Lost, Promise::Doubled, Promise::ReMinted, Promise::OutOfOrder, Promise::WrongBytes];
+    assert_eq!(rules.map(promise), promises);
+    assert_eq!(promise("refused too much"), Promise::DamageUnnamed);
+    assert_eq!(promise("topic from nowhere"), Promise::Unexpected);
 }
