@@ -31,6 +31,8 @@ mod forbidden;
 mod frames;
 #[path = "served/full_disk.rs"]
 mod full_disk;
+#[path = "served/hostile.rs"]
+mod hostile;
 #[path = "served/metrics.rs"]
 mod metrics;
 #[path = "served/patience.rs"]

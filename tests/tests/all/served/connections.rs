@@ -62,7 +62,7 @@ fn served_the_connection_above_the_limit_is_told_so_and_room_is_given_back() {
 }
 
 /// Connects and goes, in one of the ways in which clients go.
-fn come_and_go(address: SocketAddr, number: usize) {
+pub fn come_and_go(address: SocketAddr, number: usize) {
     let mut wire = Wire::connect(address).expect("it listens");
     match number % 5 {
         0 => {}

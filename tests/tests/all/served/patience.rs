@@ -22,7 +22,7 @@ const DEAF_COUNT: u32 = 4;
 /// What a client that does not read may cost: what it may have under way, one fetch above that, and small change.
 const DEAF_BYTES_MAX: u64 = (8 + 8 + 2) * MIB;
 
-fn impatient(start: Start) -> Start {
+pub fn impatient(start: Start) -> Start {
     start.with(&["--frame-seconds", "2", "--idle-seconds", "4", "--send-seconds", "3"])
 }
 
@@ -103,7 +103,7 @@ fn served_a_connection_with_nothing_to_do_is_closed_and_one_that_waits_for_data_
 }
 
 /// Asks for megabytes again and again, captures now and then, and reads nothing, until the server takes no more.
-fn ask_and_never_read(address: SocketAddr, partition: PartitionId, own: PartitionId) -> Wire {
+pub fn ask_and_never_read(address: SocketAddr, partition: PartitionId, own: PartitionId) -> Wire {
     let mut wire = open(address);
     let mut burst = BytesMut::new();
     for _ in 0..100 {
@@ -122,7 +122,7 @@ fn ask_and_never_read(address: SocketAddr, partition: PartitionId, own: Partitio
     panic!("the server goes on reading although nothing is taken from it");
 }
 
-fn fill(server: &Server, partition: PartitionId) {
+pub fn fill(server: &Server, partition: PartitionId) {
     let mut wire = open(server.address_of(0));
     for _ in 0..40 {
         wire.produce(partition, &vec![5; 100_000]).expect("it is stored");
