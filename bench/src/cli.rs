@@ -4,6 +4,7 @@ mod load;
 mod long;
 mod reading;
 mod shared;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub use load::CaptureArguments;
 pub use long::{IdleArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments};
 pub use reading::{CatchupArguments, E2eArguments, FanoutArguments, MixedArguments, points};
 pub use shared::{OutputArguments, TargetArguments, seconds, size};
+pub use verify::CrashVerifyArguments;
 
 /// Measures Florin, a durable log for payments, on this machine.
 #[derive(Debug, Parser)]
@@ -40,8 +42,9 @@ Examples:
   florin-bench sustained --retention-bytes 2GiB
   florin-bench recover --points full_ring,full_ring_small --rounds 5
   florin-bench idle --connections 1000
+  florin-bench crash-verify --data /var/lib --report report.md
 
-Exit codes: 0 measured, 1 stopped with a reason, 2 wrong arguments.";
+Exit codes: 0 measured or nothing broken, 1 stopped with a reason, 2 wrong arguments.";
 
 /// The measurements.
 #[derive(Debug, Subcommand)]
@@ -66,6 +69,8 @@ pub enum Command {
     Recover(RecoverArguments),
     /// What a server takes that has nothing to do
     Idle(IdleArguments),
+    /// Kills a server under load and damages its files: whether every promise is kept here
+    CrashVerify(CrashVerifyArguments),
     /// A bare server, which does only the input and output of a capture
     #[command(hide = true)]
     BareServer(BareServerArguments),

@@ -2,7 +2,7 @@
 //!
 //! [`scenario`] has the measurements, [`client`] the load that they put on a server, [`target`] who is measured. What
 //! the machine gives without Florin is measured by [`floor`], and by the servers of [`bare`]. [`report`] shows what
-//! came out.
+//! came out. One scenario measures nothing: `crash-verify` kills and damages, and judges what is left.
 
 mod bare;
 mod cli;
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Sustained(arguments) => scenario::sustained::run(&arguments),
         Command::Recover(arguments) => scenario::recover::run(&arguments),
         Command::Idle(arguments) => scenario::idle::run(&arguments),
+        Command::CrashVerify(arguments) => scenario::crash_verify::run(&arguments),
         Command::BareServer(arguments) => bare::serve(arguments.bare, &arguments.directory, arguments.core),
     };
     match result {

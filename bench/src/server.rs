@@ -66,7 +66,7 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it is ready.
     pub fn start(settings: &ServerSettings) -> Result<Self> {
-        let program = program_beside(&own_program()?)?;
+        let program = own_server()?;
         Self::start_command(command(&program, settings), settings.core)
     }
 
@@ -177,6 +177,11 @@ fn command(program: &Path, settings: &ServerSettings) -> Command {
         command.env(LOG_VARIABLE, "warn");
     }
     command
+}
+
+/// The server's program, where every bench finds it.
+pub fn own_server() -> Result<PathBuf> {
+    program_beside(&own_program()?)
 }
 
 fn own_program() -> Result<PathBuf> {
