@@ -1,5 +1,6 @@
-//! Florin under test: the simulator, the world it plays, and tests on real disks.
+//! Florin under test: the simulator, the world it plays, tests on real disks, and what fuzzing does with arbitrary bytes.
 
+pub mod fuzz;
 pub mod real;
 pub mod served;
 pub mod sim;
