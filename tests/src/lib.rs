@@ -1,4 +1,5 @@
-//! Florin under test: the simulator, and the world it plays.
+//! Florin under test: the simulator, the world it plays, and what fuzzing does with arbitrary bytes.
 
+pub mod fuzz;
 pub mod sim;
 pub mod world;

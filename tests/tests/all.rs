@@ -2,6 +2,8 @@
 
 #[path = "all/data_file.rs"]
 mod data_file;
+#[path = "all/fuzz.rs"]
+mod fuzz;
 #[path = "all/protocol.rs"]
 mod protocol;
 #[path = "all/served.rs"]

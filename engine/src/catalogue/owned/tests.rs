@@ -221,11 +221,49 @@ fn a_manifest_section_has_these_golden_bytes_and_refuses_others() {
     assert_eq!(OwnedState::decode(SHARD, &section), Err(SectionError::Order { topic: TopicId(3) }));
 }
 
+fn section(state: &OwnedState) -> Vec<u8> {
+    let mut section = Vec::new();
+    state.encode(&mut section);
+    section
+}
+
+/// Some topics, each altered so many times, and the highest version of a Close.
+fn any_state() -> impl Strategy<Value = OwnedState> {
+    (any::<u64>(), prop::collection::btree_map(any::<u64>(), 0..4_u8, 0..12)).prop_map(|(version, topics)| {
+        let mut state = OwnedState::new(SHARD);
+        let gone = topic(0);
+        state.apply(&OwnedRecord::Opened(gone.clone())).expect("it is placed here");
+        state.apply(&OwnedRecord::Closed { topic: gone.id(), version }).expect("it is open");
+        for (id, alterations) in topics {
+            let described = (0..alterations).fold(topic(id), |before, _| altered(&before));
+            state.apply(&OwnedRecord::Opened(described)).expect("it is placed here");
+        }
+        state
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    fn any_state_survives_its_encoding(state in any_state()) {
+        prop_assert_eq!(OwnedState::decode(SHARD, &section(&state)), Ok(state));
+    }
+
+    #[test]
     fn arbitrary_sections_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let _ = OwnedState::decode(SHARD, &bytes);
+    }
+
+    #[test]
+    fn a_damaged_section_is_refused_or_means_exactly_its_bytes(
+        state in any_state(), position in any::<prop::sample::Index>(), flip in 1u8..,
+    ) {
+        let mut damaged = section(&state);
+        let position = position.index(damaged.len());
+        damaged[position] ^= flip;
+        if let Ok(state) = OwnedState::decode(SHARD, &damaged) {
+            prop_assert_eq!(section(&state), damaged);
+        }
     }
 }

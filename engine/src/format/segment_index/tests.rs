@@ -91,7 +91,51 @@ fn nothing_written_differs_from_another_version() {
     assert_eq!(decoded(&bytes), Stored::OtherVersion(FORMAT_VERSION + 1));
 }
 
+/// Extents behind each other, some with room between them, and the place of their index.
+fn any_index() -> impl Strategy<Value = (ExtentPlace, Vec<IndexEntry>)> {
+    let entry = (0..3_u64, 1..=64_u32, any::<(u64, u64, i64)>());
+    (prop::collection::vec(entry, 0..150), 0..3_u64).prop_map(|(entries, more)| {
+        let mut end = Position(0);
+        let entry = |(units_before, units, (base_offset, time, max_timestamp_ms))| {
+            let entry = IndexEntry {
+                position: end.plus(units_before * UNIT_BYTES as u64),
+                base_offset: Offset(base_offset),
+                last_append_time: Realtime(time),
+                max_timestamp_ms,
+                extent_bytes: units * 4096,
+            };
+            end = entry.end();
+            entry
+        };
+        let entries: Vec<_> = entries.into_iter().map(entry).collect();
+        (ExtentPlace { position: end.plus(more * UNIT_BYTES as u64), ..place() }, entries)
+    })
+}
+
 proptest! {
+    #[test]
+    fn any_index_survives_its_encoding((place, entries) in any_index()) {
+        let mut bytes = vec![0; index_bytes(entries.len())];
+        encode(&place, &entries, &mut bytes);
+        prop_assert_eq!(claimed_bytes(&bytes).map(|claimed| claimed as usize), Some(bytes.len()));
+        prop_assert_eq!(&standing_entries(&bytes), &entries);
+        prop_assert_eq!(decode(&bytes.into(), &place), Stored::Present(entries));
+    }
+
+    #[test]
+    fn an_index_that_is_damaged_under_a_right_checksum_is_refused_or_means_exactly_its_bytes(
+        at in 12..UNIT_BYTES, flip in 1u8..,
+    ) {
+        let mut bytes = encoded();
+        bytes[at] ^= flip;
+        seal(&mut bytes);
+        if let Stored::Present(entries) = decoded(&bytes) {
+            let mut again = vec![0; index_bytes(entries.len())];
+            encode(&place(), &entries, &mut again);
+            prop_assert_eq!(again, bytes);
+        }
+    }
+
     #[test]
     fn any_flipped_bit_is_noticed(bit in 0..UNIT_BYTES * 8) {
         let mut bytes = encoded();

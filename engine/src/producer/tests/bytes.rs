@@ -129,7 +129,32 @@ fn window_that_does_not_fit_together_is_refused() {
     assert!(matches!(decode(&bytes), Err(ProducerDecodeError::Window { .. })));
 }
 
+/// Up to four producers with some batches each.
+fn any_table() -> impl Strategy<Value = ProducerTable> {
+    let batches = vec((1..=1 << 20_u32, any::<u32>(), 0..1000_u64), 1..12);
+    let producer = (1..=1 << 60_u64, 0..=i16::MAX.cast_unsigned(), batches);
+    vec(producer, 0..=4).prop_map(|producers| {
+        let mut table = ProducerTable::new(4);
+        let mut id = 0;
+        for (step, epoch, batches) in producers {
+            id += step;
+            let (mut next, mut number) = (0, 0);
+            for (record_count, crc, more) in batches {
+                number += 1 + more;
+                accept(&mut table, stamp(id, epoch, next, record_count), crc, receipt(number));
+                next += record_count;
+            }
+        }
+        table
+    })
+}
+
 proptest! {
+    #[test]
+    fn any_table_survives_its_encoding(table in any_table()) {
+        prop_assert_eq!(decode(&encoded(&table)), Ok(table));
+    }
+
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..400)) {
         let _ = decode(&bytes);

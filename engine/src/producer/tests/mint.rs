@@ -1,8 +1,10 @@
 //! New ids.
 
+use proptest::prelude::*;
+
 use crate::limits::PRODUCER_ID_CHUNK;
 use crate::model::{ProducerId, Sequence, ShardId};
-use crate::producer::{MintError, Minted, PRODUCER_COUNTER_MAX, ProducerIdMint};
+use crate::producer::{MintError, Minted, PRODUCER_COUNTER_MAX, PRODUCER_SHARD_MAX, ProducerIdMint};
 
 fn mint(shard: u16) -> ProducerIdMint {
     ProducerIdMint::new(ShardId(shard)).unwrap()
@@ -77,4 +79,24 @@ fn reserving_what_is_reserved_is_a_broken_invariant() {
     let mut mint = mint(0);
     mint.restore(5000).unwrap();
     mint.reserved(5000, Sequence(1));
+}
+
+proptest! {
+    #[test]
+    fn any_reservation_survives_its_encoding_and_one_beyond_all_counters_is_refused(
+        up_to in prop_oneof![0..=PRODUCER_COUNTER_MAX, any::<u64>()], shard in 0..=PRODUCER_SHARD_MAX.0,
+    ) {
+        let decoded = ProducerIdMint::decode(ShardId(shard), &mut &up_to.to_le_bytes()[..]);
+        match decoded {
+            Ok(mint) => {
+                let mut bytes = Vec::new();
+                mint.encode(&mut bytes);
+                prop_assert_eq!((mint.reserved_end(), &bytes[..]), (up_to, &up_to.to_le_bytes()[..]));
+            }
+            Err(error) => {
+                prop_assert!(up_to > PRODUCER_COUNTER_MAX);
+                prop_assert_eq!(error, MintError::Reservation { up_to });
+            }
+        }
+    }
 }

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn set(ids: &[u64]) -> BTreeSet<SegmentId> {
@@ -105,4 +107,49 @@ fn a_sealed_file_that_grows_is_a_broken_invariant() {
     let mut table = table(1);
     table.written(SegmentId(1), Position(8192), 4096);
     table.written(SegmentId(1), Position(12288), 0);
+}
+
+fn encoded(table: &SegmentTable) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    table.encode(&table.files.keys().copied().collect(), &mut bytes);
+    bytes
+}
+
+/// A table of written files, in every state, with ids that were given to files that are gone between them.
+fn any_table() -> impl Strategy<Value = SegmentTable> {
+    let file = (1..1000_u64, any::<u64>(), 0..3_u8, 1..=u32::MAX);
+    (prop::collection::vec(file, 0..20), 0..5_u64).prop_map(|(files, more)| {
+        let mut table = SegmentTable::default();
+        for (step, end, state, index_bytes) in files {
+            table.skip_past(SegmentId(table.next_id().0 + step));
+            let segment = table.allocate();
+            table.written(segment, Position(end), if state == 0 { index_bytes } else { 0 });
+            if state == 1 {
+                table.close(segment);
+            }
+        }
+        table.skip_past(SegmentId(table.next_id().0 + more));
+        table
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_table_survives_its_encoding(table in any_table()) {
+        let read = SegmentTable::decode(&encoded(&table)).unwrap();
+        prop_assert_eq!(read.next_id(), table.next_id());
+        prop_assert!(read.all().eq(table.all()));
+    }
+
+    #[test]
+    fn a_damaged_table_is_refused_or_means_exactly_its_bytes(
+        table in any_table(), position in any::<prop::sample::Index>(), flip in 1u8..,
+    ) {
+        let mut damaged = encoded(&table);
+        let position = position.index(damaged.len());
+        damaged[position] ^= flip;
+        if let Ok(read) = SegmentTable::decode(&damaged) {
+            prop_assert_eq!(encoded(&read), damaged);
+        }
+    }
 }

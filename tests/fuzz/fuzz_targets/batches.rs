@@ -1,0 +1,10 @@
+//! See `tests/src/fuzz/batches.rs`.
+
+#![no_main]
+
+use florin_tests::fuzz;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| {
+    fuzz::batches::run(florin_fuzz::memory(), input);
+});
