@@ -3,4 +3,5 @@
 pub mod real;
 pub mod served;
 pub mod sim;
+pub mod wire;
 pub mod world;

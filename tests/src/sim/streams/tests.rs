@@ -1,6 +1,6 @@
 use rand::RngCore;
 
-use super::{runtime_stream, streams};
+use super::{client_stream, runtime_stream, streams};
 
 #[test]
 fn drawing_more_from_one_stream_shifts_no_other() {
@@ -9,7 +9,8 @@ fn drawing_more_from_one_stream_shifts_no_other() {
         one.faults.next_u64();
     }
     let rest = |streams: &mut super::Streams| {
-        [&mut streams.scheduling, &mut streams.disk, &mut streams.workload, &mut streams.crash].map(RngCore::next_u64)
+        [&mut streams.scheduling, &mut streams.disk, &mut streams.workload, &mut streams.crash, &mut streams.network]
+            .map(RngCore::next_u64)
     };
     assert_eq!(rest(&mut one), rest(&mut other));
 }
@@ -19,11 +20,12 @@ fn no_two_streams_or_seeds_are_alike() {
     let mut firsts: Vec<u64> = (0..10)
         .flat_map(|seed| {
             let all = streams(seed);
-            [all.scheduling, all.disk, all.faults, all.workload, all.crash, runtime_stream(seed, 1, 0)]
+            let own = [runtime_stream(seed, 1, 0), client_stream(seed, 0), client_stream(seed, 1)];
+            [all.scheduling, all.disk, all.faults, all.workload, all.crash, all.network].into_iter().chain(own)
         })
         .map(|mut stream| stream.next_u64())
         .collect();
     firsts.sort_unstable();
     firsts.dedup();
-    assert_eq!(firsts.len(), 60);
+    assert_eq!(firsts.len(), 90);
 }
