@@ -13,6 +13,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::ground::{Ground, Trouble};
+use super::server::SECOND_NS;
 use crate::sim::streams::client_stream;
 
 pub(super) use reader::{found_topics, read_everything};
@@ -20,6 +21,8 @@ pub(super) use reader::{found_topics, read_everything};
 /// What the answers under way of one connection have at most, as these clients ask: fetches of so many bytes or of one
 /// batch, so many at a time, and one request that was let in last.
 pub(super) const ANSWERS_BYTES_MAX: usize = (FETCHES_MAX + 2) * FETCH_BYTES_MAX;
+/// The longest that a client stays after all others have gone.
+pub(super) const STAY_NS: u64 = 12 * SECOND_NS;
 /// Fetches of a client at the same time.
 const FETCHES_MAX: usize = 8;
 /// Bytes of a fetch's answer; a batch is never larger.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use florin_engine::format::identity::Identity;
 use florin_engine::io::{DiskOperation, Runtime};
 use florin_engine::journal::create::{FormatSettings, format};
+use florin_engine::limits::FETCH_WAIT_NS_MAX;
 use florin_engine::model::{Id128, Realtime, ShardId};
 use florin_engine::shard::open::read_identity;
 use rand::Rng;
@@ -23,6 +24,9 @@ use crate::world::model::{Checked, violation};
 
 /// The stream of the first client and of the last one.
 const READER_STREAM: u32 = u32::MAX;
+/// By then the last client has gone: less than a fetch may wait for data.
+const LAST_STAY_NS: u64 = 20 * SECOND_NS;
+const _: () = assert!(clients::STAY_NS < LAST_STAY_NS && LAST_STAY_NS < FETCH_WAIT_NS_MAX);
 /// The longest time from the last client's end until the server has noticed.
 const REST_NS: u64 = 4 * (PATIENCE.idle_ns + PATIENCE.frame_ns + PATIENCE.send_ns);
 /// Starts in a row that the server does not survive, at most.
@@ -223,11 +227,14 @@ impl World {
     /// All clients are gone: after a while the server holds nothing for anybody.
     fn come_to_rest(&mut self) -> Checked {
         self.ground.phase.set(Phase::Over);
+        let _ = self.executor.run_for(LAST_STAY_NS);
+        self.ground.waits_for_somebody(self.server())?;
         let _ = self.executor.run_for(REST_NS);
-        if let Some(violation) = self.ground.violation() {
-            return Err(violation);
+        self.ground.is_at_rest(self.server())?;
+        match self.ground.violation() {
+            Some(violation) => Err(violation),
+            None => Ok(()),
         }
-        self.ground.is_at_rest(self.server())
     }
 
     fn start(&mut self) -> Checked {

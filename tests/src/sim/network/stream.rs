@@ -110,7 +110,8 @@ impl SimStream {
         pipe.fate = None;
         let kept = usize::try_from(fate.at_byte.saturating_sub(pipe.sent_bytes)).expect("a part of what is sent");
         pipe.send(&bytes[..kept], arrives_ns, executor);
-        if fate.how == Break::Silence {
+        if fate.how != Break::End {
+            // Whatever follows would leave a gap in what arrives.
             pipe.is_silent = true;
             pipe.send(&bytes[kept..], arrives_ns, executor);
         }

@@ -14,15 +14,13 @@ use futures_util::future::{join, select};
 use rand::{Rng, RngCore};
 use rand_chacha::ChaCha8Rng;
 
-use super::FETCHES_MAX;
+use super::{FETCHES_MAX, STAY_NS};
 use crate::sim::SimStream;
 use crate::wire::ground::{Ground, Phase};
-use crate::wire::server::{SECOND_NS, address_of};
+use crate::wire::server::address_of;
 use crate::wire::summary::Summary;
 use crate::world::clients::batch;
 
-/// The longest that such a client stays.
-const STAY_NS: u64 = 12 * SECOND_NS;
 /// Requests of a client that never reads.
 const UNREAD_REQUESTS_MAX: usize = 6_000;
 /// Fetches that wait for data for as long as they may.
@@ -91,7 +89,7 @@ async fn garbage(ground: &Ground, random: &mut ChaCha8Rng) {
     if random.random_bool(0.3) {
         bytes.put_u32_le(random.random_range(2_000_000..=u32::MAX));
     }
-    bytes.resize(bytes.len() + random.random_range(1..3_000), 0);
+    bytes.resize(bytes.len() + random.random_range(4..3_000), 0);
     random.fill_bytes(&mut bytes[start + 4..]);
     send(ground, &stream, &bytes, random.random_bool(0.7)).await;
 }

@@ -14,7 +14,7 @@ use florin_net::client::core::consumer::{ConsumerCore, ConsumerRules};
 use florin_net::client::core::producer::{AppendError, BatchOutcome, ProducerCore, ProducerRules};
 use florin_net::client::{Record, SendError, Start};
 use florin_net::io::Stream;
-use florin_net::protocol::{Response, TopicDescription};
+use florin_net::protocol::Response;
 use futures_util::future::{Either, select};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -167,9 +167,8 @@ impl Library {
             Tag::Topic => {
                 self.topic_is_asked = false;
                 if let Response::Topics(page) = response {
-                    let own: Option<&TopicDescription> = page.topics.first();
-                    if let Some(topic) = own {
-                        self.ground.topic_shown(topic)?;
+                    self.ground.page_shown(&page)?;
+                    if let own @ Some(_) = page.topics.first() {
                         producer.on_topic(own);
                         consumer.on_topic(own);
                     }

@@ -39,8 +39,7 @@ async fn found(ground: &Rc<Ground>, name: &str, partition_count: u32, random: &m
         for (_, response) in session.step().await? {
             match response {
                 Response::TopicCreated(topic) if topic.name == name => ground.topic_shown(&topic)?,
-                // A shard may hear of the topic before whoever asked for it is told.
-                Response::Topics(page) => page.topics.iter().try_for_each(|topic| ground.topic_shown(topic))?,
+                Response::Topics(page) => ground.page_shown(&page)?,
                 Response::Error(error) if error.code == Code::NAME_TAKEN => {}
                 Response::Error(error) => ground.is_no_blame(&error)?,
                 other => ground.misfit("the wish for a topic", &other)?,

@@ -41,6 +41,23 @@ impl Ground {
         }
     }
 
+    /// All clients have gone, and the server may not have noticed of each: whatever waits does so for a connection that
+    /// is there.
+    pub(in crate::wire) fn waits_for_somebody(&self, server: &Server) -> Checked {
+        for core in server.cores() {
+            let connections = core.connections.borrow();
+            let polls: usize = connections.iter().map(|(_, open)| open.polls().borrow().len()).sum();
+            let requests: usize = connections.iter().map(|(_, open)| open.request_count()).sum();
+            if (polls, requests) != (core.polls.used(), core.requests.used()) {
+                let counted = (core.polls.used(), core.requests.used());
+                let what =
+                    format!("fetches and requests under way are {counted:?}, of connections {polls}, {requests}");
+                return violation(BOUNDED, what);
+            }
+        }
+        Ok(())
+    }
+
     /// All clients are gone: nothing is held for anybody.
     pub(in crate::wire) fn is_at_rest(&self, server: &Server) -> Checked {
         server.cores().iter().try_for_each(holds_nothing)?;

@@ -28,7 +28,8 @@ fn play(seed: u64, faults: NetworkFaults) -> (World, usize, Option<ErrorKind>, O
 fn a_connection_breaks_at_any_byte_and_both_sides_are_told() {
     let mut lengths = Vec::new();
     for seed in 1..60 {
-        let faults = NetworkFaults { reset_ppm: MILLION, break_bytes_max: 9_000, ..NetworkFaults::default() };
+        let faults =
+            NetworkFaults { reset_ppm: MILLION, break_bytes_max: 9_000, part_ppm: MILLION, ..NetworkFaults::default() };
         let (world, length, how, told) = play(seed, faults);
         assert_eq!((how, told), (Some(ErrorKind::ConnectionReset), Some(ErrorKind::ConnectionReset)), "seed {seed}");
         assert_eq!(world.wire.counters().reset_count, 1);
