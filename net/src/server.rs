@@ -3,6 +3,7 @@
 //! [`run`] opens the shards of a directory on one executor per core, serves until it is told to stop, and drains.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use florin_engine::shard::open::{OpenError, OpenReport};
 use thiserror::Error;
 
 pub mod core;
-mod executor;
+pub mod executor;
 pub mod outlet;
 mod reports;
 pub mod settings;
@@ -28,7 +29,8 @@ use crate::http;
 use crate::io::glommio::GlommioNetwork;
 use crate::protocol::ShardState;
 use crate::route::{MeshPort, mesh};
-use executor::{Assignment, run_executor};
+use core::Core;
+use executor::{Notice, run_executor};
 use shared::ServerShared;
 
 /// How often the control thread looks whether shards serve.
@@ -91,16 +93,6 @@ pub enum ServeError {
 
 fn first_of(refused: &[(ShardId, OpenError)]) -> String {
     refused.first().map_or_else(String::new, |(shard, error)| format!("; shard {shard}: {error}"))
-}
-
-/// What an executor says of itself.
-enum Notice {
-    /// Its ports are bound and its shards opened, or not.
-    Started(Vec<(ShardId, Result<OpenReport, OpenError>)>),
-    /// It could not bind a port; it ends.
-    CannotListen { shard: ShardId, address: SocketAddr, error: std::io::Error },
-    /// It ended.
-    Ended,
 }
 
 /// Serves the shards of a directory that is locked by the caller, until `signals` say stop; then drains. `ready` is
@@ -176,16 +168,14 @@ fn start_executor(
         directory: settings.directory.clone(),
         executor_count,
     };
-    let shards = (0..identity.shard_count).map(ShardId).filter(|shard| shared.executor_of(*shard) == number);
-    let assignment = Assignment { settings: settings.clone(), identity, shards: shards.collect() };
-    let shared = Arc::clone(shared);
+    let (settings, shared) = (settings.clone(), Arc::clone(shared));
     ShardExecutor::new(executor).spawn(move |runtime| async move {
-        run_executor(GlommioNetwork::new(runtime), assignment, port, shared, |notice| {
+        let core = Rc::new(Core::new(GlommioNetwork::new(runtime), settings, shared, port));
+        run_executor(core, identity, |notice| {
             // Nobody listens any more if the start failed elsewhere.
             let _ = notify.send(notice);
         })
         .await;
-        let _ = notify.send(Notice::Ended);
     })?;
     Ok(())
 }

@@ -22,3 +22,5 @@ mod tidy;
 mod tidy_net;
 #[path = "all/tree.rs"]
 mod tree;
+#[path = "all/wire.rs"]
+mod wire;

@@ -146,6 +146,13 @@ impl<N: Network> Core<N> {
         self.shards.borrow_mut().insert(shard, local);
     }
 
+    /// Lets go of all shards, which take nothing more then. A driver holds its outlet and that holds this: without it
+    /// none of them would ever be freed.
+    pub fn let_go_of_shards(&self) {
+        let shards = self.shards.take();
+        drop(shards);
+    }
+
     /// What is counted here.
     pub fn counters(&self) -> &ExecutorCounters {
         &self.shared.executors[self.mesh.executor()].counters

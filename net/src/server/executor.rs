@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use florin_engine::format::identity::Identity;
@@ -10,16 +9,14 @@ use florin_engine::model::ShardId;
 use florin_engine::shard::driver::ShardDriver;
 use florin_engine::shard::open::{OpenError, OpenReport, OpenSettings, open_shard};
 
-use super::Notice;
 use super::core::{Core, Waiter};
 use super::outlet::CoreOutlet;
 use super::settings::ServerSettings;
-use super::shared::ServerShared;
 use crate::connection::Event;
 use crate::io::{Listener, Network, take_turns};
 use crate::listener::{accept_connections, sweep_connections};
 use crate::protocol::ShardState;
-use crate::route::{MeshPort, Parcel};
+use crate::route::Parcel;
 
 /// What is taken from other executors before everything else has its turn.
 const PARCELS_PER_TURN: u32 = 256;
@@ -30,23 +27,37 @@ const DRAIN_LOOK_NS: u64 = 2_000_000;
 /// How long clients may take to receive their last answers.
 const LAST_ANSWERS_NS: u64 = 2_000_000_000;
 
-/// What an executor has to do.
-pub(super) struct Assignment {
-    pub(super) settings: ServerSettings,
-    pub(super) identity: Identity,
-    pub(super) shards: Vec<ShardId>,
+/// What an executor says of itself.
+#[derive(Debug)]
+pub enum Notice {
+    /// Its ports are bound and its shards opened, or not.
+    Started(Vec<(ShardId, Result<OpenReport, OpenError>)>),
+    /// It could not bind a port; it ends.
+    CannotListen {
+        /// Whose port.
+        shard: ShardId,
+        /// Where.
+        address: SocketAddr,
+        /// The system's own words.
+        error: std::io::Error,
+    },
+    /// It ended.
+    Ended,
 }
 
-/// Runs an executor until the server stops. `notify` is told how the start went.
-pub(super) async fn run_executor<N: Network>(
-    network: N,
-    assignment: Assignment,
-    mesh: MeshPort,
-    shared: Arc<ServerShared>,
-    notify: impl Fn(Notice),
-) {
-    let Assignment { settings, identity, shards } = assignment;
-    let listeners = match bind(&network, &settings, &shards) {
+/// Runs an executor until the server stops: its shards of the directory, which go around over all executors. `notify`
+/// is told how the start went, and when it is over.
+pub async fn run_executor<N: Network>(core: Rc<Core<N>>, identity: Identity, notify: impl Fn(Notice)) {
+    serve(&core, &identity, &notify).await;
+    core.let_go_of_shards();
+    notify(Notice::Ended);
+}
+
+async fn serve<N: Network>(core: &Rc<Core<N>>, identity: &Identity, notify: &impl Fn(Notice)) {
+    let shared = &core.shared;
+    let all = (0..identity.shard_count).map(ShardId);
+    let shards: Vec<_> = all.filter(|shard| shared.executor_of(*shard) == core.mesh.executor()).collect();
+    let listeners = match bind(&core.network, &core.settings, &shards) {
         Ok(listeners) => listeners,
         Err((shard, address, error)) => {
             notify(Notice::CannotListen { shard, address, error });
@@ -56,25 +67,24 @@ pub(super) async fn run_executor<N: Network>(
     for (shard, listener) in shards.iter().zip(&listeners) {
         shared.shard(*shard).set_address(listener.address());
     }
-    let core = Rc::new(Core::new(network, settings, Arc::clone(&shared), mesh));
-    core.network.spawn_prompt(attend(Rc::clone(&core)));
+    core.network.spawn_prompt(attend(Rc::clone(core)));
     let mut results = Vec::new();
     for shard in &shards {
-        results.push((*shard, open(&core, &identity, *shard).await));
+        results.push((*shard, open(core, identity, *shard).await));
     }
     let opened_count = results.iter().filter(|(_, result)| result.is_ok()).count();
     notify(Notice::Started(results));
     let mut closings = Vec::new();
     for (shard, listener) in shards.iter().zip(listeners) {
         let closing = Rc::new(Event::default());
-        core.network.spawn(accept_connections(Rc::clone(&core), *shard, listener, Rc::clone(&closing)));
+        core.network.spawn(accept_connections(Rc::clone(core), *shard, listener, Rc::clone(&closing)));
         closings.push(closing);
     }
-    core.network.spawn(sweep_connections(Rc::clone(&core)));
-    core.network.spawn(publish_until_serving(Rc::clone(&core)));
+    core.network.spawn(sweep_connections(Rc::clone(core)));
+    core.network.spawn(publish_until_serving(Rc::clone(core)));
     core.stopping.happened().await;
     closings.iter().for_each(|closing| closing.notify());
-    drain(&core, opened_count).await;
+    drain(core, opened_count).await;
 }
 
 type Bound<L> = Result<Vec<L>, (ShardId, SocketAddr, std::io::Error)>;

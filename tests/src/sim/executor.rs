@@ -228,6 +228,13 @@ impl SimHandle {
         Sleep::new(self.clone(), duration_ns)
     }
 
+    /// Wakes a task at an instant, which nobody can call off any more.
+    pub(in crate::sim) fn wake_at(&self, at_ns: u64, waker: Waker) {
+        let tie = self.core.timer_next.get();
+        self.core.timer_next.set(tie + 1);
+        self.core.timers.borrow_mut().insert((at_ns, tie), waker);
+    }
+
     /// Both clocks.
     pub fn now(&self) -> Now {
         let now_ns = self.core.now_ns.get();

@@ -12,7 +12,10 @@ const FAULTS: u64 = 3;
 const WORKLOAD: u64 = 4;
 const CRASH: u64 = 5;
 /// The streams of steps: one for each step and purpose.
-const STEP: u64 = 1 << 62;
+const STEP: u64 = 1 << 61;
+const NETWORK: u64 = 6;
+/// The streams of clients lie below those of runtimes and above all others.
+const CLIENT: u64 = 1 << 62;
 /// The streams of runtimes lie above all others: one for each incarnation and shard.
 const RUNTIME: u64 = 1 << 63;
 
@@ -29,6 +32,8 @@ pub struct Streams {
     pub workload: ChaCha8Rng,
     /// When the power goes and what it leaves behind.
     pub crash: ChaCha8Rng,
+    /// How long the network takes, and what it breaks.
+    pub network: ChaCha8Rng,
 }
 
 /// The streams of one step of a world: what one step draws changes no other.
@@ -56,6 +61,7 @@ pub fn streams(seed: u64) -> Streams {
         faults: stream(seed, FAULTS),
         workload: stream(seed, WORKLOAD),
         crash: stream(seed, CRASH),
+        network: stream(seed, NETWORK),
     }
 }
 
@@ -63,6 +69,11 @@ pub fn streams(seed: u64) -> Streams {
 pub fn runtime_stream(seed: u64, incarnation: u64, shard: u16) -> ChaCha8Rng {
     assert!(incarnation < 1 << 46, "incarnation {incarnation} has no stream of its own");
     stream(seed, RUNTIME | incarnation << 16 | u64::from(shard))
+}
+
+/// The stream of a client that decides by itself.
+pub fn client_stream(seed: u64, client: u32) -> ChaCha8Rng {
+    stream(seed, CLIENT | u64::from(client))
 }
 
 fn stream(seed: u64, number: u64) -> ChaCha8Rng {

@@ -1,6 +1,6 @@
 use rand::RngCore;
 
-use super::{runtime_stream, step_streams, streams};
+use super::{client_stream, runtime_stream, step_streams, streams};
 
 #[test]
 fn drawing_more_from_one_stream_shifts_no_other() {
@@ -9,7 +9,8 @@ fn drawing_more_from_one_stream_shifts_no_other() {
         one.faults.next_u64();
     }
     let rest = |streams: &mut super::Streams| {
-        [&mut streams.scheduling, &mut streams.disk, &mut streams.workload, &mut streams.crash].map(RngCore::next_u64)
+        [&mut streams.scheduling, &mut streams.disk, &mut streams.workload, &mut streams.crash, &mut streams.network]
+            .map(RngCore::next_u64)
     };
     assert_eq!(rest(&mut one), rest(&mut other));
 }
@@ -20,12 +21,14 @@ fn no_two_streams_or_seeds_are_alike() {
         .flat_map(|seed| {
             let all = streams(seed);
             let step = step_streams(seed, 1);
-            let of_world = [all.scheduling, all.disk, all.faults, all.workload, all.crash, runtime_stream(seed, 1, 0)];
-            of_world.into_iter().chain([step.workload, step.faults, step.crash, step_streams(seed, 2).workload])
+            let own = [runtime_stream(seed, 1, 0), client_stream(seed, 0), client_stream(seed, 1)];
+            let of_steps = [step.workload, step.faults, step.crash, step_streams(seed, 2).workload];
+            let of_world = [all.scheduling, all.disk, all.faults, all.workload, all.crash, all.network];
+            of_world.into_iter().chain(own).chain(of_steps)
         })
         .map(|mut stream| stream.next_u64())
         .collect();
     firsts.sort_unstable();
     firsts.dedup();
-    assert_eq!(firsts.len(), 100);
+    assert_eq!(firsts.len(), 130);
 }

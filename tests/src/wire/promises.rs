@@ -1,0 +1,12 @@
+//! What the server promises to its clients, one file each.
+
+pub(super) mod answers;
+mod bounded;
+mod durable;
+mod exactly_once;
+mod isolation;
+mod order;
+mod progress;
+mod topics;
+
+pub(super) use order::AskedFetch;

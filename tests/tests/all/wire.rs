@@ -1,0 +1,61 @@
+//! Worlds of clients around the whole server: a few seeds, twice the same, and a disk that lies.
+
+use florin_tests::sim::streams;
+use florin_tests::wire::{Outcome, Plan, Summary, play};
+
+fn plan(seed: u64) -> Plan {
+    Plan::of(seed, &mut streams(seed).workload)
+}
+
+fn played(seed: u64) -> Outcome {
+    let outcome = play(&plan(seed));
+    assert_eq!(outcome.violation, None, "seed {seed}");
+    outcome
+}
+
+#[test]
+fn worlds_of_clients_with_crashes_and_broken_connections_break_no_promise() {
+    for seed in 1..=40 {
+        let summary = played(seed).summary;
+        assert!(summary.operation_count >= 500, "seed {seed} did too little: {summary:?}");
+        assert!(summary.kill_count + summary.power_loss_count >= 1, "seed {seed} never crashed: {summary:?}");
+        assert!(summary.verified_count >= 50, "seed {seed} stored too little: {summary:?}");
+    }
+}
+
+#[test]
+fn every_kind_of_fault_and_of_harm_occurs() {
+    let all = (1001..=1060).map(|seed| played(seed).summary).fold(Summary::default(), |all, one| all.plus(&one));
+    let network = [
+        all.connect_refused_count,
+        all.accept_failed_count,
+        all.part_count,
+        all.stall_count,
+        all.reset_count,
+        all.end_count,
+        all.silence_count,
+        all.full_count,
+    ];
+    let ends = [all.kill_count, all.power_loss_count, all.stop_count, all.early_end_count];
+    let harm = [all.garbage_count, all.half_frame_count, all.deaf_count, all.storm_count, all.wrong_count];
+    let server = [all.paused_count, all.forwarded_count, all.timed_out_count];
+    let clients = [all.lost_count, all.retry_count, all.duplicate_count, all.unknown_count, all.library_outcome_count];
+    for counts in [&network[..], &ends, &harm, &server, &clients] {
+        assert!(counts.iter().all(|count| *count >= 10), "something hardly occurred: {all:#?}");
+    }
+    assert!(all.disk_fault_count > 0, "no write of the disk failed: {all:#?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world_of_clients() {
+    let digests: Vec<u64> = (2001..=2006).map(|seed| played(seed).digest).collect();
+    assert_eq!(digests, (2001..=2006).map(|seed| played(seed).digest).collect::<Vec<_>>());
+    assert!(digests.windows(2).all(|pair| pair[0] != pair[1]), "different seeds are different worlds: {digests:?}");
+}
+
+#[test]
+fn clients_notice_a_disk_that_acknowledges_what_is_not_durable() {
+    let notices = |seed: &u64| play(&Plan { lying_disk: true, ..plan(*seed) }).violation.is_some();
+    let noticed = (3001..=3020).filter(notices).count();
+    assert!(noticed >= 10, "only {noticed} of 20 worlds noticed");
+}
