@@ -10,7 +10,7 @@ const LINE_COUNT_MAX: usize = 450;
 
 /// The modules of each layer; a file may name modules of its own layer and of those before.
 const LAYERS: [&[&str]; 6] = [
-    &["limits", "model"],
+    &["limits", "marks", "model"],
     &["format", "io"],
     &["catalogue", "producer"],
     &["journal", "segment", "checkpoint"],
