@@ -131,8 +131,8 @@ fn window_that_does_not_fit_together_is_refused() {
 
 /// Up to four producers with some batches each.
 fn any_table() -> impl Strategy<Value = ProducerTable> {
-    let batches = vec((1..=1 << 20_u32, any::<u32>(), 0..1000_u64), 1..12);
-    let producer = (1..=1 << 60_u64, 0..=i16::MAX.cast_unsigned(), batches);
+    let batches = vec((1..=1_u32 << 20, any::<u32>(), 0..1000_u64), 1..12);
+    let producer = (1..=1_u64 << 60, 0..=i16::MAX.cast_unsigned(), batches);
     vec(producer, 0..=4).prop_map(|producers| {
         let mut table = ProducerTable::new(4);
         let mut id = 0;
