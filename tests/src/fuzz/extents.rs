@@ -170,7 +170,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
         base_offset: Offset(0),
         last_append_time: Realtime(4),
         max_timestamp_ms: 900,
-        extent_bytes: UNIT_BYTES as u32,
+        extent_bytes: u32::try_from(UNIT_BYTES).expect("a unit is small"),
     };
     let entries = [first, IndexEntry::of(Position(UNIT_BYTES as u64), &head)];
     let mut index = vec![0; index_bytes(entries.len())];

@@ -44,14 +44,13 @@ pub fn run(memory: Memory, input: &[u8]) -> usize {
     assert_eq!(whole, pieces, "a stream gives the same frames however it comes");
     check_cut(&stream, &whole, bytes_max);
     let frames = whole.frames.iter();
-    let accepted = if of_server {
+    if of_server {
         connection(memory, memory_max, &stream, &whole.frames);
         let api_of = |index: usize| APIS[(usize::from(api) + index) % APIS.len()];
         frames.enumerate().filter(|(index, frame)| response(memory, memory_max, api_of(*index), frame)).count()
     } else {
         frames.filter(|frame| request(memory, memory_max, frame)).count()
-    };
-    accepted
+    }
 }
 
 /// Makes the stream one of whole frames with right checksums, as far as there are headers.

@@ -17,10 +17,10 @@ impl World {
     pub(in crate::wire) fn run_until(&self, holds: impl Fn(&Server) -> bool, what: &str) -> Checked {
         let (ground, server) = (&self.ground, self.server());
         let give_up_ns = self.executor.now_ns() + PATIENCE_NS;
-        let events = Cell::new(0);
+        let events = Cell::new(0_u64);
         let stop = self.executor.run_until(|| {
             events.set(events.get() + 1);
-            if events.get() % LOOK_EVENTS == 0
+            if events.get().is_multiple_of(LOOK_EVENTS)
                 && let Err(violation) = ground.is_bounded(server)
             {
                 ground.note(violation);
