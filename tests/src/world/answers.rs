@@ -6,7 +6,7 @@ use florin_engine::model::{PartitionId, RequestId, ShardId};
 use florin_engine::shard::{Fetched, Refusal, Reply};
 
 use super::checkers::{
-    Checked, answers_fit, durability, exactly_once, limits, order::Following, original_answer, retention,
+    Checked, answers_fit, durability, exactly_once, limits, order::Following, original_answer, retention, topics,
 };
 use super::clients::{Producer, Standing};
 use super::run::{Asked, Expect, World};
@@ -18,6 +18,9 @@ impl World {
         self.note(|| format!("{id}: {}", in_short(&reply)));
         self.acknowledges_nothing_new(shard, id, &reply)?;
         self.answers_digest = digest(self.answers_digest, id, &reply);
+        if let Reply::Refused(refusal) = &reply {
+            answers_fit::says_what_to_do(refusal)?;
+        }
         match (asked, reply) {
             (Asked::Capture { serial, producer, expect, limit }, reply) => {
                 self.within_limit(serial, limit, &reply)?;
@@ -36,12 +39,12 @@ impl World {
                 self.starts_at(partition, fetched.start_offset)?;
                 self.fetched_by_time(partition, time, &fetched)
             }
-            (Asked::ListEnd { partition }, Reply::Offset(end)) => self.model.ends_at(partition, end),
+            (Asked::ListOffset { partition, at }, Reply::Offset(offset)) => self.offset_listed(partition, at, offset),
             (Asked::Fetch { partition, from, verify, .. }, Reply::Refused(refusal)) => {
                 self.read_again = durability::comes_again(&refusal);
                 self.read_refused(shard, partition, Some((from, verify)), &refusal)
             }
-            (Asked::FetchByTime { partition, .. } | Asked::ListEnd { partition }, Reply::Refused(refusal)) => {
+            (Asked::FetchByTime { partition, .. } | Asked::ListOffset { partition, .. }, Reply::Refused(refusal)) => {
                 self.read_refused(shard, partition, None, &refusal)
             }
             (asked, reply) => self.answered_about_topics(asked, reply),
@@ -67,6 +70,11 @@ impl World {
                 self.producers.push(Producer::new(id, epoch, partition));
                 Ok(())
             }
+            (Asked::Describe { topic }, Reply::Partitions(partitions)) => partitions.iter().try_for_each(|status| {
+                topics::is_partition_of(topic, status)?;
+                self.starts_at(status.partition, status.start_offset)?;
+                self.model.ends_at(status.partition, status.high_watermark)
+            }),
             (Asked::Other, Reply::Checkpointed { .. }) => {
                 self.summary.checkpoint_count += 1;
                 Ok(())

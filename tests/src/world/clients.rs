@@ -118,11 +118,22 @@ pub fn batch(
     }
     let filler = vec![serial.to_le_bytes()[0]; random.random_range(1..=value_bytes_max)];
     for index in 0..record_count {
-        let timestamp_ms = i64::from(index);
         let key = serial.to_le_bytes();
-        builder.push(timestamp_ms, Some(&key), Some(&filler), HEADERS_NONE).expect("small batches fit");
+        builder
+            .push(timestamp_ms(serial, index.into()), Some(&key), Some(&filler), HEADERS_NONE)
+            .expect("small batches fit");
     }
     builder.finish()
+}
+
+/// The latest timestamp of a record.
+pub const TIMESTAMP_MS_MAX: i64 = 999;
+
+/// The timestamp of a record of the batch `serial`: those of batches that follow each other jump, as those of many
+/// clients do.
+pub fn timestamp_ms(serial: u64, record: u64) -> i64 {
+    let jumps = serial.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    i64::try_from((jumps + record) % 1000).expect("it is small")
 }
 
 /// The number that these clients write into the key of every record.

@@ -177,6 +177,11 @@ impl Cluster {
         slots.iter().filter_map(|slot| if let Slot::Up(driver) = slot { Some(driver.status()) } else { None }).collect()
     }
 
+    /// The driver of a shard that is up.
+    pub fn driver(&self, shard: ShardId) -> Option<ShardDriver<SimRuntime, SimOutlet>> {
+        self.shared.driver(shard)
+    }
+
     /// Sends a request to a shard. `false`: it is not up, and the request is lost.
     pub fn submit(&self, shard: ShardId, id: RequestId, request: Request) -> bool {
         let driver = self.shared.driver(shard);

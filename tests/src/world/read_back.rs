@@ -18,7 +18,7 @@ impl World {
         for partition in self.live_partitions() {
             let owner = self.owner(partition).expect("the topic is known");
             let end = Request::ListOffset { partition, at: OffsetAt::End };
-            self.submit(owner, Asked::ListEnd { partition }, end);
+            self.submit(owner, Asked::ListOffset { partition, at: OffsetAt::End }, end);
             self.read_whole(partition, owner)?;
         }
         Ok(())

@@ -82,6 +82,17 @@ impl World {
         })
     }
 
+    /// Whoever plans a repair is told of the file that was damaged.
+    pub(super) fn names_file(&self, shard: ShardId, damaged: &Path) -> Checked {
+        let accepted = self.executor.handle().now().realtime;
+        let named = self.on_the_side(move |runtime| async move {
+            let identity = read_identity(runtime.disk(), Path::new(DATA)).await.expect("the identity is sound");
+            let planned = repair::plan(runtime.disk(), Path::new(DATA), &identity, shard, accepted).await;
+            planned.ok().flatten().map(|plan| [plan.damaged_files(), plan.missing_files()].concat())
+        });
+        named.map_or(Ok(()), |named| checker::is_named(shard, damaged, &named))
+    }
+
     fn carry_out(&self, shard: ShardId, accepted: Realtime, now: Now) -> Checked {
         let done =
             self.on_the_side(move |runtime| async move { plan_and_carry_out(runtime, shard, accepted, now).await });

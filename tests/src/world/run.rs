@@ -5,11 +5,11 @@ use std::path::Path;
 
 use florin_engine::catalogue::TopicChange;
 use florin_engine::io::Runtime;
-use florin_engine::journal::create::{FormatSettings, format};
+use florin_engine::journal::create::{FormatError, FormatSettings, format};
 use florin_engine::marks::{self, MarkCounts};
 use florin_engine::model::{Id128, Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::shard::open::OpenSettings;
-use florin_engine::shard::{Fetched, Request};
+use florin_engine::shard::{Fetched, OffsetAt, Request};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -30,7 +30,8 @@ pub(super) enum Asked {
     Capture { serial: u64, producer: Option<usize>, expect: Expect, limit: Option<SureLimit> },
     Fetch { partition: PartitionId, from: u64, bytes_max: usize, verify: bool },
     FetchByTime { partition: PartitionId, time: Realtime },
-    ListEnd { partition: PartitionId },
+    ListOffset { partition: PartitionId, at: OffsetAt },
+    Describe { topic: TopicId },
     CreateTopic,
     DeleteTopic { topic: TopicId, asked_at: u64 },
     AlterTopic { topic: TopicId, change: TopicChange, asked_at: u64 },
@@ -320,7 +321,10 @@ fn format_directory(executor: &SimExecutor, device: &SimDevice, plan: &Plan) {
     };
     let process = runtime.process();
     let disk = runtime.disk().clone();
-    let formatted = executor.block_on(async move { format(&disk, Path::new(DATA), &settings).await });
-    formatted.expect("a new directory is formatted");
+    executor.block_on(async move {
+        format(&disk, Path::new(DATA), &settings).await.expect("a new directory is formatted");
+        let again = format(&disk, Path::new(DATA), &settings).await;
+        assert!(matches!(again, Err(FormatError::AlreadyFormatted(_))), "it is formatted once: {again:?}");
+    });
     executor.crash_process(process);
 }

@@ -50,6 +50,7 @@ impl World {
         self.executor.crash_process(self.cluster.process());
         self.device.kill(&mut self.crash);
         self.lose_requests();
+        self.verifies()?;
         self.start_again()
     }
 

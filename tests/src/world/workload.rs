@@ -1,6 +1,7 @@
 //! What a world does, a file for each operation.
 
 pub(super) mod alter_topic;
+mod cancel;
 mod capture;
 mod checkpoint;
 mod clock_jump;
@@ -9,6 +10,7 @@ mod conflict;
 mod create_topic;
 mod damage;
 mod delete_topic;
+mod describe;
 mod disk_fault;
 mod disk_space;
 mod fetch;
@@ -16,7 +18,7 @@ mod fetch_by_time;
 mod gap;
 mod init_producer;
 mod kill;
-mod list_end;
+mod list_offset;
 mod metadata;
 mod misroute;
 mod power_loss;
@@ -51,8 +53,12 @@ pub enum Operation {
     Fetch,
     /// Read from some time.
     FetchByTime,
-    /// Ask where a partition ends.
-    ListEnd,
+    /// Do not wait for data any more.
+    Cancel,
+    /// Ask where a partition begins, ends, or was at some time.
+    ListOffset,
+    /// Ask how partitions are doing.
+    Describe,
     /// Send a batch to a shard that does not have the partition.
     Misroute,
     /// Create a topic.
@@ -89,7 +95,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, with how often each is drawn when it is not left out.
-    pub const WEIGHTS: [(Self, u32); 26] = [
+    pub const WEIGHTS: [(Self, u32); 28] = [
         (Self::Capture, 180),
         (Self::Produce, 260),
         (Self::Retry, 120),
@@ -99,7 +105,9 @@ impl Operation {
         (Self::InitProducer, 15),
         (Self::Fetch, 110),
         (Self::FetchByTime, 30),
-        (Self::ListEnd, 50),
+        (Self::Cancel, 10),
+        (Self::ListOffset, 50),
+        (Self::Describe, 10),
         (Self::Misroute, 6),
         (Self::CreateTopic, 14),
         (Self::DeleteTopic, 7),
@@ -135,7 +143,9 @@ impl Operation {
             Self::InitProducer => init_producer::play(world),
             Self::Fetch => fetch::play(world),
             Self::FetchByTime => fetch_by_time::play(world),
-            Self::ListEnd => list_end::play(world),
+            Self::Cancel => cancel::play(world),
+            Self::ListOffset => list_offset::play(world),
+            Self::Describe => return describe::play(world),
             Self::Misroute => misroute::play(world),
             Self::CreateTopic => create_topic::play(world),
             Self::DeleteTopic => delete_topic::play(world),

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use florin_engine::model::PartitionId;
-use florin_engine::shard::Fetched;
+use florin_engine::shard::{Action, Fetched, Refusal};
 
 use crate::world::checkers::{Checked, violation};
 
@@ -12,6 +12,16 @@ const PROMISE: &str = "answers fit";
 /// The answer is none to what was asked.
 pub fn does_not_fit(asked: &dyn Debug, answer: &dyn Debug) -> Checked {
     violation(PROMISE, format!("{asked:?} was answered with {answer:?}"))
+}
+
+/// A refusal says why, under a code, and only one that leaves the outcome open lets a client doubt it.
+pub fn says_what_to_do(refusal: &Refusal) -> Checked {
+    let lets_doubt = refusal.action() == Action::OutcomeUnknown;
+    let is_open = matches!(refusal, Refusal::OutcomeUnknown(_));
+    if refusal.code() == 0 || refusal.to_string().is_empty() || lets_doubt != is_open {
+        return violation(PROMISE, format!("{refusal:?} is told as {} {refusal}", refusal.code()));
+    }
+    Ok(())
 }
 
 /// A fetch brings at least one batch if there is one, and not more bytes than were asked for unless it is one.

@@ -26,6 +26,10 @@ impl World {
         if refused != [damaged] {
             return violation(PROMISE, format!("shard {damaged} is damaged, those that do not open are {refused:?}"));
         }
+        let said = self.cluster.refusal().map_or_else(String::new, |(_, error)| error.to_string());
+        if !said.contains(&format!("shard {damaged}")) && !said.contains(&format!("shard-{damaged}")) {
+            return violation(PROMISE, format!("shard {damaged} is damaged, and its refusal says: {said}"));
+        }
         self.lose_power()
     }
 

@@ -1,5 +1,7 @@
 //! A damaged shard is repaired, what is lost is what was announced, and nothing is damaged afterwards.
 
+use std::path::{Path, PathBuf};
+
 use florin_engine::journal::recovery::SalvageError;
 use florin_engine::model::ShardId;
 use florin_engine::shard::repair::RepairError;
@@ -20,6 +22,14 @@ pub fn is_noticed(shard: ShardId, planned: &Result<Option<Losses>, RepairError>)
         return violation(PROMISE, format!("shard {shard}: files were swapped, and nothing is said to be wrong"));
     }
     Ok(())
+}
+
+/// A damaged file is among those that a plan names.
+pub fn is_named(shard: ShardId, damaged: &Path, named: &[PathBuf]) -> Checked {
+    if named.iter().any(|path| path == damaged) {
+        return Ok(());
+    }
+    violation(PROMISE, format!("shard {shard}: {} is damaged, named are {named:?}", damaged.display()))
 }
 
 /// Whether what the disk does not give must be copied to a sound one first.

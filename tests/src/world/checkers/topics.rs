@@ -3,14 +3,38 @@
 
 use florin_engine::catalogue::{TopicChange, TopicDescriptor};
 use florin_engine::format::batch;
-use florin_engine::model::{PartitionId, TopicId};
-use florin_engine::shard::{Refusal, Reply};
+use florin_engine::model::{PartitionId, ShardId, TopicId};
+use florin_engine::shard::{PartitionStatus, Refusal, Reply};
 
 use crate::world::checkers::{Checked, answers_fit, violation};
 use crate::world::model::{Model, SureLimit, TopicFacts};
 use crate::world::run::World;
 
 const PROMISE: &str = "topics";
+
+/// A shard that knows who has a partition knows the right one.
+pub fn is_placed_on(partition: PartitionId, owner: ShardId, said: Option<ShardId>) -> Checked {
+    match said {
+        Some(said) if said != owner => violation(PROMISE, format!("{partition} is on shard {owner}, not on {said}")),
+        _ => Ok(()),
+    }
+}
+
+/// A topic is told under its own id.
+pub fn is_topic(topic: TopicId, shown: &TopicDescriptor) -> Checked {
+    if shown.id() == topic {
+        return Ok(());
+    }
+    violation(PROMISE, format!("topic {topic} was asked for, and {shown:?} was shown"))
+}
+
+/// A partition is described with its topic, and ends behind its start.
+pub fn is_partition_of(topic: TopicId, status: &PartitionStatus) -> Checked {
+    if status.partition.topic == topic && status.start_offset <= status.high_watermark {
+        return Ok(());
+    }
+    violation(PROMISE, format!("topic {topic} was asked for, and {status:?} was shown"))
+}
 
 impl Model {
     /// Shard 0 says how a topic is: never older than anybody was told.

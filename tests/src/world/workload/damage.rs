@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use florin_engine::checkpoint::slot;
-use florin_engine::format::layout::{journal_path, segment_path, shard_path};
+use florin_engine::format::layout::{Copy, journal_path, manifest_path, segment_path, shard_path, superblock_path};
 use florin_engine::io::Runtime;
 use florin_engine::journal::recovery::{RecoveredBlock, Recovery, recover};
 use florin_engine::journal::write::read_superblocks;
+use florin_engine::limits::MANIFEST_SLOT_COUNT;
 use florin_engine::model::{Sequence, ShardId};
 use florin_engine::shard::open::read_identity;
 use florin_engine::shard::replay::replay;
@@ -44,6 +45,7 @@ struct Sound {
     included: Sequence,
     confirmed: Sequence,
     recovery: Recovery,
+    manifest_slot: u8,
     /// Segment files that are needed, and where their extents end.
     segments: Vec<(PathBuf, u64)>,
 }
@@ -57,7 +59,8 @@ pub(super) fn play(world: &mut World) -> Checked {
         world.note(|| format!("shard {shard}: {damage:?}"));
         world.summary.damage_count += 1;
         strike(world, &damage);
-        if damage.is_of_journal() {
+        world.names_file(shard, damage.path())?;
+        if damage.keeps_closed() {
             of_journal(world, shard, &damage)?;
         } else {
             world.serves_around(shard)?;
@@ -81,17 +84,21 @@ fn of_journal(world: &mut World, shard: ShardId, damage: &Damage) -> Checked {
 }
 
 impl Damage {
-    /// Whether a ring file is damaged, and no segment file.
-    fn is_of_journal(&self) -> bool {
-        let path = match self {
+    /// Whether a start refuses the shard: no segment file is damaged.
+    fn keeps_closed(&self) -> bool {
+        !self.path().to_string_lossy().contains("/segment-")
+    }
+
+    /// The file, or one of two.
+    fn path(&self) -> &Path {
+        match self {
             Self::Bit { path, .. }
             | Self::Noise { path, .. }
             | Self::Unreadable { path, .. }
             | Self::Truncated { path, .. }
             | Self::Deleted { path } => path,
             Self::Swapped { one, .. } => one,
-        };
-        path.to_string_lossy().contains("/journal-")
+        }
     }
 }
 
@@ -108,7 +115,8 @@ fn look_at(world: &World, shard: ShardId) -> Option<Sound> {
         let segments = state.segments.files().map(|(id, file)| (segment_path(&path, id), file.end.0));
         let segments = segments.collect();
         let (included, confirmed) = (manifest.sequence, chosen.superblock.confirmed_sequence);
-        recovery.damage.is_empty().then_some(Sound { shard, included, confirmed, recovery, segments })
+        let manifest_slot = chosen.superblock.manifest.slot;
+        recovery.damage.is_empty().then_some(Sound { shard, included, confirmed, recovery, manifest_slot, segments })
     })
 }
 
@@ -116,6 +124,9 @@ fn look_at(world: &World, shard: ShardId) -> Option<Sound> {
 fn choose(world: &mut World, sound: &Sound) -> Option<Damage> {
     if !sound.segments.is_empty() && world.faults.random_bool(0.5) {
         return choose_segment(world, sound);
+    }
+    if world.faults.random_bool(0.2) {
+        return Some(choose_copy(world, sound));
     }
     let blocks = &sound.recovery.blocks;
     if blocks.is_empty() {
@@ -147,6 +158,18 @@ fn choose(world: &mut World, sound: &Sound) -> Option<Damage> {
         return Some(Damage::Unreadable { path, position: position / UNIT * UNIT });
     }
     Some(Damage::Bit { path, position, bit: world.faults.random_range(0..8) })
+}
+
+/// A file of which there is another copy, or that holds nothing in force, is gone or too short.
+fn choose_copy(world: &mut World, sound: &Sound) -> Damage {
+    let directory = shard_path(Path::new(DATA), sound.shard);
+    let path = if world.faults.random_bool(0.5) {
+        superblock_path(&directory, [Copy::A, Copy::B][world.faults.random_range(0..2)])
+    } else {
+        let others: Vec<u8> = (0..MANIFEST_SLOT_COUNT).filter(|slot| *slot != sound.manifest_slot).collect();
+        manifest_path(&directory, others[world.faults.random_range(0..others.len())])
+    };
+    if world.faults.random_bool(0.5) { Damage::Deleted { path } } else { Damage::Truncated { path, bytes: UNIT } }
 }
 
 fn choose_segment(world: &mut World, sound: &Sound) -> Option<Damage> {
