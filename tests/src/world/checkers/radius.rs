@@ -2,7 +2,7 @@
 
 use florin_engine::model::ShardId;
 
-use crate::world::checkers::{Checked, violation};
+use crate::world::checkers::{Checked, Violation, violation};
 use crate::world::repair::Losses;
 use crate::world::run::World;
 
@@ -20,9 +20,7 @@ impl World {
     /// A server whose shard has a damaged journal is started: it refuses that one and opens the others. Then the power
     /// goes.
     pub fn opens_without(&mut self, damaged: ShardId) -> Checked {
-        self.start();
-        self.wait(|cluster| cluster.is_settled(), "shards did not open")?;
-        let refused = self.cluster.refused();
+        let refused = self.start_and_refuse()?;
         if refused != [damaged] {
             return violation(PROMISE, format!("shard {damaged} is damaged, those that do not open are {refused:?}"));
         }
@@ -31,6 +29,22 @@ impl World {
             return violation(PROMISE, format!("shard {damaged} is damaged, and its refusal says: {said}"));
         }
         self.lose_power()
+    }
+
+    /// A server one of whose shards lacks a file that there is another copy of, or that holds nothing in force, is started:
+    /// it opens the others. Then the power goes.
+    pub fn opens_others(&mut self, lacking: ShardId) -> Checked {
+        let refused = self.start_and_refuse()?;
+        if refused.iter().any(|shard| *shard != lacking) {
+            return violation(PROMISE, format!("shard {lacking} lacks a file, those that do not open are {refused:?}"));
+        }
+        self.lose_power()
+    }
+
+    fn start_and_refuse(&mut self) -> Result<Vec<ShardId>, Violation> {
+        self.start();
+        self.wait(|cluster| cluster.is_settled(), "shards did not open")?;
+        Ok(self.cluster.refused())
     }
 
     /// A server whose shard has a damaged segment file is started: it opens all shards, and serves everything but the

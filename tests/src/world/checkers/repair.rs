@@ -50,6 +50,14 @@ pub fn is_as_announced(shard: ShardId, before: &Losses, now: &Losses) -> Checked
     violation(PROMISE, format!("shard {shard}: {now:?} would be lost, {before:?} was announced"))
 }
 
+/// What there is another copy of is made again, and nothing is given up for it.
+pub fn costs_nothing(shard: ShardId, losses: &Losses) -> Checked {
+    if losses.is_empty() {
+        return Ok(());
+    }
+    violation(PROMISE, format!("shard {shard} lacked a copy, and {losses:?} was given up"))
+}
+
 /// What was repaired is sound.
 pub fn is_sound(shard: ShardId, left: Option<Losses>) -> Checked {
     match left {

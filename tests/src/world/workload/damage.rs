@@ -13,7 +13,7 @@ use florin_engine::shard::open::read_identity;
 use florin_engine::shard::replay::replay;
 use rand::Rng;
 
-use crate::world::checkers::Checked;
+use crate::world::checkers::{Checked, repair};
 use crate::world::cluster::DATA;
 use crate::world::repair::changes_topics;
 use crate::world::run::World;
@@ -60,8 +60,12 @@ pub(super) fn play(world: &mut World) -> Checked {
         world.summary.damage_count += 1;
         strike(world, &damage);
         world.names_file(shard, damage.path())?;
-        if damage.keeps_closed() {
+        if damage.is_of("/journal-") {
             of_journal(world, shard, &damage)?;
+        } else if !damage.is_of("/segment-") {
+            world.opens_others(shard)?;
+            let losses = world.repair_and_lose(shard)?;
+            repair::costs_nothing(shard, &losses)?;
         } else {
             world.serves_around(shard)?;
             let losses = world.repair_and_lose(shard)?;
@@ -84,9 +88,9 @@ fn of_journal(world: &mut World, shard: ShardId, damage: &Damage) -> Checked {
 }
 
 impl Damage {
-    /// Whether a start refuses the shard: no segment file is damaged.
-    fn keeps_closed(&self) -> bool {
-        !self.path().to_string_lossy().contains("/segment-")
+    /// Whether it is of a file with this in its path.
+    fn is_of(&self, part: &str) -> bool {
+        self.path().to_string_lossy().contains(part)
     }
 
     /// The file, or one of two.
