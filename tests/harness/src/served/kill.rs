@@ -12,6 +12,7 @@ use florin_net::protocol::{Request, Response};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::ledger::tape::Tape;
 use super::ledger::topics::Topic;
 use super::ledger::{Ledger, Note, Totals, Violation};
 use super::load::changer::Changer;
@@ -21,6 +22,7 @@ use super::load::writer::Writer;
 use super::load::{Flight, JOURNAL_FULL, Next, Scene, hear};
 use super::server::{Ended, Server, Start};
 use super::wire::{Wire, WireError};
+use crate::events::Events;
 use crate::real::line::Tag;
 
 mod read_back;
@@ -34,6 +36,8 @@ const JOURNAL_FILE_BYTES: u64 = 256 * 1024;
 const MANIFEST_BYTES: u64 = 2 * 1024 * 1024;
 /// Partitions that everybody writes to.
 const PARTITION_COUNT: u32 = 6;
+/// How its name begins.
+const MAIN: &str = "main-";
 /// Rounds that a topic lives, unless a journal is full before: long enough for many laps of the ring and batches at
 /// rest that were written before several kills, and short enough to see the files of deleted topics go.
 const TOPIC_ROUNDS_MAX: u32 = 12;
@@ -173,6 +177,39 @@ impl Harness {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).totals().clone()
     }
 
+    /// Continues from what is known of a directory that others worked on, in rounds behind this one.
+    pub fn knowing(mut self, ledger: Ledger, run: u32) -> Self {
+        (self.ledger, self.run) = (Mutex::new(ledger), run);
+        self
+    }
+
+    /// Keeps all notes from now on, beside the events of something else.
+    pub fn keep_tape(&mut self, events: Events) {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).keep_tape(events);
+    }
+
+    /// Ends the keeping of notes, and gives those that were kept.
+    pub fn take_tape(&mut self) -> Option<Tape> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).take_tape()
+    }
+
+    /// The number of the last round.
+    pub fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Starts, judges, stores a batch in each partition, and ends the server without any other load.
+    ///
+    /// # Errors
+    /// As for a round.
+    pub fn revive(&mut self, is_killed: bool) -> Result<(), String> {
+        self.run += 1;
+        let server = self.begin()?;
+        let ended = if is_killed { server.kill() } else { server.stop() };
+        is_calm(&ended)?;
+        if is_killed { Ok(()) } else { self.hold_against_files() }
+    }
+
     /// Plays a round.
     ///
     /// # Errors
@@ -203,6 +240,11 @@ impl Harness {
         self.verdict()?;
         let ended = server.stop();
         is_calm(&ended)?;
+        self.hold_against_files()
+    }
+
+    /// Holds the files of a server that stopped in order against what is known.
+    fn hold_against_files(&self) -> Result<(), String> {
         let contents = crate::real::directory::verify(&self.directory)?;
         let is_clean = contents.clean && contents.cut_count == 0;
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,8 +262,12 @@ impl Harness {
     /// A server of which everything was read back, and that takes batches.
     fn begin(&mut self) -> Result<Server, String> {
         let server = Server::start(&self.start).map_err(|ended| format!("not started: {}", ended.log))?;
-        read_back::read_back(&server, &self.ledger)?;
+        let listed = read_back::read_back(&server, &self.ledger)?;
         self.verdict()?;
+        if let (None, Some(topic)) = (&self.topic, listed.into_iter().rev().find(is_main)) {
+            self.workers.turn_to(&topic);
+            self.topic = Some(topic);
+        }
         let is_old = self.topic_rounds >= TOPIC_ROUNDS_MAX;
         let mut is_fresh = false;
         if self.topic.is_none() || self.is_full || is_old {
@@ -256,7 +302,7 @@ impl Harness {
             .map_err(|error| format!("delete_topic: {error:?}"))?;
             self.note(&Note::Deleted(topic));
         }
-        let (name, partition_count) = (format!("main-{}-{}", self.run, self.topic_rounds), PARTITION_COUNT);
+        let (name, partition_count) = (format!("{MAIN}{}-{}", self.run, self.topic_rounds), PARTITION_COUNT);
         self.note(&Note::Creating(name.clone(), partition_count));
         let created = retry_while_full(|| wire.create_topic(&name, partition_count));
         let created = created.map_err(|error| format!("create_topic, after all others were deleted: {error:?}"))?;
@@ -325,6 +371,11 @@ impl Harness {
     }
 }
 
+/// Whether it is the topic that everybody writes to.
+fn is_main(topic: &Topic) -> bool {
+    topic.name.starts_with(MAIN)
+}
+
 fn scene<'a>(server: &Server, ledger: &'a Mutex<Ledger>, topic: &'a Topic, run: u32) -> Scene<'a> {
     Scene {
         addresses: (0..SHARD_COUNT).map(|shard| server.address_of(shard)).collect(),
@@ -361,10 +412,6 @@ fn store(scene: &Scene<'_>, wire: &mut Wire, flight: &Flight) -> Result<bool, St
         Ok(next) => Ok(next == Next::Stored),
         Err(over) => Err(format!("the first batch after a start: {over:?}")),
     }
-}
-
-fn ask(wire: &mut Wire, request: &Request) -> Result<Response, String> {
-    wire.ask(request).map_err(|error: WireError| format!("{request:?}: {error:?}"))
 }
 
 /// A server that panicked or found damage says so.

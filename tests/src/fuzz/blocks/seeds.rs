@@ -18,7 +18,8 @@ use crate::fuzz::without_padding;
 /// See [`Target::seeds`](crate::fuzz::Target::seeds).
 pub fn seeds() -> Vec<Vec<u8>> {
     let entries = entries();
-    let mut seeds: Vec<_> = entries.iter().map(|entry| input(PAYLOAD, 1, &payload(std::slice::from_ref(entry)))).collect();
+    let mut seeds: Vec<_> =
+        entries.iter().map(|entry| input(PAYLOAD, 1, &payload(std::slice::from_ref(entry)))).collect();
     let count = u8::try_from(entries.len()).expect("there are few kinds");
     seeds.push(input(PAYLOAD, count, &payload(&entries)));
     let (first, link) = block(1, Position(0), Chain(0), &entries);

@@ -1,0 +1,260 @@
+//! A server that lives on a disk in memory through many losses of power, and many more that are tried on the side.
+//!
+//! Each life is one round of [`kill`](crate::served::kill): start, read everything back, load, end. Then cuts are tried
+//! at points of the life's record: each on a disk of its own, with clients who know what was known at that point. Last,
+//! the power is cut at the end of the record, and the next life begins with what is left.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::cut::{Honesty, Tally, cut};
+use super::disk::Disk;
+use super::image::{Image, ROOT};
+use super::mount::Mounted;
+use super::record::{Change, Record};
+use crate::served::kill::{Ending, Harness};
+use crate::served::ledger::Totals as Told;
+use crate::served::ledger::tape::Tape;
+use crate::served::ledger::{Ledger, Violation};
+
+/// Rounds between those of a life and those of a cut in it: no number of a round is used twice on one line of time.
+const RUNS_APART: u32 = 1 << 20;
+/// Cuts in starts behind cuts, at most.
+const DEPTH_MAX: u32 = 3;
+/// One in this many cuts is followed by a cut in the start that comes after it.
+const CUT_AGAIN_ONE_IN: u32 = 3;
+/// One in this many servers after a cut is stopped in order, and its files are held against what is known.
+const STOP_ONE_IN: u32 = 4;
+
+/// How a campaign is played.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Decides everything that is not decided by processes.
+    pub seed: u64,
+    /// Cuts that are tried in all, without those that end a life.
+    pub cuts: u32,
+    /// Of these, in each life.
+    pub cuts_per_life: u32,
+    /// Whether the disk keeps what it said is durable.
+    pub honesty: Honesty,
+    /// The server, if it is another one than that of the workspace.
+    pub program: Option<PathBuf>,
+}
+
+/// What was played.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Lives of the server, each ended by a cut.
+    pub lives: u32,
+    /// Cuts that were tried on the side.
+    pub cuts: u32,
+    /// Of these, in a start that followed another cut.
+    pub cuts_in_starts: u32,
+    /// Changes in all records.
+    pub changes: u64,
+    /// What cuts did to changes.
+    pub tally: Tally,
+    /// Batches that were known to be stored when the power was cut, over all cuts.
+    pub held_to: u64,
+    /// What the clients of the lives were told.
+    pub told: Told,
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lives, cuts, cuts_in_starts, changes, tally, held_to, told } = self;
+        writeln!(f, "{lives} lives, {cuts} cuts on the side, {cuts_in_starts} of them in a start after a cut")?;
+        writeln!(f, "{} acknowledgements of {} records; {changes} changes on disks", told.acked, told.acked_records)?;
+        writeln!(f, "{held_to} batches that were known to be stored were looked for after cuts")?;
+        writeln!(
+            f,
+            "changes at cuts: {} durable; not durable {} lost, {} kept, {} torn, of these {} writes in flight",
+            tally.durable, tally.lost, tally.kept, tally.torn, tally.in_flight
+        )?;
+        write!(f, "names at cuts, not durable: {} lost, {} kept", tally.names_lost, tally.names_kept)
+    }
+}
+
+/// A campaign that did not hold.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// What happened, and after which cut.
+    pub what: String,
+    /// The promise that was broken, if it is one that the ledger knows.
+    pub violation: Option<Violation>,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+/// A line of time: what was done to the disk, and what clients knew meanwhile.
+struct Past {
+    record: Record,
+    tape: Tape,
+    run: u32,
+}
+
+/// The campaign.
+struct Campaign<'a> {
+    plan: &'a Plan,
+    home: &'a Path,
+    random: ChaCha8Rng,
+    harness: Harness,
+    image: Image,
+    totals: Totals,
+}
+
+/// Plays a campaign in an empty directory, on a thread with mounts of its own; `say` hears of each life.
+///
+/// # Errors
+/// If a promise was broken. What the disk held after the cut is then in `home` for somebody to look at.
+pub fn play(home: &Path, plan: &Plan, say: &mut dyn FnMut(&Totals)) -> Result<Totals, Broken> {
+    let mut campaign = Campaign {
+        plan,
+        home,
+        random: ChaCha8Rng::seed_from_u64(plan.seed),
+        harness: harness(&home.join("disk"), plan.seed, plan),
+        image: Image::default(),
+        totals: Totals::default(),
+    };
+    campaign.format()?;
+    while campaign.totals.cuts < plan.cuts {
+        campaign.life()?;
+        say(&campaign.totals);
+    }
+    Ok(campaign.totals)
+}
+
+fn harness(disk: &Path, seed: u64, plan: &Plan) -> Harness {
+    let harness = Harness::new(&disk.join("data"), seed);
+    match &plan.program {
+        Some(program) => harness.program(program),
+        None => harness,
+    }
+}
+
+fn outside(what: String) -> Broken {
+    Broken { what, violation: None }
+}
+
+impl Campaign<'_> {
+    /// Makes the directory: until that has ended nobody was promised anything.
+    fn format(&mut self) -> Result<(), Broken> {
+        let disk = Disk::new(Image::default());
+        let mounted = Mounted::new(&self.home.join("disk"), &disk, self.plan.seed).map_err(outside)?;
+        self.harness.revive(false).map_err(outside)?;
+        drop(mounted);
+        self.end(&disk.record());
+        Ok(())
+    }
+
+    /// The power is cut at the end of a record, and the next life begins with what is left.
+    fn end(&mut self, record: &Record) {
+        let (image, tally) = cut(record, record.events.count(), self.random.next_u64(), Honesty::Honest);
+        self.totals.tally.add(&tally);
+        self.image = image;
+    }
+
+    fn life(&mut self) -> Result<(), Broken> {
+        let disk = Disk::new(std::mem::take(&mut self.image));
+        let mounted = Mounted::new(&self.home.join("disk"), &disk, self.random.next_u64()).map_err(outside)?;
+        self.harness.keep_tape(disk.events());
+        let ending = match self.totals.lives % 4 {
+            1 => Ending::KillStopping,
+            3 => Ending::Stop,
+            _ => Ending::Kill,
+        };
+        let outcome = self.harness.round(ending);
+        drop(mounted);
+        let tape = self.harness.take_tape().expect("it was kept");
+        let past = Past { record: disk.record(), tape, run: self.harness.run() };
+        self.totals.lives += 1;
+        self.totals.told = self.harness.totals();
+        self.totals.changes += past.record.entries.len() as u64;
+        outcome.map_err(|what| Broken {
+            what: format!("life {}, {}: {what}", self.totals.lives, ending.name()),
+            violation: self.harness.violation(),
+        })?;
+        let wanted = self.totals.cuts + self.plan.cuts_per_life.min(self.plan.cuts - self.totals.cuts);
+        while self.totals.cuts < wanted {
+            self.try_cut(&past, 0)?;
+        }
+        self.end(&past.record);
+        Ok(())
+    }
+
+    /// Cuts the power somewhere in the past, and lets a server go on from there.
+    fn try_cut(&mut self, past: &Past, depth: u32) -> Result<(), Broken> {
+        let events = self.point(past);
+        let seed = self.random.next_u64();
+        let (image, tally) = cut(&past.record, events, seed, self.plan.honesty);
+        self.totals.cuts += 1;
+        self.totals.cuts_in_starts += u32::from(depth > 0);
+        self.totals.tally.add(&tally);
+        let ledger = past.tape.ledger_after(events);
+        self.totals.held_to += ledger.known().count() as u64;
+        let at = format!(
+            "life {}, cut {}, depth {depth}: after {events} of {} events, seed {seed}, {tally:?}",
+            self.totals.lives,
+            self.totals.cuts,
+            past.record.events.count(),
+        );
+        let next = self.go_on(&image, ledger, past.run + RUNS_APART, seed).map_err(|broken| Broken {
+            what: format!("{at}: {}\n{}", broken.what, self.keep(&image)),
+            violation: broken.violation,
+        })?;
+        if depth < DEPTH_MAX && self.totals.cuts < self.plan.cuts && self.random.random_ratio(1, CUT_AGAIN_ONE_IN) {
+            self.try_cut(&next, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    /// A server on what a cut left, and clients who know what was known then.
+    fn go_on(&mut self, image: &Image, ledger: Ledger, run: u32, seed: u64) -> Result<Past, Broken> {
+        let disk = Disk::new(image.clone());
+        let mounted = Mounted::new(&self.home.join("cut"), &disk, seed).map_err(outside)?;
+        let mut harness = harness(mounted.path(), seed, self.plan).knowing(ledger, run);
+        harness.keep_tape(disk.events());
+        let is_killed = !self.random.random_ratio(1, STOP_ONE_IN);
+        let outcome = harness.revive(is_killed);
+        drop(mounted);
+        let tape = harness.take_tape().expect("it was kept");
+        outcome.map_err(|what| Broken { what, violation: harness.violation() })?;
+        Ok(Past { record: disk.record(), tape, run: harness.run() })
+    }
+
+    /// A point to cut at: anywhere, or exactly where something was told, or where something rare happens.
+    fn point(&mut self, past: &Past) -> u64 {
+        let all = past.record.events.count();
+        let candidates = match self.random.random_range(0..3) {
+            0 => Vec::new(),
+            1 => past.tape.told_after(),
+            _ => {
+                let is_rare = |change: &Change| !matches!(change, Change::Write { is_durable: true, .. });
+                let rare = past.record.entries.iter().filter(|entry| is_rare(&entry.change));
+                rare.flat_map(|entry| [Some(entry.begun), entry.reported]).flatten().collect()
+            }
+        };
+        if candidates.is_empty() {
+            return self.random.random_range(0..=all);
+        }
+        let near = candidates[self.random.random_range(0..candidates.len())];
+        (near + self.random.random_range(0..2)).min(all)
+    }
+
+    /// Keeps what a disk held, for somebody to look at; says where.
+    #[allow(clippy::disallowed_methods, reason = "what is kept of a failure goes to a real disk")]
+    fn keep(&self, image: &Image) -> String {
+        let to = self.home.join("after-the-cut");
+        match std::fs::create_dir(&to).and_then(|()| image.export(ROOT, &to)) {
+            Ok(()) => format!("the disk after the cut is in {}", to.display()),
+            Err(error) => format!("the disk after the cut could not be kept: {error}"),
+        }
+    }
+}
