@@ -3,7 +3,7 @@
 //!
 //! [`image`] is what a disk holds, [`record`] what was done to it, and [`cut`] what is left of that. [`disk`] is the
 //! disk, which can also be full or stop answering; [`mount`] lets processes use it, through FUSE. [`campaign`] lets a
-//! server live through many cuts of power, and tries many others on the side.
+//! server live through many cuts of power, and tries many others on the side; [`trouble`] is what else happens meanwhile.
 
 mod answers;
 pub mod campaign;
@@ -13,3 +13,4 @@ mod files;
 pub mod image;
 pub mod mount;
 pub mod record;
+pub mod trouble;

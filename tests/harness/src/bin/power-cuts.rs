@@ -6,14 +6,19 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use florin_harness::power::campaign::{Broken, Plan, Totals, play};
 use florin_harness::power::cut::Honesty;
 use florin_harness::power::mount::with_own_mounts;
+use florin_harness::power::trouble::Trouble;
 use florin_harness::served::server::program;
+
+const FROZEN_FOR: Duration = Duration::from_secs(2);
+/// What a small disk has beside what is there at a start.
+const SPARE_BYTES: usize = 1024 * 1024;
 
 /// Cuts the power below the real server, and checks every promise after each cut.
 #[derive(Debug, Parser)]
@@ -30,12 +35,28 @@ struct Arguments {
     /// Durable writes that a lying disk loses at a cut: the checkers must notice.
     #[arg(long)]
     lose_last: Option<usize>,
+    /// What else happens in every second life.
+    #[arg(long, value_enum, default_value = "none")]
+    trouble: Kind,
     /// Another server than that of the workspace.
     #[arg(long)]
     program: Option<PathBuf>,
     /// An existing directory, below which everything happens. A failure leaves a folder there, to be looked at.
     #[arg(long, default_value = "target")]
     below: PathBuf,
+}
+
+/// What else happens.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Kind {
+    /// Nothing.
+    None,
+    /// The process is stopped for two seconds.
+    ProcessFreezes,
+    /// The disk does not answer for two seconds.
+    DiskFreezes,
+    /// The disk is full until clients are refused.
+    DiskFills,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -51,6 +72,12 @@ fn main() -> anyhow::Result<ExitCode> {
         cuts: arguments.cuts,
         cuts_per_life: arguments.per_life,
         honesty: arguments.lose_last.map_or(Honesty::Honest, Honesty::LosesLast),
+        trouble: match arguments.trouble {
+            Kind::None => Trouble::None,
+            Kind::ProcessFreezes => Trouble::ProcessFreezes(FROZEN_FOR),
+            Kind::DiskFreezes => Trouble::DiskFreezes(FROZEN_FOR),
+            Kind::DiskFills => Trouble::DiskFills(SPARE_BYTES),
+        },
         program: arguments.program,
     };
     let begun = Instant::now();
@@ -58,10 +85,11 @@ fn main() -> anyhow::Result<ExitCode> {
         println!("{:6.1} s: {} lives, {} cuts", begun.elapsed().as_secs_f64(), totals.lives, totals.cuts);
     };
     let played = with_own_mounts(|| play(&home, &plan, &mut say)).map_err(|reason| anyhow!(reason))?;
-    Ok(verdict(&plan, &home, begun, played)?)
+    Ok(verdict(arguments.trouble, &plan, &home, begun, played)?)
 }
 
 fn verdict(
+    trouble: Kind,
     plan: &Plan,
     home: &std::path::Path,
     begun: Instant,
@@ -80,8 +108,12 @@ fn verdict(
             };
             println!(
                 "seed {} BROKE a promise: {broken}\nagain with: cargo run --release -p florin-harness --bin power-cuts -- \
-                 --seed {} --cuts {} --per-life {}{lie}",
-                plan.seed, plan.seed, plan.cuts, plan.cuts_per_life
+                 --seed {} --cuts {} --per-life {}{lie} --trouble {}",
+                plan.seed,
+                plan.seed,
+                plan.cuts,
+                plan.cuts_per_life,
+                trouble.to_possible_value().expect("it has a name").get_name()
             );
             Ok(ExitCode::FAILURE)
         }

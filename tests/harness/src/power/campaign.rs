@@ -15,6 +15,7 @@ use super::disk::Disk;
 use super::image::{Image, ROOT};
 use super::mount::Mounted;
 use super::record::{Change, Record};
+use super::trouble::Trouble;
 use crate::served::kill::{Ending, Harness};
 use crate::served::ledger::Totals as Told;
 use crate::served::ledger::tape::Tape;
@@ -40,6 +41,8 @@ pub struct Plan {
     pub cuts_per_life: u32,
     /// Whether the disk keeps what it said is durable.
     pub honesty: Honesty,
+    /// What else happens, in every second life from the first on.
+    pub trouble: Trouble,
     /// The server, if it is another one than that of the workspace.
     pub program: Option<PathBuf>,
 }
@@ -59,13 +62,15 @@ pub struct Totals {
     pub tally: Tally,
     /// Batches that were known to be stored when the power was cut, over all cuts.
     pub held_to: u64,
+    /// How often a disk had no space.
+    pub refused_for_space: u64,
     /// What the clients of the lives were told.
     pub told: Told,
 }
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lives, cuts, cuts_in_starts, changes, tally, held_to, told } = self;
+        let Self { lives, cuts, cuts_in_starts, changes, tally, held_to, refused_for_space, told } = self;
         writeln!(f, "{lives} lives, {cuts} cuts on the side, {cuts_in_starts} of them in a start after a cut")?;
         writeln!(f, "{} acknowledgements of {} records; {changes} changes on disks", told.acked, told.acked_records)?;
         writeln!(f, "{held_to} batches that were known to be stored were looked for after cuts")?;
@@ -74,7 +79,12 @@ impl fmt::Display for Totals {
             "changes at cuts: {} durable; not durable {} lost, {} kept, {} torn, of these {} writes in flight",
             tally.durable, tally.lost, tally.kept, tally.torn, tally.in_flight
         )?;
-        write!(f, "names at cuts, not durable: {} lost, {} kept", tally.names_lost, tally.names_kept)
+        write!(f, "names at cuts, not durable: {} lost, {} kept", tally.names_lost, tally.names_kept)?;
+        if *refused_for_space > 0 {
+            write!(f, "\n{refused_for_space} times a disk was full; {:?}", told.refused)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -98,6 +108,9 @@ struct Past {
     record: Record,
     tape: Tape,
     run: u32,
+    /// Events after which the power must be cut as well.
+    marks: Vec<u64>,
+    trouble: Trouble,
 }
 
 /// The campaign.
@@ -132,7 +145,10 @@ pub fn play(home: &Path, plan: &Plan, say: &mut dyn FnMut(&Totals)) -> Result<To
 }
 
 fn harness(disk: &Path, seed: u64, plan: &Plan) -> Harness {
-    let harness = Harness::new(&disk.join("data"), seed);
+    let mut harness = Harness::new(&disk.join("data"), seed);
+    if matches!(plan.trouble, Trouble::DiskFills(_)) {
+        harness = harness.on_a_small_disk();
+    }
     match &plan.program {
         Some(program) => harness.program(program),
         None => harness,
@@ -170,10 +186,18 @@ impl Campaign<'_> {
             3 => Ending::Stop,
             _ => Ending::Kill,
         };
-        let outcome = self.harness.round(ending);
+        let trouble = if self.totals.lives.is_multiple_of(2) { self.plan.trouble } else { Trouble::None };
+        trouble.prepare(&disk);
+        let mut marks = Vec::new();
+        let outcome = self.harness.hindered_round(ending, &mut |server, scene| {
+            let begun = trouble.happen(&disk, server, scene)?;
+            marks.extend((trouble != Trouble::None).then_some(begun));
+            Ok(())
+        });
         drop(mounted);
+        self.totals.refused_for_space += disk.refused_for_space();
         let tape = self.harness.take_tape().expect("it was kept");
-        let past = Past { record: disk.record(), tape, run: self.harness.run() };
+        let mut past = Past { record: disk.record(), tape, run: self.harness.run(), marks, trouble };
         self.totals.lives += 1;
         self.totals.told = self.harness.totals();
         self.totals.changes += past.record.entries.len() as u64;
@@ -183,14 +207,14 @@ impl Campaign<'_> {
         })?;
         let wanted = self.totals.cuts + self.plan.cuts_per_life.min(self.plan.cuts - self.totals.cuts);
         while self.totals.cuts < wanted {
-            self.try_cut(&past, 0)?;
+            self.try_cut(&mut past, 0)?;
         }
         self.end(&past.record);
         Ok(())
     }
 
     /// Cuts the power somewhere in the past, and lets a server go on from there.
-    fn try_cut(&mut self, past: &Past, depth: u32) -> Result<(), Broken> {
+    fn try_cut(&mut self, past: &mut Past, depth: u32) -> Result<(), Broken> {
         let events = self.point(past);
         let seed = self.random.next_u64();
         let (image, tally) = cut(&past.record, events, seed, self.plan.honesty);
@@ -205,32 +229,36 @@ impl Campaign<'_> {
             self.totals.cuts,
             past.record.events.count(),
         );
-        let next = self.go_on(&image, ledger, past.run + RUNS_APART, seed).map_err(|broken| Broken {
+        let mut next = self.go_on(&image, ledger, past, seed).map_err(|broken| Broken {
             what: format!("{at}: {}\n{}", broken.what, self.keep(&image)),
             violation: broken.violation,
         })?;
         if depth < DEPTH_MAX && self.totals.cuts < self.plan.cuts && self.random.random_ratio(1, CUT_AGAIN_ONE_IN) {
-            self.try_cut(&next, depth + 1)?;
+            self.try_cut(&mut next, depth + 1)?;
         }
         Ok(())
     }
 
     /// A server on what a cut left, and clients who know what was known then.
-    fn go_on(&mut self, image: &Image, ledger: Ledger, run: u32, seed: u64) -> Result<Past, Broken> {
-        let disk = Disk::new(image.clone());
+    fn go_on(&mut self, image: &Image, ledger: Ledger, past: &Past, seed: u64) -> Result<Past, Broken> {
+        let (disk, trouble) = (Disk::new(image.clone()), past.trouble);
+        trouble.prepare(&disk);
         let mounted = Mounted::new(&self.home.join("cut"), &disk, seed).map_err(outside)?;
-        let mut harness = harness(mounted.path(), seed, self.plan).knowing(ledger, run);
+        let mut harness = harness(mounted.path(), seed, self.plan).knowing(ledger, past.run + RUNS_APART);
         harness.keep_tape(disk.events());
         let is_killed = !self.random.random_ratio(1, STOP_ONE_IN);
         let outcome = harness.revive(is_killed);
         drop(mounted);
         let tape = harness.take_tape().expect("it was kept");
         outcome.map_err(|what| Broken { what, violation: harness.violation() })?;
-        Ok(Past { record: disk.record(), tape, run: harness.run() })
+        Ok(Past { record: disk.record(), tape, run: harness.run(), marks: Vec::new(), trouble })
     }
 
     /// A point to cut at: anywhere, or exactly where something was told, or where something rare happens.
-    fn point(&mut self, past: &Past) -> u64 {
+    fn point(&mut self, past: &mut Past) -> u64 {
+        if let Some(mark) = past.marks.pop() {
+            return mark;
+        }
         let all = past.record.events.count();
         let candidates = match self.random.random_range(0..3) {
             0 => Vec::new(),

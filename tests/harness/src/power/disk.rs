@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::image::{Image, Node, Number, PAGE_BYTES, Place};
+use super::image::{Contents, Image, Node, Number, PAGE_BYTES, Place};
 use super::record::{Change, Record};
 use crate::events::Events;
 
@@ -213,8 +213,8 @@ impl State {
             Change::Resize { bytes, .. } => *bytes,
             _ => return Ok(()),
         };
-        let size = change.file().and_then(|file| self.current.file(file)).map(|contents| contents.size_bytes());
-        let growth = end.saturating_sub(size.ok_or(Refused::NotFound)?);
+        let size = change.file().and_then(|file| self.current.file(file)).map(Contents::used_bytes);
+        let growth = end.next_multiple_of(PAGE_BYTES).saturating_sub(size.ok_or(Refused::NotFound)?);
         if growth > 0 && self.current.used_bytes().saturating_add(growth) > self.capacity_bytes {
             self.refused_for_space += 1;
             return Err(Refused::NoSpace);

@@ -58,6 +58,11 @@ impl Contents {
         self.size_bytes
     }
 
+    /// What it takes, in whole pages.
+    pub fn used_bytes(&self) -> usize {
+        self.size_bytes.next_multiple_of(PAGE_BYTES)
+    }
+
     /// Sets the size. What is cut off is gone, what is added reads as zero.
     pub fn resize(&mut self, size_bytes: usize) {
         if size_bytes < self.size_bytes {
@@ -200,11 +205,11 @@ impl Image {
         self.nodes.retain(|number, _| reached.contains(number));
     }
 
-    /// What all files take.
+    /// What all files take, in whole pages.
     pub fn used_bytes(&self) -> usize {
         let sizes = self.nodes.values().map(|node| match node {
             Node::Directory(_) => 0,
-            Node::File(contents) => contents.size_bytes,
+            Node::File(contents) => contents.used_bytes(),
         });
         sizes.sum()
     }

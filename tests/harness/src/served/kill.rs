@@ -142,7 +142,11 @@ pub struct Harness {
     topic: Option<Topic>,
     topic_rounds: u32,
     is_full: bool,
+    may_fill_disk: bool,
 }
+
+/// What happens to a server under load, beside the load; an error is what it did not do.
+pub type Hindrance<'a> = &'a mut dyn FnMut(&Server, &Scene<'_>) -> Result<(), String>;
 
 impl Harness {
     /// For a directory that is absent.
@@ -158,7 +162,14 @@ impl Harness {
             topic: None,
             topic_rounds: 0,
             is_full: false,
+            may_fill_disk: false,
         }
+    }
+
+    /// The server may find that its disk is full, and say so.
+    pub fn on_a_small_disk(mut self) -> Self {
+        self.may_fill_disk = true;
+        self
     }
 
     /// Kills this program instead of that of the workspace.
@@ -206,7 +217,7 @@ impl Harness {
         self.run += 1;
         let server = self.begin()?;
         let ended = if is_killed { server.kill() } else { server.stop() };
-        is_calm(&ended)?;
+        self.is_calm(&ended)?;
         if is_killed { Ok(()) } else { self.hold_against_files() }
     }
 
@@ -215,15 +226,23 @@ impl Harness {
     /// # Errors
     /// If a promise was broken, or the server did not do what it must.
     pub fn round(&mut self, ending: Ending) -> Result<(), String> {
+        self.hindered_round(ending, &mut |_, _| Ok(()))
+    }
+
+    /// Plays a round in which something happens to the server while it is under load.
+    ///
+    /// # Errors
+    /// As for a round, and what `hinder` says.
+    pub fn hindered_round(&mut self, ending: Ending, hinder: Hindrance<'_>) -> Result<(), String> {
         self.run += 1;
         if ending == Ending::KillStarting {
             let after = Duration::from_micros(self.random.random_range(0..60_000));
             let ended = Server::kill_while_starting(&self.start, after);
-            return is_calm(&ended);
+            return self.is_calm(&ended);
         }
         let server = self.begin()?;
-        let ended = self.load(server, ending)?;
-        is_calm(&ended)?;
+        let ended = self.load(server, ending, hinder)?;
+        self.is_calm(&ended)?;
         if ending == Ending::Stop && !ended.status.success() {
             return Err(format!("it was told to stop, and ended with {}: {}", ended.status, ended.log));
         }
@@ -239,7 +258,7 @@ impl Harness {
         read_back::read_back(&server, &self.ledger)?;
         self.verdict()?;
         let ended = server.stop();
-        is_calm(&ended)?;
+        self.is_calm(&ended)?;
         self.hold_against_files()
     }
 
@@ -339,7 +358,7 @@ impl Harness {
     }
 
     /// Works on the server for a random time, and ends it.
-    fn load(&mut self, mut server: Server, ending: Ending) -> Result<Ended, String> {
+    fn load(&mut self, mut server: Server, ending: Ending, hinder: Hindrance<'_>) -> Result<Ended, String> {
         let load = Duration::from_micros(self.random.random_range(30_000..400_000));
         let stopping = Duration::from_micros(self.random.random_range(0..20_000));
         let topic = self.topic.clone().expect("there is one");
@@ -348,6 +367,7 @@ impl Harness {
         let ended = thread::scope(|scope| {
             workers.run(scope, &scene);
             thread::sleep(load);
+            let hindered = hinder(&server, &scene);
             let was_running = server.is_running();
             scene.ending.store(true, Ordering::SeqCst);
             let ended = match ending {
@@ -360,10 +380,20 @@ impl Harness {
                     server.kill()
                 }
             };
+            hindered?;
             if was_running { Ok(ended) } else { Err(format!("it ended by itself: {}", ended.log)) }
         })?;
         self.is_full = scene.is_full();
         Ok(ended)
+    }
+
+    /// A server that panicked or found damage says so.
+    fn is_calm(&self, ended: &Ended) -> Result<(), String> {
+        let is_bad = |line: &str| {
+            let is_full = self.may_fill_disk && line.contains("the disk is full");
+            line.contains("panicked") || line.contains("ERROR") && !is_full
+        };
+        if ended.log.lines().any(is_bad) { Err(format!("the server logged:\n{}", ended.log)) } else { Ok(()) }
     }
 
     fn note(&self, note: &Note) {
@@ -412,10 +442,4 @@ fn store(scene: &Scene<'_>, wire: &mut Wire, flight: &Flight) -> Result<bool, St
         Ok(next) => Ok(next == Next::Stored),
         Err(over) => Err(format!("the first batch after a start: {over:?}")),
     }
-}
-
-/// A server that panicked or found damage says so.
-fn is_calm(ended: &Ended) -> Result<(), String> {
-    let is_bad = ended.log.contains("panicked") || ended.log.contains("ERROR");
-    if is_bad { Err(format!("the server logged:\n{}", ended.log)) } else { Ok(()) }
 }
