@@ -11,6 +11,9 @@ use rand_chacha::ChaCha8Rng;
 use super::image::{Contents, Image, Number, ROOT};
 use super::record::{Change, Entry, Record};
 
+#[cfg(test)]
+mod tests;
+
 /// What a device writes at once.
 pub const SECTOR_BYTES: usize = 512;
 

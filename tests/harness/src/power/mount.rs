@@ -11,6 +11,7 @@ use nix::sched::{CloneFlags, unshare};
 
 use super::disk::Disk;
 use super::files::Files;
+use super::image::Image;
 
 const NO_DATA: Option<&str> = None;
 
@@ -77,4 +78,17 @@ pub fn with_own_mounts<T: Send>(run: impl FnOnce() -> T + Send) -> Result<T, Str
         });
         own.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// Why a test cannot mount a disk in memory below a directory, if it cannot.
+pub fn reason_to_skip(below: &Path) -> Option<String> {
+    let place = below.join(format!("mounted-{}", std::process::id()));
+    let tried = with_own_mounts(|| {
+        let mounted = Mounted::new(&place, &Disk::new(Image::default()), 0)?;
+        let listed = std::fs::read_dir(mounted.path()).map(Iterator::count);
+        listed.map(drop).map_err(|error| format!("a disk in memory cannot be read: {error}"))
+    });
+    // It is empty, or not there.
+    let _ = std::fs::remove_dir(&place);
+    tried.and_then(|mounted| mounted).err()
 }
