@@ -254,18 +254,21 @@ impl Campaign<'_> {
         Ok(Past { record: disk.record(), tape, run: harness.run(), marks: Vec::new(), trouble })
     }
 
-    /// A point to cut at: anywhere, or exactly where something was told, or where something rare happens.
+    /// A point to cut at: anywhere, exactly where something was told, while a durable write is under way, or where
+    /// something rare happens.
     fn point(&mut self, past: &mut Past) -> u64 {
         if let Some(mark) = past.marks.pop() {
             return mark;
         }
         let all = past.record.events.count();
-        let candidates = match self.random.random_range(0..3) {
+        let is_durable = |change: &Change| matches!(change, Change::Write { is_durable: true, .. });
+        let entries = || past.record.entries.iter();
+        let candidates = match self.random.random_range(0..4) {
             0 => Vec::new(),
             1 => past.tape.told_after(),
+            2 => entries().filter(|entry| is_durable(&entry.change)).map(|entry| entry.begun + 1).collect(),
             _ => {
-                let is_rare = |change: &Change| !matches!(change, Change::Write { is_durable: true, .. });
-                let rare = past.record.entries.iter().filter(|entry| is_rare(&entry.change));
+                let rare = entries().filter(|entry| !is_durable(&entry.change));
                 rare.flat_map(|entry| [Some(entry.begun), entry.reported]).flatten().collect()
             }
         };

@@ -15,10 +15,6 @@ use rand_chacha::ChaCha8Rng;
 use super::ledger::tape::Tape;
 use super::ledger::topics::Topic;
 use super::ledger::{Ledger, Note, Totals, Violation};
-use super::load::changer::Changer;
-use super::load::plain::Plain;
-use super::load::reader::Reader;
-use super::load::writer::Writer;
 use super::load::{Flight, JOURNAL_FULL, Next, Scene, hear};
 use super::server::{Ended, Server, Start};
 use super::wire::{Wire, WireError};
@@ -26,6 +22,9 @@ use crate::events::Events;
 use crate::real::line::Tag;
 
 mod read_back;
+mod workers;
+
+use workers::Workers;
 
 /// Shards of the directory, each on a core of its own, so that requests to the wrong port cross cores.
 pub const SHARD_COUNT: u16 = 2;
@@ -44,12 +43,8 @@ const TOPIC_ROUNDS_MAX: u32 = 12;
 /// How often it is tried to store something when there is no room, and the rest in between.
 const TRIES_MAX: u32 = 300;
 const TRY_REST: Duration = Duration::from_millis(10);
-/// The numbers of writers; none is used twice.
+/// Its number as a writer; others begin behind it.
 const PROBE: u32 = 0;
-const WRITERS: u32 = 10;
-const PLAINS: u32 = 20;
-const CHANGER: u32 = 30;
-const READERS: u32 = 40;
 
 /// How a round ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,46 +84,6 @@ pub fn endings(kill_count: u32) -> Vec<Ending> {
         }
     }
     endings
-}
-
-/// All who work on a server.
-struct Workers {
-    writers: Vec<Writer>,
-    plains: Vec<Plain>,
-    readers: Vec<Reader>,
-    changer: Changer,
-}
-
-impl Workers {
-    fn new(seed: u64) -> Self {
-        let random = |number: u32| {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(u64::from(number));
-            random
-        };
-        // The last of each kind always uses the wrong port.
-        Self {
-            writers: (0..3).map(|n| Writer::new(WRITERS + n, random(WRITERS + n), n == 2)).collect(),
-            plains: (0..2).map(|n| Plain::new(PLAINS + n, random(PLAINS + n), n == 1)).collect(),
-            readers: (0..2).map(|n| Reader::new(READERS + n, random(READERS + n), n == 1)).collect(),
-            changer: Changer::new(CHANGER, random(CHANGER)),
-        }
-    }
-
-    fn turn_to(&mut self, topic: &Topic) {
-        self.writers.iter_mut().for_each(|writer| writer.turn_to(topic));
-        self.readers.iter_mut().for_each(|reader| reader.turn_to(topic));
-        self.changer.forget();
-    }
-
-    /// Lets everybody work until the server is gone.
-    fn run<'scope, 'all: 'scope>(&'all mut self, scope: &'scope thread::Scope<'scope, 'all>, scene: &'all Scene<'_>) {
-        self.writers.iter_mut().for_each(|writer| drop(scope.spawn(|| writer.run(scene))));
-        self.plains.iter_mut().for_each(|plain| drop(scope.spawn(|| plain.run(scene))));
-        self.readers.iter_mut().for_each(|reader| drop(scope.spawn(|| reader.run(scene))));
-        let changer = &mut self.changer;
-        scope.spawn(|| changer.run(scene));
-    }
 }
 
 /// The harness.
@@ -209,13 +164,16 @@ impl Harness {
         self.run
     }
 
-    /// Starts, judges, stores a batch in each partition, and ends the server without any other load.
+    /// Starts, judges, stores a batch in each partition, sends what producers stored last again, and ends the server
+    /// without any other load.
     ///
     /// # Errors
     /// As for a round.
     pub fn revive(&mut self, is_killed: bool) -> Result<(), String> {
         self.run += 1;
         let server = self.begin()?;
+        self.send_again(&server)?;
+        self.verdict()?;
         let ended = if is_killed { server.kill() } else { server.stop() };
         self.is_calm(&ended)?;
         if is_killed { Ok(()) } else { self.hold_against_files() }
@@ -357,6 +315,22 @@ impl Harness {
         Ok(has_room)
     }
 
+    /// Of each producer in each partition, its last batch: the answer must be the original one.
+    fn send_again(&self, server: &Server) -> Result<(), String> {
+        let topic = self.topic.clone().expect("there is one");
+        let scene = scene(server, &self.ledger, &topic, self.run);
+        let mut wires = (0..SHARD_COUNT).map(|shard| open(server, shard)).collect::<Result<Vec<_>, _>>()?;
+        let last = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).last_stamped();
+        for sent in last.into_iter().filter(|sent| sent.partition.topic == topic.id) {
+            let shard = topic.placement[sent.partition.index as usize];
+            let flight = Flight::new(sent.partition, sent.tag, sent.stamp);
+            if !store(&scene, &mut wires[usize::from(shard)], &flight)? {
+                return Err(format!("{sent}, which is stored, was refused when it was sent again"));
+            }
+        }
+        Ok(())
+    }
+
     /// Works on the server for a random time, and ends it.
     fn load(&mut self, mut server: Server, ending: Ending, hinder: Hindrance<'_>) -> Result<Ended, String> {
         let load = Duration::from_micros(self.random.random_range(30_000..400_000));
@@ -437,9 +411,9 @@ fn store(scene: &Scene<'_>, wire: &mut Wire, flight: &Flight) -> Result<bool, St
     scene.note(&Note::Sending(flight.sent));
     let request = Request::Produce { partition: flight.sent.partition, batch: flight.bytes.clone() };
     let answer = wire.send(&request).and_then(|_| wire.receive());
-    let (_, response) = answer.map_err(|error| format!("the first batch after a start: {error:?}"))?;
+    let (_, response) = answer.map_err(|error| format!("batch {} after a start: {error:?}", flight.sent.tag))?;
     match hear(scene, flight.sent.tag, &response) {
         Ok(next) => Ok(next == Next::Stored),
-        Err(over) => Err(format!("the first batch after a start: {over:?}")),
+        Err(over) => Err(format!("a batch after a start: {over:?}")),
     }
 }

@@ -187,6 +187,19 @@ impl Ledger {
         self.partitions.values().flat_map(History::places)
     }
 
+    /// Of each producer in each partition, the batch that is known to be stored last: sent again, it must get the answer
+    /// that it got first.
+    pub fn last_stamped(&self) -> Vec<Sent> {
+        let mut last = BTreeMap::new();
+        for placed in self.known() {
+            let sent = self.batches[&placed.tag].sent;
+            if let Some(stamp) = sent.stamp {
+                last.insert((placed.partition, stamp.id), sent);
+            }
+        }
+        last.into_values().collect()
+    }
+
     fn judge(&mut self, note: &Note) -> Verdict {
         match note {
             Note::Minted(id) => {
