@@ -23,6 +23,12 @@ use crate::served::ledger::{Ledger, Violation};
 
 /// Rounds between those of a life and those of a cut in it: no number of a round is used twice on one line of time.
 const RUNS_APART: u32 = 1 << 20;
+/// One in this many times the process alone is killed, and the power is cut below the next one.
+const KILL_ONE_IN: u32 = 5;
+/// Of the cuts, one in this many is tried while the directory is made.
+const FORMAT_ONE_IN: u32 = 10;
+/// What a start says of a directory that nobody was ever served from.
+const NEVER_SERVED: [&str; 2] = ["it has no identity", "is not empty"];
 /// Cuts in starts behind cuts, at most.
 const DEPTH_MAX: u32 = 3;
 /// One in this many cuts is followed by a cut in the start that comes after it.
@@ -54,8 +60,12 @@ pub struct Totals {
     pub lives: u32,
     /// Cuts that were tried on the side.
     pub cuts: u32,
-    /// Of these, in a start that followed another cut.
+    /// Of these, below a server that was started after another cut or a kill.
     pub cuts_in_starts: u32,
+    /// Kills of a process at a point of its record, each followed by a cut below the next one.
+    pub kills: u32,
+    /// Directories that were found unfinished, because the power was cut while they were made.
+    pub unfinished: u32,
     /// Changes in all records.
     pub changes: u64,
     /// What cuts did to changes.
@@ -70,8 +80,13 @@ pub struct Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lives, cuts, cuts_in_starts, changes, tally, held_to, refused_for_space, told } = self;
-        writeln!(f, "{lives} lives, {cuts} cuts on the side, {cuts_in_starts} of them in a start after a cut")?;
+        let Self { lives, cuts, cuts_in_starts, kills, unfinished, changes, tally, held_to, refused_for_space, told } =
+            self;
+        writeln!(
+            f,
+            "{lives} lives, {cuts} cuts on the side, {cuts_in_starts} of them below a server that was started after a cut or a kill"
+        )?;
+        writeln!(f, "{kills} kills of the process before a cut; {unfinished} directories whose making was cut off")?;
         writeln!(f, "{} acknowledgements of {} records; {changes} changes on disks", told.acked, told.acked_records)?;
         writeln!(f, "{held_to} batches that were known to be stored were looked for after cuts")?;
         writeln!(
@@ -108,6 +123,8 @@ struct Past {
     record: Record,
     tape: Tape,
     run: u32,
+    /// Events that had happened before clients came.
+    from: u64,
     /// Events after which the power must be cut as well.
     marks: Vec<u64>,
     trouble: Trouble,
@@ -164,9 +181,17 @@ impl Campaign<'_> {
     fn format(&mut self) -> Result<(), Broken> {
         let disk = Disk::new(Image::default());
         let mounted = Mounted::new(&self.home.join("disk"), &disk, self.plan.seed).map_err(outside)?;
-        self.harness.revive(false).map_err(outside)?;
+        self.harness.keep_tape(disk.events());
+        let outcome = self.harness.revive(true);
         drop(mounted);
-        self.end(&disk.record());
+        let tape = self.harness.take_tape().expect("it was kept");
+        outcome.map_err(outside)?;
+        let (marks, trouble) = (Vec::new(), Trouble::None);
+        let mut past = Past { record: disk.record(), tape, run: self.harness.run(), from: 0, marks, trouble };
+        while self.totals.cuts < self.plan.cuts.div_ceil(FORMAT_ONE_IN) {
+            self.fall(&mut past, 0)?;
+        }
+        self.end(&past.record);
         Ok(())
     }
 
@@ -197,7 +222,7 @@ impl Campaign<'_> {
         drop(mounted);
         self.totals.refused_for_space += disk.refused_for_space();
         let tape = self.harness.take_tape().expect("it was kept");
-        let mut past = Past { record: disk.record(), tape, run: self.harness.run(), marks, trouble };
+        let mut past = Past { record: disk.record(), tape, run: self.harness.run(), from: 0, marks, trouble };
         self.totals.lives += 1;
         self.totals.told = self.harness.totals();
         self.totals.changes += past.record.entries.len() as u64;
@@ -207,41 +232,53 @@ impl Campaign<'_> {
         })?;
         let wanted = self.totals.cuts + self.plan.cuts_per_life.min(self.plan.cuts - self.totals.cuts);
         while self.totals.cuts < wanted {
-            self.try_cut(&mut past, 0)?;
+            self.fall(&mut past, 0)?;
         }
         self.end(&past.record);
         Ok(())
     }
 
-    /// Cuts the power somewhere in the past, and lets a server go on from there.
-    fn try_cut(&mut self, past: &mut Past, depth: u32) -> Result<(), Broken> {
+    /// Cuts the power or kills the process somewhere in the past, and lets a server go on from there.
+    fn fall(&mut self, past: &mut Past, depth: u32) -> Result<(), Broken> {
+        let is_marked = !past.marks.is_empty();
         let events = self.point(past);
         let seed = self.random.next_u64();
-        let (image, tally) = cut(&past.record, events, seed, self.plan.honesty);
-        self.totals.cuts += 1;
-        self.totals.cuts_in_starts += u32::from(depth > 0);
+        let is_kill = !is_marked && depth < DEPTH_MAX && self.random.random_ratio(1, KILL_ONE_IN);
+        let (ground, tally) = if is_kill {
+            self.totals.kills += 1;
+            (past.record.after_kill(events), Tally::default())
+        } else {
+            self.totals.cuts += 1;
+            self.totals.cuts_in_starts += u32::from(depth > 0);
+            let (image, tally) = cut(&past.record, events, seed, self.plan.honesty);
+            (Record::new(image), tally)
+        };
         self.totals.tally.add(&tally);
         let ledger = past.tape.ledger_after(events);
         self.totals.held_to += ledger.known().count() as u64;
         let at = format!(
-            "life {}, cut {}, depth {depth}: after {events} of {} events, seed {seed}, {tally:?}",
+            "life {}, cut {}, depth {depth}, {}: after {events} of {} events, seed {seed}, {tally:?}",
             self.totals.lives,
             self.totals.cuts,
+            if is_kill { "a kill" } else { "a cut" },
             past.record.events.count(),
         );
-        let mut next = self.go_on(&image, ledger, past, seed).map_err(|broken| Broken {
+        let image = ground.current();
+        let next = self.go_on(ground, ledger, past, seed).map_err(|broken| Broken {
             what: format!("{at}: {}\n{}", broken.what, self.keep(&image)),
             violation: broken.violation,
         })?;
-        if depth < DEPTH_MAX && self.totals.cuts < self.plan.cuts && self.random.random_ratio(1, CUT_AGAIN_ONE_IN) {
-            self.try_cut(&mut next, depth + 1)?;
+        let is_followed = is_kill || depth < DEPTH_MAX && self.random.random_ratio(1, CUT_AGAIN_ONE_IN);
+        match next {
+            Some(mut next) if is_followed => self.fall(&mut next, depth + 1),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// A server on what a cut left, and clients who know what was known then.
-    fn go_on(&mut self, image: &Image, ledger: Ledger, past: &Past, seed: u64) -> Result<Past, Broken> {
-        let (disk, trouble) = (Disk::new(image.clone()), past.trouble);
+    /// A server on what is left, and clients who know what was known then; none if nobody was ever served from there and
+    /// the server says why nobody can be.
+    fn go_on(&mut self, ground: Record, ledger: Ledger, past: &Past, seed: u64) -> Result<Option<Past>, Broken> {
+        let (from, disk, trouble) = (ground.events.count(), Disk::after(ground), past.trouble);
         trouble.prepare(&disk);
         let mounted = Mounted::new(&self.home.join("cut"), &disk, seed).map_err(outside)?;
         let mut harness = harness(mounted.path(), seed, self.plan).knowing(ledger, past.run + RUNS_APART);
@@ -250,8 +287,14 @@ impl Campaign<'_> {
         let outcome = harness.revive(is_killed);
         drop(mounted);
         let tape = harness.take_tape().expect("it was kept");
-        outcome.map_err(|what| Broken { what, violation: harness.violation() })?;
-        Ok(Past { record: disk.record(), tape, run: harness.run(), marks: Vec::new(), trouble })
+        if let Err(what) = outcome {
+            if harness.totals().restarts == 0 && NEVER_SERVED.iter().any(|said| what.contains(said)) {
+                self.totals.unfinished += 1;
+                return Ok(None);
+            }
+            return Err(Broken { what, violation: harness.violation() });
+        }
+        Ok(Some(Past { record: disk.record(), tape, run: harness.run(), from, marks: Vec::new(), trouble }))
     }
 
     /// A point to cut at: anywhere, exactly where something was told, while a durable write is under way, or where
@@ -272,8 +315,9 @@ impl Campaign<'_> {
                 rare.flat_map(|entry| [Some(entry.begun), entry.reported]).flatten().collect()
             }
         };
+        let candidates: Vec<u64> = candidates.into_iter().filter(|event| *event >= past.from).collect();
         if candidates.is_empty() {
-            return self.random.random_range(0..=all);
+            return self.random.random_range(past.from..=all);
         }
         let near = candidates[self.random.random_range(0..candidates.len())];
         (near + self.random.random_range(0..2)).min(all)

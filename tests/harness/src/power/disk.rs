@@ -56,10 +56,14 @@ struct State {
 impl Disk {
     /// A disk with this on it, all of it durable.
     pub fn new(image: Image) -> Self {
-        let record = Record::new(image.clone());
+        Self::after(Record::new(image))
+    }
+
+    /// A disk to which this was done before; its record goes on.
+    pub fn after(record: Record) -> Self {
         let events = record.events.clone();
         let state = State {
-            current: image,
+            current: record.current(),
             record,
             capacity_bytes: usize::MAX,
             is_frozen: false,

@@ -142,6 +142,29 @@ impl Record {
         Self { before, entries: Vec::new(), events: Events::default() }
     }
 
+    /// The disk after the process was killed when so many events had happened: its cache is still there, and whatever
+    /// was under way is done, but nothing became durable by that.
+    pub fn after_kill(&self, events: u64) -> Self {
+        let mut killed = Self::new(self.before.clone());
+        let begun = self.entries.iter().filter(|entry| entry.is_begun(events));
+        killed.entries = begun.cloned().collect();
+        while killed.events.count() < events {
+            killed.events.happen();
+        }
+        for entry in killed.entries.iter_mut().filter(|entry| !entry.is_reported(events)) {
+            entry.reported = Some(killed.events.happen());
+        }
+        killed
+    }
+
+    /// What processes see.
+    pub fn current(&self) -> Image {
+        let mut current = self.before.clone();
+        self.entries.iter().for_each(|entry| entry.change.apply(&mut current));
+        current.drop_unreachable();
+        current
+    }
+
     /// A change begins; returns its index.
     pub fn begin(&mut self, change: Change) -> usize {
         self.entries.push(Entry { change, begun: self.events.happen(), reported: None });
