@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use florin_engine::model::PartitionId;
+use florin_engine::model::{PartitionId, TopicId};
 use florin_harness::power::campaign::{Broken, Plan, Totals, play};
-use florin_harness::power::cut::Honesty;
+use florin_harness::power::cut::{Honesty, durable};
 use florin_harness::power::disk::Disk;
 use florin_harness::power::image::Image;
 use florin_harness::power::mount::{self, Mounted, with_own_mounts};
@@ -155,4 +155,47 @@ fn every_acknowledgement_of_a_real_server_follows_a_durable_write_that_was_repor
     for (number, events) in captured.into_iter().enumerate() {
         assert!(has_durable_write(&record, events.clone()), "record {number} was acknowledged after {events:?}");
     }
+}
+
+/// A server is killed while it makes its directory, right after such a change; the next one captures, and the power is
+/// cut: the record must be there.
+fn captured_after_a_kill_is_there(place: &Path, is_last: impl Fn(&Change) -> bool) {
+    let live = |name: &str, disk: &Disk, work: &dyn Fn(&Server)| {
+        let mounted = Mounted::new(&place.join(name), disk, 1).expect("it was tried");
+        let server = Server::start(&Start::new(mounted.path().join("data")));
+        let server = server.unwrap_or_else(|ended| panic!("{name}: not started: {}", ended.log));
+        work(&server);
+        server.kill();
+    };
+    let first = Disk::new(Image::default());
+    live("first", &first, &|_| {});
+    let record = first.record();
+    let last = record.entries.iter().find(|entry| is_last(&entry.change)).expect("it happens");
+    let killed = Disk::after(record.after_kill(last.reported.expect("it was reported") + 1));
+    let partition = PartitionId { topic: TopicId(1), index: 0 };
+    live("second", &killed, &|server| {
+        let mut wire = Wire::open(server.address_of(0)).expect("it answers");
+        assert_eq!(wire.create_topic("payments", 1).expect("it is made").id, partition.topic);
+        wire.produce(partition, b"paid").expect("it is stored");
+    });
+    let record = killed.record();
+    let cut = Disk::new(durable(&record, record.events.count()));
+    live("third", &cut, &|server| {
+        let mut wire = Wire::open(server.address_of(0)).expect("it answers");
+        assert_eq!(wire.read_all(partition), Ok(vec![(0, b"paid".to_vec())]));
+    });
+}
+
+#[test]
+fn what_is_captured_after_a_kill_that_ended_a_format_just_before_its_last_sync_survives_a_power_cut() {
+    let Some(place) = place("what_is_captured_after_a_kill_that_ended_a_format") else { return };
+    let is_named = |change: &Change| matches!(change, Change::Rename { to, .. } if to.name == "identity");
+    with_own_mounts(|| captured_after_a_kill_is_there(place.path(), is_named)).expect("mounts were tried");
+}
+
+#[test]
+fn what_is_captured_in_a_directory_that_was_made_and_not_synced_survives_a_power_cut() {
+    let Some(place) = place("what_is_captured_in_a_directory_that_was_made_and_not_synced") else { return };
+    let is_made = |change: &Change| matches!(change, Change::MakeDirectory(place, _) if place.name == "data");
+    with_own_mounts(|| captured_after_a_kill_is_there(place.path(), is_made)).expect("mounts were tried");
 }

@@ -85,6 +85,13 @@ pub fn cut(record: &Record, events: u64, seed: u64, honesty: Honesty) -> (Image,
     cut.play()
 }
 
+/// What is left at least: nothing that was not durable after so many events.
+pub fn durable(record: &Record, events: u64) -> Image {
+    let (random, lies_from) = (ChaCha8Rng::seed_from_u64(0), u64::MAX);
+    let synced = synced(record, events);
+    Cut { events, random, synced, lies_from, share: 0, record, tally: Tally::default() }.play().0
+}
+
 /// Where the last sync of each file and directory began that was reported in time.
 fn synced(record: &Record, events: u64) -> BTreeMap<Number, u64> {
     let mut synced = BTreeMap::new();
