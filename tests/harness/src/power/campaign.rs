@@ -4,6 +4,7 @@
 //! at points of the life's record: each on a disk of its own, with clients who know what was known at that point. Last,
 //! the power is cut at the end of the record, and the next life begins with what is left.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -309,7 +310,14 @@ impl Campaign<'_> {
         let candidates = match self.random.random_range(0..4) {
             0 => Vec::new(),
             1 => past.tape.told_after(),
-            2 => entries().filter(|entry| is_durable(&entry.change)).map(|entry| entry.begun + 1).collect(),
+            2 => {
+                // Each file as often as any other: superblocks and manifests are written seldom.
+                let durable = || entries().filter(|entry| is_durable(&entry.change));
+                let files: BTreeSet<_> = durable().filter_map(|entry| entry.change.file()).collect();
+                let chosen = files.iter().nth(self.random.random_range(0..files.len().max(1)));
+                let of_it = durable().filter(|entry| entry.change.file().as_ref() == chosen);
+                of_it.map(|entry| entry.begun + 1).collect()
+            }
             _ => {
                 let rare = entries().filter(|entry| !is_durable(&entry.change));
                 rare.flat_map(|entry| [Some(entry.begun), entry.reported]).flatten().collect()
