@@ -75,6 +75,15 @@ impl ProducerTable {
         Self { count_max, producers: BTreeMap::new(), by_append_time: BTreeSet::new() }
     }
 
+    /// A producer whose last batch was not stored before the batch that would get this receipt.
+    pub(crate) fn not_before(&self, next: Receipt) -> Option<ProducerId> {
+        let is_before = |last: Receipt| {
+            last.base_offset < next.base_offset && last.append_time <= next.append_time && last.sequence < next.sequence
+        };
+        let mut producers = self.producers.iter();
+        producers.find(|(_, producer)| !is_before(producer.window.latest().receipt)).map(|(id, _)| *id)
+    }
+
     /// What becomes of a batch with this stamp, whose checksum is `batch_crc`. Changes nothing.
     pub fn check(&self, stamp: &ProducerStamp, batch_crc: u32) -> Admission {
         let Some(producer) = self.producers.get(&stamp.id) else {

@@ -2,5 +2,6 @@
 
 pub mod fuzz;
 pub mod sim;
+pub mod sweep;
 pub mod wire;
 pub mod world;

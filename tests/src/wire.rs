@@ -7,6 +7,7 @@
 
 mod clients;
 mod ground;
+mod part;
 mod plan;
 mod promises;
 mod run;
@@ -14,6 +15,7 @@ mod server;
 mod session;
 mod summary;
 
+pub use part::Part;
 pub use plan::Plan;
 pub use run::{Outcome, play};
 pub use summary::Summary;

@@ -22,4 +22,4 @@ pub mod workload;
 pub use checkers::Violation;
 pub use plan::Plan;
 pub use run::{CheckpointCut, Outcome, play, play_checkpoint};
-pub use summary::{Summary, Totals};
+pub use summary::Summary;

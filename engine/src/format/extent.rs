@@ -323,6 +323,7 @@ impl ExtentLayout {
         let (count, bytes) = (self.entry_count.get() as usize, self.batches_bytes.get() as usize);
         let fits = count >= 1
             && self.base_offset < self.next_offset
+            && i64::try_from(self.next_offset.get()).is_ok()
             && extent_bytes(count, bytes) == self.extent_bytes.get() as usize;
         if !fits || self.reserved != [0; 20] {
             return Stored::Damaged("impossible sizes or offsets in the extent's header".to_owned());

@@ -4,7 +4,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::layout::FORMAT_VERSION;
-use super::stored::Stored;
+use super::stored::{MEANINGLESS, Stored};
 use crate::limits::{SHARD_COUNT_MAX, UNIT_BYTES};
 use crate::model::{Id128, Realtime};
 
@@ -83,11 +83,15 @@ impl Identity {
         if !(1..=SHARD_COUNT_MAX).contains(&layout.shard_count.get()) {
             return Stored::Damaged(format!("{} shards", layout.shard_count.get()));
         }
-        Stored::Present(Self {
+        let identity = Self {
             directory_id: Id128(layout.directory_id),
             shard_count: layout.shard_count.get(),
             created: Realtime(layout.created.get()),
-        })
+        };
+        if identity.encode() != bytes {
+            return Stored::Damaged(MEANINGLESS.to_owned());
+        }
+        Stored::Present(identity)
     }
 }
 

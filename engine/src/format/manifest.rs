@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::Seed;
 use super::layout::{FORMAT_VERSION, unit_aligned};
-use super::stored::Stored;
+use super::stored::{MEANINGLESS, Stored};
 use crate::io::UNIT_BYTES;
 use crate::model::{Id128, Sequence, ShardId};
 
@@ -234,6 +234,10 @@ impl Manifest {
         }
         if usize::from(layout.section_count.get()) > SECTION_COUNT_MAX {
             return damaged(format!("{} sections", layout.section_count.get()));
+        }
+        let table_end = TABLE_FROM + usize::from(layout.section_count.get()) * size_of::<SectionLayout>();
+        if layout.reserved != [0; 6] || bytes[table_end..UNIT_BYTES].iter().any(|byte| *byte != 0) {
+            return damaged(MEANINGLESS.to_owned());
         }
         Ok(layout)
     }

@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::checksum::Seed;
 use super::extent::{ExtentHead, ExtentPlace};
 use super::layout::{FORMAT_VERSION, unit_aligned};
-use super::stored::Stored;
+use super::stored::{MEANINGLESS, Stored};
 use crate::model::{Offset, Position, Realtime};
 
 /// Bytes of the header.
@@ -178,6 +178,11 @@ impl IndexLayout {
         }
         let table = &bytes[INDEX_HEADER_BYTES..INDEX_HEADER_BYTES + count * INDEX_ENTRY_BYTES];
         let entries = <[IndexEntryLayout]>::ref_from_bytes(table).map_err(|_| "the index's table".to_owned())?;
+        let behind = &bytes[INDEX_HEADER_BYTES + table.len()..];
+        let is_clean = entries.iter().all(|entry| entry.reserved == U32::ZERO) && behind.iter().all(|byte| *byte == 0);
+        if self.reserved != [0; 8] || !is_clean {
+            return Err(MEANINGLESS.to_owned());
+        }
         let entries: Vec<IndexEntry> = entries.iter().map(IndexEntryLayout::read).collect();
         let follow = entries.windows(2).all(|pair| pair[0].end() <= pair[1].position);
         let inside = entries.last().is_none_or(|last| last.end() <= place.position);

@@ -2,6 +2,9 @@
 
 use crate::io::DiskError;
 
+/// Said of a copy whose checksum is right and that holds something where no writer puts anything.
+pub(super) const MEANINGLESS: &str = "bytes that mean nothing are not zero";
+
 /// The state of one stored copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stored<T> {

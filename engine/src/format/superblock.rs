@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use super::block::JournalName;
 use super::checksum::{Chain, Seed};
 use super::layout::{FORMAT_VERSION, Geometry};
-use super::stored::Stored;
+use super::stored::{MEANINGLESS, Stored};
 use crate::limits::{MANIFEST_SLOT_COUNT, RING_FILE_COUNT_MAX, UNIT_BYTES};
 use crate::model::{Epoch, Id128, Lap, Sequence, ShardId};
 
@@ -192,7 +192,16 @@ impl Superblock {
         if layout.shard.get() != shard.0 {
             return Stored::Damaged(format!("belongs to shard {}", layout.shard.get()));
         }
-        layout.read()
+        match layout.read() {
+            Stored::Present(superblock) if !superblock.is_exactly(bytes) => Stored::Damaged(MEANINGLESS.to_owned()),
+            read => read,
+        }
+    }
+
+    fn is_exactly(&self, bytes: &[u8]) -> bool {
+        let mut again = vec![0; SUPERBLOCK_BYTES];
+        self.encode(&mut again);
+        again == bytes
     }
 
     /// Which of two is newer: the one of the higher epoch, then of the higher generation.

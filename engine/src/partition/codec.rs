@@ -7,8 +7,8 @@ use bytes::{Buf, BufMut, TryGetError};
 use super::Partition;
 use super::gap::Gap;
 use super::retention::{CutReason, CutTotals};
-use crate::model::{Offset, PartitionId, Realtime, TopicId};
-use crate::producer::{ProducerDecodeError, ProducerTable};
+use crate::model::{Offset, PartitionId, Realtime, Sequence, TopicId};
+use crate::producer::{ProducerDecodeError, ProducerTable, Receipt};
 use crate::segment::Run;
 
 /// Why bytes are not a partition. The bytes were checksummed before: it is damage, or another format.
@@ -89,7 +89,7 @@ impl Partition {
         }
         let end = partition.stored.end_offset().max(partition.gaps.end_offset()).unwrap_or_default();
         let end = end.max(partition.start_offset);
-        if end > partition.next_offset {
+        if end > partition.next_offset || i64::try_from(partition.next_offset.0).is_err() {
             return Err(impossible());
         }
         partition.held.begin_at(end);
@@ -99,10 +99,21 @@ impl Partition {
         Ok(partition)
     }
 
-    /// Reads the producers that [`ProducerTable::encode`] wrote.
-    pub fn decode_producers(&mut self, buf: &mut impl Buf) -> Result<(), ProducerDecodeError> {
-        self.producers = ProducerTable::decode(buf, self.producers.count_max())?;
-        Ok(())
+    /// Reads the producers that [`ProducerTable::encode`] wrote when `included` was the last block.
+    ///
+    /// # Errors
+    /// If it wrote something else, or a producer's last batch is not one that the partition and the journal have come to.
+    pub fn decode_producers(&mut self, buf: &mut impl Buf, included: Sequence) -> Result<(), ProducerDecodeError> {
+        let producers = ProducerTable::decode(buf, self.producers.count_max())?;
+        let end =
+            Receipt { base_offset: self.next_offset, append_time: self.last_append_time, sequence: included.next() };
+        match producers.not_before(end) {
+            Some(id) => Err(ProducerDecodeError::Beyond { id, next_offset: self.next_offset }),
+            None => {
+                self.producers = producers;
+                Ok(())
+            }
+        }
     }
 }
 

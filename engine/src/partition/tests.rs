@@ -5,6 +5,7 @@ use super::*;
 use crate::format::batch;
 use crate::format::batch::{BatchBuilder, Keep};
 use crate::model::{Position, ProducerEpoch, ProducerId, SegmentId, TopicId};
+use crate::producer::ProducerDecodeError;
 
 const ID: PartitionId = PartitionId { topic: TopicId(3), index: 4 };
 
@@ -240,10 +241,34 @@ fn producers_survive_their_encoding() {
     append(&mut partition, batch(2, 1, Some(0)), 5, 1);
     let mut bytes = Vec::new();
     partition.producers().encode(&mut bytes);
-    let mut decoded = Partition::new(ID);
-    decoded.decode_producers(&mut &bytes[..]).unwrap();
-    assert_eq!(decoded.producers(), partition.producers());
-    assert!(decoded.decode_producers(&mut &bytes[..bytes.len() - 1]).is_err());
+    let mut own = Vec::new();
+    partition.encode(&mut own);
+    let decoded = || Partition::decode(&mut &own[..]).unwrap();
+    let mut again = decoded();
+    again.decode_producers(&mut &bytes[..], Sequence(1)).unwrap();
+    assert_eq!(again.producers(), partition.producers());
+    assert!(decoded().decode_producers(&mut &bytes[..bytes.len() - 1], Sequence(1)).is_err());
+}
+
+#[test]
+fn a_producer_that_is_ahead_of_its_partition_or_journal_is_refused_so_nothing_is_placed_before_its_last_batch() {
+    let mut partition = Partition::new(ID);
+    append(&mut partition, batch(2, 1, Some(0)), 5, 3);
+    let (mut bytes, mut own) = (Vec::new(), Vec::new());
+    partition.producers().encode(&mut bytes);
+    partition.encode(&mut own);
+    let decoded = |own: &[u8], included| {
+        Partition::decode(&mut &own[..]).unwrap().decode_producers(&mut &bytes[..], Sequence(included))
+    };
+    assert_eq!(decoded(&own, 3), Ok(()));
+    let refused = |result| assert!(matches!(result, Err(ProducerDecodeError::Beyond { .. })), "{result:?}");
+    refused(decoded(&own, 2));
+    let mut ends_before = own.clone();
+    ends_before[12..20].copy_from_slice(&0_u64.to_le_bytes());
+    refused(decoded(&ends_before, 3));
+    let mut older = own.clone();
+    older[20..28].copy_from_slice(&4_u64.to_le_bytes());
+    refused(decoded(&older, 3));
 }
 
 proptest! {

@@ -60,6 +60,16 @@ pub enum ProducerDecodeError {
         /// Batches claimed.
         batch_count: u16,
     },
+    /// A batch lies where the partition or the journal has not come to yet.
+    #[error(
+        "producer {id} has a batch that is later than the partition, which goes on at offset {next_offset}, or its journal"
+    )]
+    Beyond {
+        /// The producer.
+        id: ProducerId,
+        /// Where the partition goes on.
+        next_offset: Offset,
+    },
     /// The batches of a window do not follow each other, or not up to the number of records accepted.
     #[error("producer {id} has batches that do not follow each other up to {accepted_count} records")]
     Window {

@@ -152,7 +152,7 @@ impl ShardState {
         if let Some(section) = manifest.section(Module::Producers) {
             let mut bytes = &section.bytes[..];
             for partition in state.partitions.values_mut() {
-                partition.decode_producers(&mut bytes).map_err(in_manifest)?;
+                partition.decode_producers(&mut bytes, manifest.sequence).map_err(in_manifest)?;
             }
             if !bytes.is_empty() {
                 return Err(in_manifest("producers of more partitions than there are"));

@@ -60,6 +60,8 @@ pub fn run(memory: Memory, input: &[u8]) -> usize {
     while position.0 < image.bytes.len() as u64 {
         let found = memory.within("a unit", 0, || image.look(NAME, lap, position));
         check_found(&image, &found, lap, position);
+        // A virgin unit is as it must be.
+        accepted += usize::from(found.header == Header::Virgin);
         if let (Body::Good, Some(block)) = (found.body, &found.block) {
             let whole = image.block_bytes(position, block);
             check_block(&whole, block);

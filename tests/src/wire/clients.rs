@@ -25,6 +25,8 @@ pub(super) const ANSWERS_BYTES_MAX: usize = (FETCHES_MAX + 2) * FETCH_BYTES_MAX;
 pub(super) const STAY_NS: u64 = 12 * SECOND_NS;
 /// Fetches of a client at the same time.
 const FETCHES_MAX: usize = 8;
+/// Clients of one kind at most: each has a stream of its own, whichever others there are.
+const KIND_CLIENTS_MAX: u32 = 1000;
 /// Bytes of a fetch's answer; a batch is never larger.
 const FETCH_BYTES_MAX: usize = 32 << 10;
 
@@ -41,22 +43,18 @@ trait Client {
 /// Starts all clients of a world; they end when nothing new is to be begun and what was begun is over.
 pub(super) fn start(ground: &Rc<Ground>) {
     let plan = ground.plan.clone();
-    let mut number = 0;
-    let mut next = || {
-        number += 1;
-        client_stream(plan.seed, number)
-    };
-    for _ in 0..plan.writer_count {
-        run(ground, writer::Writer::new(ground, next()));
+    let stream_of = |kind: u32, number: u32| client_stream(plan.seed, kind * KIND_CLIENTS_MAX + number);
+    for number in 0..plan.writer_count {
+        run(ground, writer::Writer::new(ground, stream_of(0, number)));
     }
-    for _ in 0..plan.producer_count {
-        run(ground, producer::Producer::new(ground, next()));
+    for number in 0..plan.producer_count {
+        run(ground, producer::Producer::new(ground, stream_of(1, number)));
     }
-    for _ in 0..plan.library_count {
-        run(ground, library::Library::new(ground, next()));
+    for number in 0..plan.library_count {
+        run(ground, library::Library::new(ground, stream_of(2, number)));
     }
-    for _ in 0..plan.hostile_count {
-        ground.executor.spawn(hostile::annoy(Rc::clone(ground), next()));
+    for number in 0..plan.hostile_count {
+        ground.executor.spawn(hostile::annoy(Rc::clone(ground), stream_of(3, number)));
     }
 }
 

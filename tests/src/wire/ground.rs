@@ -16,6 +16,9 @@ use crate::sim::{SimHandle, SimWire};
 use crate::world::model::Model;
 use crate::world::{Violation, clients::batch};
 
+/// What is said of one thing at most.
+const SAID_BYTES_MAX: usize = 300;
+
 /// What clients do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -57,6 +60,8 @@ pub(super) struct Ground {
     violation: RefCell<Option<Violation>>,
     digest: Cell<u64>,
     next_serial: Cell<u64>,
+    next_session: Cell<u64>,
+    trace: RefCell<Vec<String>>,
 }
 
 impl Ground {
@@ -73,6 +78,8 @@ impl Ground {
             violation: RefCell::default(),
             digest: Cell::new(0),
             next_serial: Cell::new(1),
+            next_session: Cell::new(1),
+            trace: RefCell::default(),
         }
     }
 
@@ -88,8 +95,32 @@ impl Ground {
         self.summary.set(summary);
     }
 
+    /// Says what happens, if it is to be said.
+    pub(super) fn say(&self, what: impl FnOnce() -> String) {
+        if self.plan.is_traced {
+            let mut what = what();
+            if what.len() > SAID_BYTES_MAX {
+                what.truncate(what.floor_char_boundary(SAID_BYTES_MAX));
+                what.push_str(" ...");
+            }
+            let now_us = self.executor.now_ns() / 1000;
+            self.trace.borrow_mut().push(format!("{now_us:>10} us  {what}"));
+        }
+    }
+
+    /// What was said.
+    pub(super) fn trace(&self) -> Vec<String> {
+        self.trace.take()
+    }
+
+    /// A number that no connection had before.
+    pub(super) fn session(&self) -> u64 {
+        self.next_session.replace(self.next_session.get() + 1)
+    }
+
     /// Notes a broken promise; the first stays.
     pub(super) fn note(&self, violation: Violation) {
+        self.say(|| format!("broken: {violation}"));
         self.violation.borrow_mut().get_or_insert(violation);
     }
 

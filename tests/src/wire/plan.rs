@@ -4,6 +4,7 @@ use florin_engine::format::layout::Geometry;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::sim::streams::plan_stream;
 use crate::sim::{DiskConfig, DiskFaults, Flush, Latencies, NetworkConfig, NetworkFaults};
 
 /// How a world is.
@@ -53,11 +54,14 @@ pub struct Plan {
     pub has_disk_faults: bool,
     /// The disk acknowledges durable writes that are not: the checkers must notice.
     pub lying_disk: bool,
+    /// What happens is said.
+    pub is_traced: bool,
 }
 
 impl Plan {
     /// The world of a seed.
-    pub fn of(seed: u64, random: &mut ChaCha8Rng) -> Self {
+    pub fn of(seed: u64) -> Self {
+        let random = &mut plan_stream(seed);
         let geometry = Geometry {
             file_count: random.random_range(6..=48),
             file_bytes: 4096 * [12, 16, 32][random.random_range(0..3)],
@@ -88,6 +92,7 @@ impl Plan {
             value_bytes_max: [64, 600, 4_000][random.random_range(0..3)],
             has_disk_faults: random.random_bool(0.2),
             lying_disk: false,
+            is_traced: false,
         }
     }
 }

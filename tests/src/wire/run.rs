@@ -7,6 +7,7 @@ use florin_engine::format::identity::Identity;
 use florin_engine::io::{DiskOperation, Runtime};
 use florin_engine::journal::create::{FormatSettings, format};
 use florin_engine::limits::FETCH_WAIT_NS_MAX;
+use florin_engine::marks::{self, MarkCounts};
 use florin_engine::model::{Id128, Realtime, ShardId};
 use florin_engine::shard::open::read_identity;
 use rand::Rng;
@@ -17,6 +18,7 @@ use super::ground::{Ground, Phase};
 use super::plan::Plan;
 use super::server::{DATA, PATIENCE, SECOND_NS, Server};
 use super::summary::Summary;
+use crate::sim::disk::Counters;
 use crate::sim::streams::client_stream;
 use crate::sim::{Fault, Injection, SimDevice, SimExecutor, SimRuntime, SimWire, Streams, streams};
 use crate::world::Violation;
@@ -41,6 +43,12 @@ pub struct Outcome {
     pub digest: u64,
     /// The broken promise, if one was.
     pub violation: Option<Violation>,
+    /// What the disk did.
+    pub disk: Counters,
+    /// Rare turns that the engine took.
+    pub marks: MarkCounts,
+    /// What happened, if that was to be said.
+    pub trace: Vec<String>,
 }
 
 /// How a process ends.
@@ -75,6 +83,8 @@ pub fn play(plan: &Plan) -> Outcome {
 
 impl World {
     fn new(plan: Plan) -> Self {
+        // What is counted of this world and no other.
+        let _ = marks::take();
         let executor = SimExecutor::new(plan.seed);
         let mut disk = plan.disk.clone();
         if plan.lying_disk {
@@ -83,8 +93,7 @@ impl World {
         }
         let device = SimDevice::new(executor.handle(), disk);
         let wire = SimWire::new(executor.handle(), plan.network.clone());
-        let Streams { mut workload, faults, crash, .. } = streams(plan.seed);
-        let _ = Plan::of(plan.seed, &mut workload);
+        let Streams { workload, faults, crash, .. } = streams(plan.seed);
         let identity = format_directory(&executor, &device, &plan);
         let ground = Rc::new(Ground::new(executor.handle(), wire.clone(), plan));
         Self {
@@ -120,7 +129,8 @@ impl World {
         };
         self.ground.fold(self.device.snapshot().digest());
         self.ground.fold(self.executor.event_count());
-        Outcome { summary, digest: self.ground.digest(), violation: played.err() }
+        let (disk, trace) = (self.device.counters(), self.ground.trace());
+        Outcome { summary, digest: self.ground.digest(), violation: played.err(), disk, marks: marks::take(), trace }
     }
 
     /// The process that runs.
@@ -205,6 +215,7 @@ impl World {
         let path_contains = format!("shard-{shard}/{file}");
         let skip_count = self.faults.random_range(0..8);
         self.ground.count(|summary| summary.disk_fault_count += 1);
+        self.ground.say(|| format!("{operation:?} number {skip_count} on {path_contains} will be: {fault:?}"));
         self.device.inject(Injection { operation, path_contains, skip_count, fault });
     }
 
@@ -239,6 +250,7 @@ impl World {
 
     fn start(&mut self) -> Checked {
         for _ in 0..EARLY_ENDS_MAX {
+            self.ground.say(|| "the server starts".to_owned());
             self.server =
                 Some(Server::start(&self.executor, &self.device, &self.wire, self.identity, &self.ground.plan));
             if !self.random.random_bool(0.2) {
@@ -270,6 +282,7 @@ impl World {
 
     fn end(&mut self, end: End) -> Checked {
         self.is_opened()?;
+        self.ground.say(|| format!("the server ends: {end:?}"));
         let has_failed = self.server().failed_count() > 0;
         match end {
             End::Kill => self.ground.count(|summary| summary.kill_count += 1),

@@ -48,6 +48,7 @@ impl Manner {
 /// A connection. `T` is what the client knows a request by.
 pub(super) struct Session<T> {
     ground: Rc<Ground>,
+    number: u64,
     stream: SimStream,
     manner: Manner,
     reader: FrameReader,
@@ -62,6 +63,7 @@ impl<T> Session<T> {
         let stream = ground.wire.connect(address_of(port)).await.map_err(|_refused| Trouble::Lost)?;
         let mut session = Self {
             ground: Rc::clone(ground),
+            number: ground.session(),
             stream,
             manner,
             reader: FrameReader::new(RESPONSE_BYTES_MAX),
@@ -85,6 +87,7 @@ impl<T> Session<T> {
         let correlation = self.next_correlation;
         self.next_correlation += 1;
         self.ground.count(|summary| summary.operation_count += 1);
+        self.ground.say(|| format!("connection {} asks {correlation}: {request:?}", self.number));
         request.encode(correlation, &mut self.outgoing);
         self.asked.insert(correlation, (request.api(), tag));
     }
@@ -100,7 +103,10 @@ impl<T> Session<T> {
         loop {
             while let Some(frame) = self.ground.cut(&mut self.reader)? {
                 match self.ground.matched(&mut self.asked, frame)? {
-                    Matched::Answer(tag, response) => answers.push((tag, response)),
+                    Matched::Answer(tag, response) => {
+                        self.ground.say(|| format!("connection {} is answered: {response:?}", self.number));
+                        answers.push((tag, response));
+                    }
                     Matched::Farewell => return Err(Trouble::Lost),
                 }
             }
@@ -108,7 +114,10 @@ impl<T> Session<T> {
             if is_quiet || !answers.is_empty() {
                 return Ok(answers);
             }
-            self.move_bytes().await.map_err(|_gone| Trouble::Lost)?;
+            self.move_bytes().await.map_err(|gone| {
+                self.ground.say(|| format!("connection {} is lost: {gone}", self.number));
+                Trouble::Lost
+            })?;
         }
     }
 

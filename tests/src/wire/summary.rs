@@ -14,6 +14,11 @@ macro_rules! counts {
             pub fn plus(&self, other: &Self) -> Self {
                 Self { $($name: self.$name + other.$name,)* }
             }
+
+            /// All counts by name.
+            pub fn counts(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
         }
     };
 }

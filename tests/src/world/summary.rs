@@ -1,11 +1,4 @@
-//! What was done in a world, or in many.
-
-use std::fmt;
-
-use florin_engine::marks::{Mark, MarkCounts};
-
-use super::run::Outcome;
-use crate::sim::disk::Counters;
+//! What was done in a world.
 
 macro_rules! summary {
     ($($(#[doc = $what:literal])+ $name:ident,)+) => {
@@ -27,7 +20,7 @@ macro_rules! summary {
             }
 
             /// All counts by name.
-            fn counts(&self) -> Vec<(&'static str, u64)> {
+            pub fn counts(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name)),+]
             }
         }
@@ -77,52 +70,4 @@ summary! {
     silent_count,
     /// Worlds that ended early, because a disk broke what it is trusted with.
     over_count,
-}
-
-/// What many worlds did.
-#[derive(Clone, Debug, Default)]
-pub struct Totals {
-    /// Worlds.
-    pub world_count: u64,
-    /// What was done in them.
-    pub summary: Summary,
-    /// What their disks did.
-    pub disk: Counters,
-    /// Which rare turns the engine took, and how often.
-    pub marks: MarkCounts,
-}
-
-impl Totals {
-    /// Those of one world.
-    pub fn of(outcome: &Outcome) -> Self {
-        Self { world_count: 1, summary: outcome.summary, disk: outcome.disk.clone(), marks: outcome.marks }
-    }
-
-    /// Both together.
-    pub fn plus(&self, other: &Self) -> Self {
-        let mut disk = self.disk.clone();
-        disk.add(&other.disk);
-        Self {
-            world_count: self.world_count + other.world_count,
-            summary: self.summary.plus(&other.summary),
-            disk,
-            marks: self.marks.plus(&other.marks),
-        }
-    }
-
-    /// Marks that were hit in none of the worlds.
-    pub fn missed(&self) -> Vec<&'static str> {
-        Mark::ALL.into_iter().filter(|mark| self.marks.of(*mark) == 0).map(Mark::name).collect()
-    }
-}
-
-impl fmt::Display for Totals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |counts: Vec<(&str, u64)>| {
-            counts.into_iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ")
-        };
-        writeln!(f, "done: {}", list(self.summary.counts()))?;
-        writeln!(f, "disk: {}", list(self.disk.counts()))?;
-        writeln!(f, "marks: {}", list(Mark::ALL.into_iter().map(|mark| (mark.name(), self.marks.of(mark))).collect()))
-    }
 }

@@ -1,5 +1,6 @@
 //! Worlds that every test run plays: a few seeds, the failures of the past, and a disk that lies.
 
+use florin_tests::sweep::{Kind, seeds_of};
 use florin_tests::world::{Outcome, Plan, Summary, play, play_checkpoint};
 
 fn world(seed: u64, lying_disk: bool) -> Outcome {
@@ -54,10 +55,7 @@ fn the_power_may_go_at_every_event_of_a_checkpoint() {
 
 #[test]
 fn worlds_that_once_broke_a_promise_break_none() {
-    let lines = include_str!("../../seeds.txt").lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
-    for line in lines {
-        let (seed, sentence) = line.split_once(char::is_whitespace).expect("a seed, then a sentence");
-        let seed = seed.parse().expect("a line begins with a seed");
+    for (seed, sentence) in seeds_of(include_str!("../../seeds.txt"), Kind::Engine).expect("it has seeds") {
         assert_eq!(world(seed, false).violation, None, "seed {seed}: {sentence}");
     }
 }

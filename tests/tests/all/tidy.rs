@@ -301,8 +301,9 @@ fn every_test_and_checker_that_the_durability_page_names_exists() {
     let checkers = Table::find(&page, &["checker", "what it holds the engine to"]);
     let said: BTreeSet<_> = checkers.rows.iter().map(|row| quoted(&row[0])[0]).collect();
     let worlds: String = files("tests/src/world", "rs").into_iter().map(|file| file.text).collect();
-    let calls = worlds.split("violation(").skip(1).filter_map(|call| call.trim_start().strip_prefix('"'));
-    let are: BTreeSet<_> = calls.map(|call| call.split('"').next().expect("a name ends")).collect();
+    let after = |mark| worlds.split(mark).skip(1).filter_map(|rest| rest.trim_start().strip_prefix('"'));
+    let names = after("violation(").chain(after("const PROMISE: &str = "));
+    let are: BTreeSet<_> = names.map(|name| name.split('"').next().expect("a name ends")).collect();
     assert_eq!(said, are, "the checkers of the simulator");
 }
 

@@ -1,14 +1,10 @@
 //! Worlds of clients around the whole server: a few seeds, twice the same, and a disk that lies.
 
-use florin_tests::sim::streams;
+use florin_tests::sweep::{Kind, seeds_of};
 use florin_tests::wire::{Outcome, Plan, Summary, play};
 
-fn plan(seed: u64) -> Plan {
-    Plan::of(seed, &mut streams(seed).workload)
-}
-
 fn played(seed: u64) -> Outcome {
-    let outcome = play(&plan(seed));
+    let outcome = play(&Plan::of(seed));
     assert_eq!(outcome.violation, None, "seed {seed}");
     outcome
 }
@@ -47,6 +43,13 @@ fn every_kind_of_fault_and_of_harm_occurs() {
 }
 
 #[test]
+fn worlds_of_clients_that_once_broke_a_promise_break_none() {
+    for (seed, sentence) in seeds_of(include_str!("../../seeds.txt"), Kind::Clients).expect("it has seeds") {
+        assert_eq!(play(&Plan::of(seed)).violation, None, "seed {seed}: {sentence}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_world_of_clients() {
     let digests: Vec<u64> = (2001..=2006).map(|seed| played(seed).digest).collect();
     assert_eq!(digests, (2001..=2006).map(|seed| played(seed).digest).collect::<Vec<_>>());
@@ -55,7 +58,7 @@ fn the_same_seed_gives_the_same_world_of_clients() {
 
 #[test]
 fn clients_notice_a_disk_that_acknowledges_what_is_not_durable() {
-    let notices = |seed: &u64| play(&Plan { lying_disk: true, ..plan(*seed) }).violation.is_some();
+    let notices = |seed: &u64| play(&Plan { lying_disk: true, ..Plan::of(*seed) }).violation.is_some();
     let noticed = (3001..=3020).filter(notices).count();
     assert!(noticed >= 10, "only {noticed} of 20 worlds noticed");
 }

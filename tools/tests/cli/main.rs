@@ -9,6 +9,7 @@ mod format;
 mod inspect;
 mod inspect_segments;
 mod live;
+mod live_damage;
 mod live_server;
 mod network;
 mod refusals;

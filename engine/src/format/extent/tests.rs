@@ -134,7 +134,7 @@ fn bytes_in_the_padding_are_damage_and_are_never_served() {
 #[test]
 fn a_header_whose_sizes_cannot_be_is_damage_although_its_checksum_is_right() {
     // entry_count, batches_bytes, extent_bytes, next_offset
-    for (at, value) in [(92, 0u64), (92, u64::from(u32::MAX)), (96, 1), (100, 4096 * 2), (64, 40)] {
+    for (at, value) in [(92, 0u64), (92, u64::from(u32::MAX)), (96, 1), (100, 4096 * 2), (64, 40), (64, 1 << 63)] {
         let mut bytes = encoded(&batches());
         let width = if at == 64 { 8 } else { 4 };
         bytes[at..at + width].copy_from_slice(&value.to_le_bytes()[..width]);

@@ -61,6 +61,16 @@ fn zeroes_are_absent_and_everything_shorter_or_longer_is_damaged() {
 }
 
 #[test]
+fn bytes_that_mean_nothing_are_damaged_under_a_right_checksum() {
+    for at in [40, IDENTITY_BYTES - 1] {
+        let mut copy = identity().encode();
+        copy[at] = 1;
+        seal(&mut copy);
+        assert_eq!(Identity::decode(&copy), Stored::Damaged(MEANINGLESS.to_owned()), "byte {at}");
+    }
+}
+
+#[test]
 fn a_number_of_shards_that_no_directory_has_is_damaged_under_a_right_checksum() {
     for shard_count in [0, crate::limits::SHARD_COUNT_MAX + 1, u16::MAX] {
         let mut copy = identity().encode();

@@ -127,6 +127,14 @@ fn impossible_values_under_a_right_checksum_are_damaged() {
 }
 
 #[test]
+fn bytes_that_mean_nothing_are_damaged_under_a_right_checksum() {
+    let table_end = TABLE_FROM + manifest().sections.len() * size_of::<SectionLayout>();
+    for at in [TABLE_FROM - 6, TABLE_FROM - 1, table_end, UNIT_BYTES - 1] {
+        assert_eq!(with_bytes(at, &[1]), Stored::Damaged(MEANINGLESS.to_owned()), "byte {at}");
+    }
+}
+
+#[test]
 fn a_module_with_two_sections_is_damaged_under_a_right_checksum() {
     let found = with_bytes(TABLE_FROM + 32, &(Module::Partitions as u16).to_le_bytes());
     assert!(matches!(found, Stored::Damaged(_)), "{found:?}");

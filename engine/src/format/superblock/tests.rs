@@ -139,6 +139,14 @@ fn impossible_values_under_a_right_checksum_are_damaged() {
 }
 
 #[test]
+fn bytes_that_mean_nothing_are_damaged_under_a_right_checksum() {
+    let unused_file = 256 + 40 * usize::from(superblock().geometry.file_count);
+    for at in [120, 255, 256 + 33, 256 + 39, unused_file, SUPERBLOCK_BYTES - 1] {
+        assert_eq!(with_bytes(at, &[1]), Stored::Damaged(MEANINGLESS.to_owned()), "byte {at}");
+    }
+}
+
+#[test]
 fn ends_that_are_not_whole_units_are_damaged_under_a_right_checksum() {
     for confirmed_bytes in [1u64, 8191, 65535] {
         let found = with_bytes(256 + 8, &confirmed_bytes.to_le_bytes());

@@ -117,8 +117,8 @@ fn a_producer_whose_batches_are_partly_lost_can_store_none_of_them_twice() {
     }
     let mut bytes = Vec::new();
     partition.producers().encode(&mut bytes);
-    let mut again = Partition::new(ID);
-    again.decode_producers(&mut &bytes[..]).expect("such a producer is written and read like any other");
+    let mut again = partition.clone();
+    again.decode_producers(&mut &bytes[..], Sequence(4)).expect("such a producer is written and read like any other");
 }
 
 #[test]

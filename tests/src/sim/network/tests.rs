@@ -81,7 +81,7 @@ fn pattern(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn bytes_arrive_in_order_and_unchanged_however_they_are_cut_and_delayed() {
-    let mut stall_count = 0;
+    let (mut stall_count, mut read_count) = (0, 0);
     for seed in 1..20 {
         let faults = NetworkFaults { part_ppm: 900_000, stall_ppm: 50_000, ..NetworkFaults::default() };
         let world = World::with_faults(seed, faults);
@@ -94,11 +94,11 @@ fn bytes_arrive_in_order_and_unchanged_however_they_are_cut_and_delayed() {
         });
         let (bytes, reads, end) = world.executor.block_on(async move { read_all(&server).await });
         assert_eq!((bytes.as_ref(), end.is_ok()), (pattern(30_000).as_slice(), true));
-        assert!(reads > 2, "{reads} reads");
+        read_count += reads;
         stall_count += world.wire.counters().stall_count;
         assert!(world.wire.counters().part_count > 0);
     }
-    assert!(stall_count > 0, "no segment was late");
+    assert!(stall_count > 0 && read_count > 60, "{stall_count} segments were late, there were {read_count} reads");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use rand::RngCore;
 
-use super::{client_stream, runtime_stream, step_streams, streams};
+use super::{client_stream, plan_stream, runtime_stream, step_streams, streams};
 
 #[test]
 fn drawing_more_from_one_stream_shifts_no_other() {
@@ -21,7 +21,7 @@ fn no_two_streams_or_seeds_are_alike() {
         .flat_map(|seed| {
             let all = streams(seed);
             let step = step_streams(seed, 1);
-            let own = [runtime_stream(seed, 1, 0), client_stream(seed, 0), client_stream(seed, 1)];
+            let own = [plan_stream(seed), runtime_stream(seed, 1, 0), client_stream(seed, 0), client_stream(seed, 1)];
             let of_steps = [step.workload, step.faults, step.crash, step_streams(seed, 2).workload];
             let of_world = [all.scheduling, all.disk, all.faults, all.workload, all.crash, all.network];
             of_world.into_iter().chain(own).chain(of_steps)
@@ -30,5 +30,5 @@ fn no_two_streams_or_seeds_are_alike() {
         .collect();
     firsts.sort_unstable();
     firsts.dedup();
-    assert_eq!(firsts.len(), 130);
+    assert_eq!(firsts.len(), 140);
 }

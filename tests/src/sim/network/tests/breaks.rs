@@ -10,6 +10,7 @@ fn play(seed: u64, faults: NetworkFaults) -> (World, usize, Option<ErrorKind>, O
     let end = Rc::clone(&told);
     world.executor.spawn(async move {
         let sent = send_all(&client, &pattern(10_000)).await;
+        client.end_sending();
         let (.., read) = read_all(&client).await;
         *end.borrow_mut() = sent.and(read).err().map(|error| error.kind());
     });
@@ -27,7 +28,7 @@ fn play(seed: u64, faults: NetworkFaults) -> (World, usize, Option<ErrorKind>, O
 #[test]
 fn a_connection_breaks_at_any_byte_and_both_sides_are_told() {
     let mut lengths = Vec::new();
-    for seed in 1..60 {
+    for seed in 1..200 {
         let faults =
             NetworkFaults { reset_ppm: MILLION, break_bytes_max: 9_000, part_ppm: MILLION, ..NetworkFaults::default() };
         let (world, length, how, told) = play(seed, faults);
