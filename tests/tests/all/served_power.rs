@@ -199,3 +199,27 @@ fn what_is_captured_in_a_directory_that_was_made_and_not_synced_survives_a_power
     let is_made = |change: &Change| matches!(change, Change::MakeDirectory(place, _) if place.name == "data");
     with_own_mounts(|| captured_after_a_kill_is_there(place.path(), is_made)).expect("mounts were tried");
 }
+
+#[test]
+fn a_real_server_starts_after_a_power_cut_on_a_disk_without_a_single_free_page() {
+    let Some(place) = place("a_real_server_starts_after_a_power_cut_on_a_disk_without_a_free_page") else { return };
+    let started = with_own_mounts(|| {
+        let first = Disk::new(Image::default());
+        let mounted = Mounted::new(&place.path().join("first"), &first, 1).expect("it was tried");
+        let server = Server::start(&Start::new(mounted.path().join("data")));
+        server.unwrap_or_else(|ended| panic!("not started: {}", ended.log)).kill();
+        let record = first.record();
+        let full = Disk::new(durable(&record, record.events.count()));
+        full.set_capacity(full.used_bytes());
+        let mounted = Mounted::new(&place.path().join("full"), &full, 1).expect("it was tried");
+        let server = Server::start(&Start::new(mounted.path().join("data")));
+        let server = server.unwrap_or_else(|ended| panic!("not started: {}", ended.log));
+        let mut wire = Wire::open(server.address_of(0)).expect("it answers");
+        let topic = wire.create_topic("payments", 1).expect("the journal has room");
+        let partition = PartitionId { topic: topic.id, index: 0 };
+        wire.produce(partition, b"paid").expect("the journal has room");
+        server.kill();
+        full.refused_for_space()
+    });
+    assert!(started.expect("mounts were tried") > 0, "the disk was not full");
+}
