@@ -280,7 +280,7 @@ impl Campaign<'_> {
     /// the server says why nobody can be.
     fn go_on(&mut self, ground: Record, ledger: Ledger, past: &Past, seed: u64) -> Result<Option<Past>, Broken> {
         let (from, disk, trouble) = (ground.events.count(), Disk::after(ground), past.trouble);
-        trouble.prepare(&disk);
+        trouble.remain(&disk);
         let mounted = Mounted::new(&self.home.join("cut"), &disk, seed).map_err(outside)?;
         let mut harness = harness(mounted.path(), seed, self.plan).knowing(ledger, past.run + RUNS_APART);
         harness.keep_tape(disk.events());

@@ -39,6 +39,13 @@ impl Trouble {
         }
     }
 
+    /// Before a server is started on what a cut left: a disk that was about to be full is so.
+    pub(super) fn remain(self, disk: &Disk) {
+        if let Self::DiskFills(_) = self {
+            disk.set_capacity(disk.used_bytes());
+        }
+    }
+
     /// While clients work; returns the event of the disk at which it began.
     pub(super) fn happen(self, disk: &Disk, server: &Server, scene: &Scene<'_>) -> Result<u64, String> {
         let text = |error: std::io::Error| error.to_string();
