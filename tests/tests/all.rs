@@ -12,6 +12,8 @@ mod served;
 mod served_damage;
 #[path = "all/served_kill.rs"]
 mod served_kill;
+#[path = "all/served_power.rs"]
+mod served_power;
 #[path = "all/simulation.rs"]
 mod simulation;
 #[path = "all/superblock.rs"]

@@ -99,21 +99,19 @@ async fn prepare_directory<D: Disk>(disk: &D, directory: &Path) -> Result<(), Fo
             if has("identity.draft") {
                 return Err(FormatError::Unfinished(directory.to_owned()));
             }
-            match names.into_iter().find(|name| name != LOCK_NAME) {
-                Some(name) => Err(FormatError::NotEmpty { path: directory.to_owned(), name }),
-                None => Ok(()),
+            if let Some(name) = names.into_iter().find(|name| name != LOCK_NAME) {
+                return Err(FormatError::NotEmpty { path: directory.to_owned(), name });
             }
         }
-        Err(error) if error.kind == DiskErrorKind::NotFound => {
-            disk.create_directory(directory).await?;
-            if let Some(parent) = directory.parent() {
-                let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-                disk.sync_directory(parent).await?;
-            }
-            Ok(())
-        }
-        Err(error) => Err(error.into()),
+        Err(error) if error.kind == DiskErrorKind::NotFound => disk.create_directory(directory).await?,
+        Err(error) => return Err(error.into()),
     }
+    // Also of a directory that was there: nobody knows whether whoever made it has synced its name.
+    let parent = match directory.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Ok(disk.sync_directory(parent).await?)
 }
 
 async fn format_shard<D: Disk>(

@@ -134,6 +134,8 @@ pub fn take(directory: &Path, settings: &Settings) -> Result<TakenDirectory, Dir
     let lock = DirectoryLock::take(directory)?;
     let identity = block_on(read_identity(&BlockingDisk, directory))?;
     expected(&identity)?;
+    // A format that was killed before its last sync has named the identity, and nothing keeps that name yet.
+    block_on(BlockingDisk.sync_directory(directory))?;
     Ok(TakenDirectory { lock, identity, formatted: false, warnings })
 }
 
@@ -158,10 +160,8 @@ pub fn make(directory: &Path, settings: &Settings) -> Result<MadeDirectory, Dire
         Place::Empty | Place::Ours => check_fitness(directory, settings)?,
     };
     if place == Place::Absent {
-        block_on(async {
-            BlockingDisk.create_directory(directory).await?;
-            BlockingDisk.sync_directory(parent_of(directory)).await
-        })?;
+        // Its name is synced by the format.
+        block_on(BlockingDisk.create_directory(directory))?;
     }
     let lock = DirectoryLock::take(directory)?;
     let settings = FormatSettings {

@@ -73,7 +73,12 @@ impl DirectoryLock {
             Err(TryLockError::WouldBlock) => return Err(LockError::Held { process_id: written_id(&mut file), path }),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        file.set_len(0).and_then(|()| writeln!(file, "{}", process::id())).map_err(failed)?;
+        match file.set_len(0).and_then(|()| writeln!(file, "{}", process::id())) {
+            Ok(()) => {}
+            // The lock holds without the number, which is for people, and a server must start on a full disk as well.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT)) => {}
+            Err(error) => return Err(failed(error)),
+        }
         Ok(Self { file, path })
     }
 
@@ -83,7 +88,7 @@ impl DirectoryLock {
     }
 }
 
-/// The process id in the file; `None` while its owner has not written it yet.
+/// The process id in the file; `None` while its owner has not written it yet, or had no space for it.
 fn written_id(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;

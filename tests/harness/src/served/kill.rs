@@ -12,18 +12,19 @@ use florin_net::protocol::{Request, Response};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::ledger::tape::Tape;
 use super::ledger::topics::Topic;
 use super::ledger::{Ledger, Note, Totals, Violation};
-use super::load::changer::Changer;
-use super::load::plain::Plain;
-use super::load::reader::Reader;
-use super::load::writer::Writer;
 use super::load::{Flight, JOURNAL_FULL, Next, Scene, hear};
 use super::server::{Ended, Server, Start};
 use super::wire::{Wire, WireError};
+use crate::events::Events;
 use crate::real::line::Tag;
 
 mod read_back;
+mod workers;
+
+use workers::Workers;
 
 /// Shards of the directory, each on a core of its own, so that requests to the wrong port cross cores.
 pub const SHARD_COUNT: u16 = 2;
@@ -34,18 +35,16 @@ const JOURNAL_FILE_BYTES: u64 = 256 * 1024;
 const MANIFEST_BYTES: u64 = 2 * 1024 * 1024;
 /// Partitions that everybody writes to.
 const PARTITION_COUNT: u32 = 6;
+/// How its name begins.
+const MAIN: &str = "main-";
 /// Rounds that a topic lives, unless a journal is full before: long enough for many laps of the ring and batches at
 /// rest that were written before several kills, and short enough to see the files of deleted topics go.
 const TOPIC_ROUNDS_MAX: u32 = 12;
 /// How often it is tried to store something when there is no room, and the rest in between.
 const TRIES_MAX: u32 = 300;
 const TRY_REST: Duration = Duration::from_millis(10);
-/// The numbers of writers; none is used twice.
+/// Its number as a writer; others begin behind it.
 const PROBE: u32 = 0;
-const WRITERS: u32 = 10;
-const PLAINS: u32 = 20;
-const CHANGER: u32 = 30;
-const READERS: u32 = 40;
 
 /// How a round ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,46 +86,6 @@ pub fn endings(kill_count: u32) -> Vec<Ending> {
     endings
 }
 
-/// All who work on a server.
-struct Workers {
-    writers: Vec<Writer>,
-    plains: Vec<Plain>,
-    readers: Vec<Reader>,
-    changer: Changer,
-}
-
-impl Workers {
-    fn new(seed: u64) -> Self {
-        let random = |number: u32| {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(u64::from(number));
-            random
-        };
-        // The last of each kind always uses the wrong port.
-        Self {
-            writers: (0..3).map(|n| Writer::new(WRITERS + n, random(WRITERS + n), n == 2)).collect(),
-            plains: (0..2).map(|n| Plain::new(PLAINS + n, random(PLAINS + n), n == 1)).collect(),
-            readers: (0..2).map(|n| Reader::new(READERS + n, random(READERS + n), n == 1)).collect(),
-            changer: Changer::new(CHANGER, random(CHANGER)),
-        }
-    }
-
-    fn turn_to(&mut self, topic: &Topic) {
-        self.writers.iter_mut().for_each(|writer| writer.turn_to(topic));
-        self.readers.iter_mut().for_each(|reader| reader.turn_to(topic));
-        self.changer.forget();
-    }
-
-    /// Lets everybody work until the server is gone.
-    fn run<'scope, 'all: 'scope>(&'all mut self, scope: &'scope thread::Scope<'scope, 'all>, scene: &'all Scene<'_>) {
-        self.writers.iter_mut().for_each(|writer| drop(scope.spawn(|| writer.run(scene))));
-        self.plains.iter_mut().for_each(|plain| drop(scope.spawn(|| plain.run(scene))));
-        self.readers.iter_mut().for_each(|reader| drop(scope.spawn(|| reader.run(scene))));
-        let changer = &mut self.changer;
-        scope.spawn(|| changer.run(scene));
-    }
-}
-
 /// The harness.
 pub struct Harness {
     start: Start,
@@ -138,7 +97,11 @@ pub struct Harness {
     topic: Option<Topic>,
     topic_rounds: u32,
     is_full: bool,
+    may_fill_disk: bool,
 }
+
+/// What happens to a server under load, beside the load; an error is what it did not do.
+pub type Hindrance<'a> = &'a mut dyn FnMut(&Server, &Scene<'_>) -> Result<(), String>;
 
 impl Harness {
     /// For a directory that is absent.
@@ -154,7 +117,14 @@ impl Harness {
             topic: None,
             topic_rounds: 0,
             is_full: false,
+            may_fill_disk: false,
         }
+    }
+
+    /// The server may find that its disk is full, and say so.
+    pub fn on_a_small_disk(mut self) -> Self {
+        self.may_fill_disk = true;
+        self
     }
 
     /// Kills this program instead of that of the workspace.
@@ -173,20 +143,64 @@ impl Harness {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).totals().clone()
     }
 
+    /// Continues from what is known of a directory that others worked on, in rounds behind this one.
+    pub fn knowing(mut self, ledger: Ledger, run: u32) -> Self {
+        (self.ledger, self.run) = (Mutex::new(ledger), run);
+        self
+    }
+
+    /// Keeps all notes from now on, beside the events of something else.
+    pub fn keep_tape(&mut self, events: Events) {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).keep_tape(events);
+    }
+
+    /// Ends the keeping of notes, and gives those that were kept.
+    pub fn take_tape(&mut self) -> Option<Tape> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).take_tape()
+    }
+
+    /// The number of the last round.
+    pub fn run(&self) -> u32 {
+        self.run
+    }
+
+    /// Starts, judges, stores a batch in each partition, sends what producers stored last again, and ends the server
+    /// without any other load.
+    ///
+    /// # Errors
+    /// As for a round.
+    pub fn revive(&mut self, is_killed: bool) -> Result<(), String> {
+        self.run += 1;
+        let server = self.begin()?;
+        self.send_again(&server)?;
+        self.verdict()?;
+        let ended = if is_killed { server.kill() } else { server.stop() };
+        self.is_calm(&ended)?;
+        if is_killed { Ok(()) } else { self.hold_against_files() }
+    }
+
     /// Plays a round.
     ///
     /// # Errors
     /// If a promise was broken, or the server did not do what it must.
     pub fn round(&mut self, ending: Ending) -> Result<(), String> {
+        self.hindered_round(ending, &mut |_, _| Ok(()))
+    }
+
+    /// Plays a round in which something happens to the server while it is under load.
+    ///
+    /// # Errors
+    /// As for a round, and what `hinder` says.
+    pub fn hindered_round(&mut self, ending: Ending, hinder: Hindrance<'_>) -> Result<(), String> {
         self.run += 1;
         if ending == Ending::KillStarting {
             let after = Duration::from_micros(self.random.random_range(0..60_000));
             let ended = Server::kill_while_starting(&self.start, after);
-            return is_calm(&ended);
+            return self.is_calm(&ended);
         }
         let server = self.begin()?;
-        let ended = self.load(server, ending)?;
-        is_calm(&ended)?;
+        let ended = self.load(server, ending, hinder)?;
+        self.is_calm(&ended)?;
         if ending == Ending::Stop && !ended.status.success() {
             return Err(format!("it was told to stop, and ended with {}: {}", ended.status, ended.log));
         }
@@ -202,7 +216,12 @@ impl Harness {
         read_back::read_back(&server, &self.ledger)?;
         self.verdict()?;
         let ended = server.stop();
-        is_calm(&ended)?;
+        self.is_calm(&ended)?;
+        self.hold_against_files()
+    }
+
+    /// Holds the files of a server that stopped in order against what is known.
+    fn hold_against_files(&self) -> Result<(), String> {
         let contents = crate::real::directory::verify(&self.directory)?;
         let is_clean = contents.clean && contents.cut_count == 0;
         let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
@@ -220,8 +239,12 @@ impl Harness {
     /// A server of which everything was read back, and that takes batches.
     fn begin(&mut self) -> Result<Server, String> {
         let server = Server::start(&self.start).map_err(|ended| format!("not started: {}", ended.log))?;
-        read_back::read_back(&server, &self.ledger)?;
+        let listed = read_back::read_back(&server, &self.ledger)?;
         self.verdict()?;
+        if let (None, Some(topic)) = (&self.topic, listed.into_iter().rev().find(is_main)) {
+            self.workers.turn_to(&topic);
+            self.topic = Some(topic);
+        }
         let is_old = self.topic_rounds >= TOPIC_ROUNDS_MAX;
         let mut is_fresh = false;
         if self.topic.is_none() || self.is_full || is_old {
@@ -256,7 +279,7 @@ impl Harness {
             .map_err(|error| format!("delete_topic: {error:?}"))?;
             self.note(&Note::Deleted(topic));
         }
-        let (name, partition_count) = (format!("main-{}-{}", self.run, self.topic_rounds), PARTITION_COUNT);
+        let (name, partition_count) = (format!("{MAIN}{}-{}", self.run, self.topic_rounds), PARTITION_COUNT);
         self.note(&Note::Creating(name.clone(), partition_count));
         let created = retry_while_full(|| wire.create_topic(&name, partition_count));
         let created = created.map_err(|error| format!("create_topic, after all others were deleted: {error:?}"))?;
@@ -292,8 +315,24 @@ impl Harness {
         Ok(has_room)
     }
 
+    /// Of each producer in each partition, its last batch: the answer must be the original one.
+    fn send_again(&self, server: &Server) -> Result<(), String> {
+        let topic = self.topic.clone().expect("there is one");
+        let scene = scene(server, &self.ledger, &topic, self.run);
+        let mut wires = (0..SHARD_COUNT).map(|shard| open(server, shard)).collect::<Result<Vec<_>, _>>()?;
+        let last = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).last_stamped();
+        for sent in last.into_iter().filter(|sent| sent.partition.topic == topic.id) {
+            let shard = topic.placement[sent.partition.index as usize];
+            let flight = Flight::new(sent.partition, sent.tag, sent.stamp);
+            if !store(&scene, &mut wires[usize::from(shard)], &flight)? {
+                return Err(format!("{sent}, which is stored, was refused when it was sent again"));
+            }
+        }
+        Ok(())
+    }
+
     /// Works on the server for a random time, and ends it.
-    fn load(&mut self, mut server: Server, ending: Ending) -> Result<Ended, String> {
+    fn load(&mut self, mut server: Server, ending: Ending, hinder: Hindrance<'_>) -> Result<Ended, String> {
         let load = Duration::from_micros(self.random.random_range(30_000..400_000));
         let stopping = Duration::from_micros(self.random.random_range(0..20_000));
         let topic = self.topic.clone().expect("there is one");
@@ -302,6 +341,7 @@ impl Harness {
         let ended = thread::scope(|scope| {
             workers.run(scope, &scene);
             thread::sleep(load);
+            let hindered = hinder(&server, &scene);
             let was_running = server.is_running();
             scene.ending.store(true, Ordering::SeqCst);
             let ended = match ending {
@@ -314,15 +354,30 @@ impl Harness {
                     server.kill()
                 }
             };
+            hindered?;
             if was_running { Ok(ended) } else { Err(format!("it ended by itself: {}", ended.log)) }
         })?;
         self.is_full = scene.is_full();
         Ok(ended)
     }
 
+    /// A server that panicked or found damage says so.
+    fn is_calm(&self, ended: &Ended) -> Result<(), String> {
+        let is_bad = |line: &str| {
+            let is_full = self.may_fill_disk && line.contains("the disk is full");
+            line.contains("panicked") || line.contains("ERROR") && !is_full
+        };
+        if ended.log.lines().any(is_bad) { Err(format!("the server logged:\n{}", ended.log)) } else { Ok(()) }
+    }
+
     fn note(&self, note: &Note) {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).note(note);
     }
+}
+
+/// Whether it is the topic that everybody writes to.
+fn is_main(topic: &Topic) -> bool {
+    topic.name.starts_with(MAIN)
 }
 
 fn scene<'a>(server: &Server, ledger: &'a Mutex<Ledger>, topic: &'a Topic, run: u32) -> Scene<'a> {
@@ -356,19 +411,9 @@ fn store(scene: &Scene<'_>, wire: &mut Wire, flight: &Flight) -> Result<bool, St
     scene.note(&Note::Sending(flight.sent));
     let request = Request::Produce { partition: flight.sent.partition, batch: flight.bytes.clone() };
     let answer = wire.send(&request).and_then(|_| wire.receive());
-    let (_, response) = answer.map_err(|error| format!("the first batch after a start: {error:?}"))?;
+    let (_, response) = answer.map_err(|error| format!("batch {} after a start: {error:?}", flight.sent.tag))?;
     match hear(scene, flight.sent.tag, &response) {
         Ok(next) => Ok(next == Next::Stored),
-        Err(over) => Err(format!("the first batch after a start: {over:?}")),
+        Err(over) => Err(format!("a batch after a start: {over:?}")),
     }
-}
-
-fn ask(wire: &mut Wire, request: &Request) -> Result<Response, String> {
-    wire.ask(request).map_err(|error: WireError| format!("{request:?}: {error:?}"))
-}
-
-/// A server that panicked or found damage says so.
-fn is_calm(ended: &Ended) -> Result<(), String> {
-    let is_bad = ended.log.contains("panicked") || ended.log.contains("ERROR");
-    if is_bad { Err(format!("the server logged:\n{}", ended.log)) } else { Ok(()) }
 }

@@ -8,12 +8,15 @@ use std::fmt;
 
 use florin_engine::model::{PartitionId, TopicId};
 
+use crate::events::Events;
 use crate::real::line::{Placed, Sent, Tag};
 use history::{History, Order};
+use tape::Tape;
 use topics::{Topic, Topics};
 
 mod history;
 mod promise;
+pub mod tape;
 #[cfg(test)]
 mod tests;
 pub mod topics;
@@ -130,11 +133,26 @@ pub struct Ledger {
     due: BTreeSet<PartitionId>,
     totals: Totals,
     violation: Option<Violation>,
+    tape: Option<Tape>,
 }
 
 impl Ledger {
+    /// Keeps all notes from now on, beside the events of something else.
+    pub fn keep_tape(&mut self, events: Events) {
+        self.tape = None;
+        self.tape = Some(Tape::new(events, self.clone()));
+    }
+
+    /// Ends the keeping of notes, and gives those that were kept.
+    pub fn take_tape(&mut self) -> Option<Tape> {
+        self.tape.take()
+    }
+
     /// Takes note. After the first violation nothing more is judged.
     pub fn note(&mut self, note: &Note) {
+        if let Some(tape) = &mut self.tape {
+            tape.take(note);
+        }
         if self.violation.is_none() {
             let verdict = self.judge(note);
             self.violation = verdict.err().map(|found| {
@@ -167,6 +185,19 @@ impl Ledger {
     /// All that is known to be stored, by partition and offset.
     pub fn known(&self) -> impl Iterator<Item = &Placed> {
         self.partitions.values().flat_map(History::places)
+    }
+
+    /// Of each producer in each partition, the batch that is known to be stored last: sent again, it must get the answer
+    /// that it got first.
+    pub fn last_stamped(&self) -> Vec<Sent> {
+        let mut last = BTreeMap::new();
+        for placed in self.known() {
+            let sent = self.batches[&placed.tag].sent;
+            if let Some(stamp) = sent.stamp {
+                last.insert((placed.partition, stamp.id), sent);
+            }
+        }
+        last.into_values().collect()
     }
 
     fn judge(&mut self, note: &Note) -> Verdict {

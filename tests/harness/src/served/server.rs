@@ -30,8 +30,11 @@ const SOURCES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "engine/src", "net/src",
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<(std::fs::File, PathBuf)> = OnceLock::new();
     let (_, path) = PROGRAM.get_or_init(|| {
-        let test = std::env::current_exe().expect("a test knows its own program");
-        let profile = test.ancestors().nth(2).expect("tests lie in a folder of the profile's one");
+        let own = std::env::current_exe().expect("a program knows its own file");
+        let folder = own.parent().expect("it lies in a folder");
+        // Tests lie in a folder of the profile's one, other programs in that itself.
+        let is_test = folder.ends_with("deps");
+        let profile = if is_test { folder.parent().expect("the profile's folder") } else { folder };
         let program = profile.join("florin");
         if !is_fresh(&program) {
             build(profile);

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use florin_engine::model::{Offset, PartitionId};
-use florin_net::protocol::{ListAt, Request, Response};
+use florin_net::protocol::ListAt;
 
-use super::{SHARD_COUNT, ask, open};
+use super::{SHARD_COUNT, open};
 use crate::served::ledger::topics::Topic;
 use crate::served::ledger::{Contents, Ledger, Note};
 use crate::served::load::reader::placed;
 use crate::served::server::Server;
 use crate::served::wire::Wire;
 
-/// Notes all topics and everything in them; returns the least number of unused journal files of a shard.
-pub(super) fn read_back(server: &Server, ledger: &Mutex<Ledger>) -> Result<u32, String> {
+/// Notes all topics and everything in them; returns the topics.
+pub(super) fn read_back(server: &Server, ledger: &Mutex<Ledger>) -> Result<Vec<Topic>, String> {
     let note = |note: &Note| ledger.lock().unwrap_or_else(PoisonError::into_inner).note(note);
     let mut wires = BTreeMap::new();
     for shard in 0..SHARD_COUNT {
@@ -40,11 +40,7 @@ pub(super) fn read_back(server: &Server, ledger: &Mutex<Ledger>) -> Result<u32, 
         }
     }
     note(&Note::AllRead);
-    let first = wires.get_mut(&0).expect("there is a shard 0");
-    match ask(first, &Request::DescribeShards)? {
-        Response::Shards(shards) => Ok(shards.iter().map(|shard| shard.unused_file_count).min().unwrap_or(0)),
-        other => Err(format!("describe_shards was answered with {other:?}")),
-    }
+    Ok(topics)
 }
 
 fn read_partition(wire: &mut Wire, partition: PartitionId) -> Result<Contents, String> {
