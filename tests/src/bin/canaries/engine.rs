@@ -9,7 +9,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "an ack leaves before its block is durable",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/shard/durable.rs",
             "if depends_on <= self.journal.marks().durable() {",
@@ -19,7 +19,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a duplicate is answered before its original is durable",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/shard/capture.rs",
             "return self.answer_when_durable(id, receipt.sequence, reply);",
@@ -29,13 +29,13 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a ring file is used again while its batches are needed",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[("engine/src/shard/checkpointing.rs", ".filter(|file| !self.is_needed(*file))", ".filter(|_| true)")],
     },
     Canary {
         name: "a ring file is written before a superblock calls it open",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/journal/ring.rs",
             "        self.slot(file).opened\n",
@@ -45,7 +45,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a stale block is accepted after a cut",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[
             (
                 "engine/src/shard/open.rs",
@@ -68,7 +68,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "the retry window holds one batch instead of five",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/limits.rs",
             "PRODUCER_WINDOW_BATCHES: usize = 5;",
@@ -78,7 +78,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a short write is ignored",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/shard/driver.rs",
             "let result = file.write_durable(buffer, write.place.position).await.result;",
@@ -88,7 +88,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a failed write is tried again",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/shard/driver.rs",
             "let result = file.write_durable(buffer, write.place.position).await.result;",
@@ -98,7 +98,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a producer's state is lost at a checkpoint",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/shard/checkpointing.rs",
             "self.partitions[&id].producers().encode(&mut out);",
@@ -108,7 +108,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a topic is shown as altered before its owners have taken it over",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/catalogue/owner.rs",
             "live.map(|(_, topic)| &topic.descriptor)",
@@ -116,9 +116,19 @@ pub const CANARIES: &[Canary] = &[
         )],
     },
     Canary {
+        name: "behind the superblock that closed the journal another one is written",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/shard.rs",
+            "        if self.stopped {\n            return;\n        }\n        self.begin_segment_work(now);",
+            "        self.begin_segment_work(now);",
+        )],
+    },
+    Canary {
         name: "a superblock counts when the newest copy alone has it",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/journal/write.rs",
             "        self.write_copy(superblock, first.other()).await\n",
@@ -128,7 +138,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a manifest names a segment file before its name is durable",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/segment/write.rs",
             "if plan.files.iter().any(|file| file.is_new)",
@@ -138,7 +148,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a segment file counts before it is synced",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/segment/write.rs",
             "    file.sync().await?;\n    Ok(index_bytes)\n",
@@ -148,7 +158,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a segment file is removed while a superblock names it",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/segment/table.rs",
             "&& entry.pin_count == 0 && !entry.named &&",
@@ -158,7 +168,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "an index is misaligned, as a torn tail would leave it",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/segment/write.rs",
             "    entries.extend(new);\n",
@@ -168,7 +178,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "padding is served as data",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[
             (
                 "engine/src/format/extent.rs",
@@ -185,7 +195,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a cut is shown before its checkpoint is in force",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/partition.rs",
             "    pub fn start_offset(&self) -> Offset {\n        self.start_offset\n",
@@ -195,7 +205,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "records go before they were kept for as long as they must be",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/partition/retention.rs",
             "let aged = retention.ns.is_some_and(|ns| now.since_ns(piece.append_time) >= ns);",
@@ -205,7 +215,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a repair gives out offsets again that lost blocks may have held",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/partition/salvage.rs",
             "let next_offset = self.next_offset.plus(more);",
@@ -215,7 +225,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "a repair makes a ring file anew before it is in force",
         world: Kind::Engine,
-        seeds: 1000,
+        seeds: 400,
         edits: &[(
             "engine/src/shard/repair/carry_out.rs",
             "        let mut writer = SalvageWriter::new(",
