@@ -128,6 +128,11 @@ impl Offset {
     pub fn plus(self, count: u64) -> Self {
         Self(self.0 + count)
     }
+
+    /// The same, if batches can hold it: their field for it is an `i64`.
+    pub fn checked_plus(self, count: u64) -> Option<Self> {
+        self.0.checked_add(count).filter(|offset| i64::try_from(*offset).is_ok()).map(Self)
+    }
 }
 
 impl Position {
@@ -152,6 +157,9 @@ impl Epoch {
 }
 
 impl SegmentId {
+    /// No file gets a higher id: as many as no shard ever writes.
+    pub const MAX: Self = Self(i64::MAX.cast_unsigned());
+
     /// The id after this one.
     pub fn next(self) -> Self {
         Self(self.0 + 1)

@@ -23,7 +23,7 @@ pub use mint::{MintError, Minted, PRODUCER_COUNTER_MAX, PRODUCER_SHARD_MAX, Prod
 use crate::format::batch::{ProducerStamp, sequence_distance};
 use crate::limits::PARTITION_PRODUCER_COUNT_MAX;
 use crate::model::{Offset, ProducerEpoch, ProducerId, Realtime, Sequence};
-use window::{Entry, Place, Window};
+use window::{ACCEPTED_COUNT_MAX, Entry, Place, Window};
 
 /// The original answer to a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,10 +75,10 @@ impl ProducerTable {
         Self { count_max, producers: BTreeMap::new(), by_append_time: BTreeSet::new() }
     }
 
-    /// A producer whose last batch was not stored before the batch that would get this receipt.
-    pub(crate) fn not_before(&self, next: Receipt) -> Option<ProducerId> {
+    /// A producer whose last batch does not lie below this offset, or is of a later time or block than these.
+    pub(crate) fn ahead_of(&self, end: Receipt) -> Option<ProducerId> {
         let is_before = |last: Receipt| {
-            last.base_offset < next.base_offset && last.append_time <= next.append_time && last.sequence < next.sequence
+            last.base_offset < end.base_offset && last.append_time <= end.append_time && last.sequence <= end.sequence
         };
         let mut producers = self.producers.iter();
         producers.find(|(_, producer)| !is_before(producer.window.latest().receipt)).map(|(id, _)| *id)
@@ -200,7 +200,11 @@ impl ProducerTable {
         };
         let entry =
             Entry { base_sequence: stamp.base_sequence, last_sequence: stamp.last_sequence, crc: batch_crc, receipt };
-        let window = Window::resuming_with(entry, accepted_before + u64::from(entry.record_count()));
+        let accepted_count = accepted_before + u64::from(entry.record_count());
+        if accepted_count > ACCEPTED_COUNT_MAX {
+            return false;
+        }
+        let window = Window::resuming_with(entry, accepted_count);
         if let Some(before) = self.producers.insert(stamp.id, Producer { epoch: stamp.epoch, window }) {
             self.by_append_time.remove(&(before.window.latest().receipt.append_time, stamp.id));
         }

@@ -86,11 +86,22 @@ impl OwnedState {
 
     /// Takes a topic over as shard 0 describes it, because the records that said so are lost. It never goes back to an
     /// older description.
-    pub fn restore(&mut self, descriptor: &TopicDescriptor) {
-        let known = self.topics.get(&descriptor.id()).map(TopicDescriptor::revision);
-        if known.is_none_or(|known| known < descriptor.revision()) {
-            self.topics.insert(descriptor.id(), descriptor.clone());
-        }
+    ///
+    /// # Errors
+    /// If both cannot be descriptions of one topic, or the shard has no room for it: nothing is changed.
+    pub fn restore(&mut self, descriptor: &TopicDescriptor) -> Result<(), CatalogueError> {
+        let topic = descriptor.id();
+        let reason = match self.topics.get(&topic) {
+            Some(known) if known.is_made_of(descriptor) => return Ok(()),
+            Some(known) if !descriptor.is_made_of(known) => Impossible::NotNext,
+            None if !descriptor.placement().contains(&self.shard) => Impossible::NotPlacedHere,
+            None if self.topics.len() >= TOPIC_COUNT_MAX => Impossible::TooManyTopics,
+            Some(_) | None => {
+                self.topics.insert(topic, descriptor.clone());
+                return Ok(());
+            }
+        };
+        Err(CatalogueError::ImpossibleRecord { topic, reason })
     }
 
     /// Forgets a topic that is gone on shard 0, because the record that said so is lost.

@@ -160,10 +160,16 @@ impl OwnerState {
 
     /// So many records may be lost: goes on behind all ids and versions that they can have given out, and everybody
     /// who has a copy of the live topics asks for a new one.
-    pub fn skip(&mut self, record_count: u64) {
-        self.version += record_count;
-        self.live_version = self.version;
-        self.topic_id_next = TopicId(self.topic_id_next.0 + record_count);
+    ///
+    /// # Errors
+    /// If there are not so many.
+    pub fn skip(&mut self, record_count: u64) -> Result<(), SectionError> {
+        let version = self.version.checked_add(record_count).ok_or(SectionError::Exhausted)?;
+        let topic_id_next = self.topic_id_next.0.checked_add(record_count).ok_or(SectionError::Exhausted)?;
+        self.version = version;
+        self.live_version = version;
+        self.topic_id_next = TopicId(topic_id_next);
+        Ok(())
     }
 
     /// How many shards the directory has.

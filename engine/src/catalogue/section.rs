@@ -28,6 +28,9 @@ pub enum SectionError {
     /// Versions or ids contradict each other.
     #[error("catalogue section's counters contradict each other")]
     Counters,
+    /// There are no more ids or versions.
+    #[error("ids or versions of the catalogue are exhausted")]
+    Exhausted,
     /// Topics are not in rising order of their ids, or one has an id that was never minted.
     #[error("topic {topic} is out of order or was never minted")]
     Order {

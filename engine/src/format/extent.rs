@@ -237,6 +237,9 @@ fn read_batches(
     let entries = <[ExtentEntryLayout]>::ref_from_bytes(table).map_err(|_| "the extent's table".to_owned())?;
     let starts = entries.iter().map(|entry| head.base_offset.plus(u64::from(entry.offset_delta.get())));
     let ends = starts.clone().skip(1).chain([head.next_offset]);
+    if entries.first().is_some_and(|first| first.offset_delta != U32::ZERO) {
+        return Err("the extent's table does not begin where its header does".to_owned());
+    }
     let (mut batches, mut damaged) = (Vec::with_capacity(entries.len()), Vec::new());
     let (mut at, mut last_time) = (table_end, Realtime(0));
     for ((entry, base_offset), next_offset) in entries.iter().zip(starts).zip(ends) {

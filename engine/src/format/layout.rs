@@ -174,7 +174,7 @@ pub fn segment_path(shard_directory: &Path, segment: SegmentId) -> PathBuf {
 pub fn segment_of_name(name: &str) -> Option<SegmentId> {
     let digits = name.strip_prefix(SEGMENT_PREFIX)?;
     let segment = SegmentId(digits.parse().ok()?);
-    (format!("{:012}", segment.0) == digits).then_some(segment)
+    (segment <= SegmentId::MAX && format!("{:012}", segment.0) == digits).then_some(segment)
 }
 
 #[cfg(test)]

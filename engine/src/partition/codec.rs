@@ -73,7 +73,8 @@ impl Partition {
             let run = Run::decode(buf)?;
             let is_behind = partition.stored.end_offset().is_none_or(|end| run.base_offset >= end);
             let fits = run.base_offset < run.next_offset && run.next_offset > partition.start_offset;
-            if !is_behind || !fits || run.next_offset > partition.next_offset {
+            let is_counted = run.is_in_a_file() && partition.stored.bytes().checked_add(run.bytes).is_some();
+            if !is_behind || !fits || !is_counted || run.next_offset > partition.next_offset {
                 return Err(impossible());
             }
             partition.stored.push(run);
@@ -105,9 +106,8 @@ impl Partition {
     /// If it wrote something else, or a producer's last batch is not one that the partition and the journal have come to.
     pub fn decode_producers(&mut self, buf: &mut impl Buf, included: Sequence) -> Result<(), ProducerDecodeError> {
         let producers = ProducerTable::decode(buf, self.producers.count_max())?;
-        let end =
-            Receipt { base_offset: self.next_offset, append_time: self.last_append_time, sequence: included.next() };
-        match producers.not_before(end) {
+        let end = Receipt { base_offset: self.next_offset, append_time: self.last_append_time, sequence: included };
+        match producers.ahead_of(end) {
             Some(id) => Err(ProducerDecodeError::Beyond { id, next_offset: self.next_offset }),
             None => {
                 self.producers = producers;

@@ -37,6 +37,17 @@ pub enum PartitionDamage {
         /// Why.
         why: String,
     },
+    /// A batch of a block that the manifest includes, behind the end that the manifest knows or later than its time.
+    #[error("the batch at offset {found} is ahead of the manifest, which knows the partition up to {next_offset}")]
+    Ahead {
+        /// Where the manifest says the partition goes on.
+        next_offset: Offset,
+        /// Where the batch begins.
+        found: Offset,
+    },
+    /// Offsets that no batch can have.
+    #[error("offsets behind {0} are above all that a batch can have")]
+    Exhausted(Offset),
     /// A producer's batch that cannot have been admitted.
     #[error("the batch at offset {0} cannot have been admitted from its producer")]
     Producer(Offset),
@@ -62,9 +73,7 @@ impl Partition {
         }
         let own = keep.take(bytes);
         if known {
-            if self.held.last_append_time().is_some_and(|last| append_time < last) {
-                return Err(PartitionDamage::TimeGoesBack(base_offset));
-            }
+            self.check_known(slot, &info)?;
             self.held.push(slot, own, placed, info.max_timestamp_ms);
             return Ok(());
         }
@@ -99,7 +108,23 @@ impl Partition {
             return Ok(None);
         }
         let info = batch::validate(bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
-        Ok(Some((base_offset, info)))
+        match base_offset.checked_plus(u64::from(info.record_count)) {
+            Some(_) => Ok(Some((base_offset, info))),
+            None => Err(PartitionDamage::Exhausted(base_offset)),
+        }
+    }
+
+    /// Holds a batch of a block that the manifest includes against what the manifest says of the partition.
+    pub(super) fn check_known(&self, slot: Slot, info: &BatchInfo) -> Result<(), PartitionDamage> {
+        let found = slot.base_offset;
+        if self.held.last_append_time().is_some_and(|last| slot.append_time < last) {
+            return Err(PartitionDamage::TimeGoesBack(found));
+        }
+        let next_offset = self.next_offset;
+        if found.plus(u64::from(info.record_count)) > next_offset || slot.append_time > self.last_append_time {
+            return Err(PartitionDamage::Ahead { next_offset, found });
+        }
+        Ok(())
     }
 
     /// Where what is at rest, in memory or lost ends.
@@ -107,3 +132,6 @@ impl Partition {
         self.held.end_offset().unwrap_or(self.flushed_offset())
     }
 }
+
+#[cfg(test)]
+mod tests;

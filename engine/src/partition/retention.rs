@@ -50,7 +50,7 @@ pub struct CutTotals {
 impl CutTotals {
     /// With one more cut.
     pub(super) fn with(&self, cut: &Cut) -> Self {
-        Self { bytes: self.bytes + cut.bytes, time: cut.time, reason: Some(cut.reason) }
+        Self { bytes: self.bytes.saturating_add(cut.bytes), time: cut.time, reason: Some(cut.reason) }
     }
 }
 

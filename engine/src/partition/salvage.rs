@@ -24,8 +24,11 @@ impl Partition {
         if base_offset < held_end || (!known && base_offset < self.next_offset) {
             return Err(PartitionDamage::Gap { expected: held_end.max(self.next_offset), found: base_offset });
         }
-        self.lose(held_end, base_offset, accepted);
         let slot = Slot { base_offset, append_time };
+        if known {
+            self.check_known(slot, &info)?;
+        }
+        self.lose(held_end, base_offset, accepted);
         let own = Bytes::copy_from_slice(bytes);
         if known {
             self.held.push(slot, own, placed, info.max_timestamp_ms);
@@ -53,12 +56,17 @@ impl Partition {
 
     /// Ends a salvage: what the state knows and nothing holds is lost, and so are `more` offsets behind the end, which
     /// may have been given out. Everything that is left counts as durable.
-    pub fn finish_salvage(&mut self, more: u64, accepted: Realtime) {
+    ///
+    /// # Errors
+    /// If no batch could have an offset behind them.
+    pub fn finish_salvage(&mut self, more: u64, accepted: Realtime) -> Result<(), PartitionDamage> {
         let end = self.held_end();
-        let next_offset = self.next_offset.plus(more);
+        let exhausted = PartitionDamage::Exhausted(self.next_offset);
+        let next_offset = self.next_offset.checked_plus(more).ok_or(exhausted)?;
         self.lose(end, next_offset, accepted);
         self.next_offset = next_offset;
         self.durable_offset = next_offset;
+        Ok(())
     }
 
     /// The batches that only the journal holds, in stretches without a gap.

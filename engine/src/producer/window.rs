@@ -5,6 +5,9 @@ use crate::format::batch::{ProducerStamp, SEQUENCE_COUNT, sequence_distance, seq
 use crate::limits::PRODUCER_WINDOW_BATCHES;
 use crate::model::{Offset, Realtime, Sequence};
 
+/// As many records as a partition has offsets for.
+pub(super) const ACCEPTED_COUNT_MAX: u64 = i64::MAX.cast_unsigned();
+
 /// A batch that was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -92,7 +95,7 @@ impl Window {
         let is_whole = accepted_count == held_count && first.base_sequence == 0;
         let count_fits = is_whole || accepted_count > held_count;
         let next_fits = accepted_count % u64::from(SEQUENCE_COUNT) == u64::from(sequence_plus(last.last_sequence, 1));
-        (in_order && count_fits && next_fits).then_some(window)
+        (in_order && count_fits && next_fits && accepted_count <= ACCEPTED_COUNT_MAX).then_some(window)
     }
 
     pub(super) fn entries(&self) -> &[Entry] {

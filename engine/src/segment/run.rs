@@ -34,6 +34,11 @@ impl Run {
         self.position.plus(self.bytes)
     }
 
+    /// Whether a file can have all its bytes.
+    pub fn is_in_a_file(&self) -> bool {
+        self.position.0.checked_add(self.bytes).is_some_and(|end| i64::try_from(end).is_ok())
+    }
+
     /// Whether `later` goes on where this ends, in offsets and in the file.
     pub fn is_continued_by(&self, later: &Self) -> bool {
         self.segment == later.segment && self.end() == later.position && self.next_offset == later.base_offset

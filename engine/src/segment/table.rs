@@ -53,6 +53,9 @@ pub enum SegmentTableError {
     /// The bytes end within the table, or go on behind it.
     #[error("the table of segment files is cut off or too long")]
     Length,
+    /// The id that the next file gets is above all.
+    #[error("the next segment file cannot have id {0}")]
+    Next(SegmentId),
     /// A file out of order, in no known state, or with an impossible end.
     #[error("segment file {0} cannot be like that")]
     File(SegmentId),
@@ -209,7 +212,11 @@ impl SegmentTable {
     pub fn decode(mut section: &[u8]) -> Result<Self, SegmentTableError> {
         let cut = |_| SegmentTableError::Length;
         let mut table = Self { next: SegmentId(section.try_get_u64_le().map_err(cut)?), files: BTreeMap::new() };
+        if table.next > SegmentId::MAX {
+            return Err(SegmentTableError::Next(table.next));
+        }
         let count = section.try_get_u32_le().map_err(cut)?;
+        let mut bytes: u64 = 0;
         for _ in 0..count {
             let segment = SegmentId(section.try_get_u64_le().map_err(cut)?);
             let end = Position(section.try_get_u64_le().map_err(cut)?);
@@ -221,7 +228,10 @@ impl SegmentTable {
                 _ => return Err(SegmentTableError::File(segment)),
             };
             let in_order = table.files.last_key_value().is_none_or(|(last, _)| *last < segment);
-            let fits = in_order && segment < table.next && (state == SegmentState::Sealed) == (index_bytes > 0);
+            bytes = bytes.saturating_add(end.0).saturating_add(index_bytes.into());
+            let is_counted = i64::try_from(bytes).is_ok();
+            let fits =
+                in_order && is_counted && segment < table.next && (state == SegmentState::Sealed) == (index_bytes > 0);
             if !fits {
                 return Err(SegmentTableError::File(segment));
             }

@@ -92,17 +92,19 @@ pub fn replay_salvage(
     let mut state = ShardState::from_manifest(shard, shard_count, manifest)?;
     state.apply_blocks(manifest.sequence, blocks, Mode::Salvage(accepted))?;
     if bound.is_some() {
-        state.reconcile(accepted);
+        state.reconcile(accepted).map_err(in_manifest)?;
     }
-    for partition in state.partitions.values_mut() {
+    for (id, partition) in &mut state.partitions {
         let more = bound.filter(|bound| partition.last_held_sequence() <= Some(bound.last_lost));
-        partition.finish_salvage(more.map_or(0, |bound| bound.offset_count), accepted.time);
+        let more = more.map_or(0, |bound| bound.offset_count);
+        let finished = partition.finish_salvage(more, accepted.time);
+        finished.map_err(|damage| in_manifest(format!("partition {id}: {damage}")))?;
         partition.runs().for_each(|run| state.segments.add_run(run.segment));
     }
     if let Some(bound) = bound {
         state.mint.skip(bound.entry_count).map_err(in_manifest)?;
         if let Some(owner) = &mut state.owner {
-            owner.skip(bound.entry_count);
+            owner.skip(bound.entry_count).map_err(in_manifest)?;
         }
     }
     Ok(state)
@@ -140,7 +142,10 @@ impl ShardState {
                 return Err(in_manifest(format!("section {:?} has another version or block", section.module)));
             }
         }
-        if let (Some(section), true) = (manifest.section(Module::Catalogue), state.owner.is_some()) {
+        if let Some(section) = manifest.section(Module::Catalogue) {
+            if shard != COORDINATOR {
+                return Err(in_manifest("a catalogue on a shard that has none"));
+            }
             state.owner = Some(OwnerState::decode(shard_count, &section.bytes).map_err(in_manifest)?);
         }
         if let Some(section) = manifest.section(Module::Segments) {
@@ -158,14 +163,28 @@ impl ShardState {
                 return Err(in_manifest("producers of more partitions than there are"));
             }
         }
+        state.read_numbers(shard, manifest)?;
+        Ok(state)
+    }
+
+    /// Reads the sections that are a number each.
+    fn read_numbers(&mut self, shard: ShardId, manifest: &Manifest) -> Result<(), ReplayError> {
+        let longer = |module| in_manifest(format!("section {module:?} goes on behind its number"));
         if let Some(section) = manifest.section(Module::ProducerIds) {
-            state.mint = ProducerIdMint::decode(shard, &mut &section.bytes[..]).map_err(in_manifest)?;
+            let mut bytes = &section.bytes[..];
+            self.mint = ProducerIdMint::decode(shard, &mut bytes).map_err(in_manifest)?;
+            if !bytes.is_empty() {
+                return Err(longer(section.module));
+            }
         }
         if let Some(section) = manifest.section(Module::Clock) {
-            let confirmed = (&section.bytes[..]).try_get_u64_le();
-            state.clock_confirmed = Realtime(confirmed.map_err(in_manifest)?);
+            let mut bytes = &section.bytes[..];
+            self.clock_confirmed = Realtime(bytes.try_get_u64_le().map_err(in_manifest)?);
+            if !bytes.is_empty() {
+                return Err(longer(section.module));
+            }
         }
-        Ok(state)
+        Ok(())
     }
 
     fn read_partitions(&mut self, shard: ShardId, section: &[u8]) -> Result<(), ReplayError> {
@@ -183,6 +202,9 @@ impl ShardState {
             let is_there = |run: &Run| self.segments.get(run.segment).is_some_and(|file| run.end() <= file.end);
             if !partition.runs().all(is_there) {
                 return Err(in_manifest(format!("partition {} has a run that is in no segment file", partition.id())));
+            }
+            if self.partitions.last_key_value().is_some_and(|(last, _)| partition.id() <= *last) {
+                return Err(in_manifest(format!("partition {} is out of order", partition.id())));
             }
             self.latest_append_time = self.latest_append_time.max(partition.last_append_time());
             self.partitions.insert(partition.id(), partition);
@@ -217,7 +239,7 @@ impl ShardState {
                 if let Mode::Salvage(accepted) = mode
                     && !known
                 {
-                    self.open_from_catalogue(partition, accepted);
+                    self.open_from_catalogue(partition, accepted)?;
                     if accepted.is_complete && !self.partitions.contains_key(&partition) {
                         return Ok(());
                     }
@@ -240,13 +262,13 @@ impl ShardState {
     fn apply_control(&mut self, control: &Control, block: &RecoveredBlock, mode: Mode<'_>) -> Result<(), String> {
         if let Some(record) = Record::from_control(control) {
             return match (&record, mode) {
-                (Record::Owned(owned), Mode::Salvage(_)) if self.takes_over(owned) => Ok(()),
+                (Record::Owned(owned), Mode::Salvage(_)) if self.takes_over(owned)? => Ok(()),
                 _ => self.apply_record(&record),
             };
         }
         match control {
             Control::EpochStart { epoch, last_sequence, .. } => {
-                let follows = *epoch == block.epoch && last_sequence.next() == block.sequence;
+                let follows = *epoch == block.epoch && last_sequence.0.checked_add(1) == Some(block.sequence.0);
                 if follows { Ok(()) } else { Err("begins an epoch that is not the block's".to_owned()) }
             }
             Control::ProducerIdsReserved { up_to } => self.mint.restore(*up_to).map_err(|error| error.to_string()),
@@ -271,56 +293,53 @@ impl ShardState {
     }
 
     /// Takes over what cannot follow what is known, because records in between are lost; tells whether it did.
-    fn takes_over(&mut self, record: &OwnedRecord) -> bool {
+    fn takes_over(&mut self, record: &OwnedRecord) -> Result<bool, String> {
         match record {
             OwnedRecord::Opened(descriptor) => match self.owned.topic(descriptor.id()) {
-                Some(open) if !descriptor.follows(open) => {
-                    self.restore(&descriptor.clone());
-                    true
-                }
-                _ => false,
+                Some(open) if !descriptor.follows(open) => self.restore(descriptor).map(|()| true),
+                _ => Ok(false),
             },
-            OwnedRecord::Closed { topic, .. } => self.owned.topic(*topic).is_none(),
+            OwnedRecord::Closed { topic, .. } => Ok(self.owned.topic(*topic).is_none()),
         }
     }
 
-    fn restore(&mut self, descriptor: &TopicDescriptor) {
-        self.owned.restore(descriptor);
+    fn restore(&mut self, descriptor: &TopicDescriptor) -> Result<(), String> {
+        self.owned.restore(descriptor).map_err(|error| error.to_string())?;
         for id in descriptor.partitions_on(self.owned.shard()) {
             self.partitions.entry(id).or_insert_with(|| Partition::new(id));
         }
+        Ok(())
     }
 
     /// Opens a partition of which a batch is left and the record that opened it is lost, as shard 0 describes it.
-    fn open_from_catalogue(&mut self, partition: PartitionId, accepted: Accepted<'_>) {
+    fn open_from_catalogue(&mut self, partition: PartitionId, accepted: Accepted<'_>) -> Result<(), String> {
         if self.partitions.contains_key(&partition) {
-            return;
+            return Ok(());
         }
         let catalogue = accepted.catalogue.or(self.owner.as_ref());
         let topic = catalogue.and_then(|catalogue| catalogue.topic(partition.topic));
         let descriptor = topic.map(|topic| topic.descriptor.clone());
         let is_here = |descriptor: &TopicDescriptor| descriptor.shard_of(partition.index) == Some(self.owned.shard());
-        if let Some(descriptor) = descriptor.filter(is_here) {
-            self.restore(&descriptor);
-        }
+        descriptor.filter(is_here).map_or(Ok(()), |descriptor| self.restore(&descriptor))
     }
 
     /// Holds the topics that this shard knows against shard 0's table: those that it should have are opened, because they
     /// may have had offsets that must not be given out again, and those that are gone are forgotten.
-    fn reconcile(&mut self, accepted: Accepted<'_>) {
+    fn reconcile(&mut self, accepted: Accepted<'_>) -> Result<(), String> {
         let shard = self.owned.shard();
         let catalogue = accepted.catalogue.or(self.owner.as_ref());
-        let Some(catalogue) = catalogue else { return };
+        let Some(catalogue) = catalogue else { return Ok(()) };
         let wanted = catalogue.topics().filter(|topic| topic.state != TopicState::Deleting);
         let here = wanted.filter(|topic| topic.descriptor.placement().contains(&shard));
         let here: Vec<TopicDescriptor> = here.map(|topic| topic.descriptor.clone()).collect();
         let is_gone = |topic: &TopicId| accepted.is_complete && catalogue.topic(*topic).is_none();
         let gone: Vec<TopicId> = self.owned.topics().map(TopicDescriptor::id).filter(is_gone).collect();
-        here.iter().for_each(|descriptor| self.restore(descriptor));
+        here.iter().try_for_each(|descriptor| self.restore(descriptor))?;
         for topic in gone {
             self.owned.forget(topic);
             self.partitions.retain(|id, _| id.topic != topic);
         }
+        Ok(())
     }
 
     fn apply_record(&mut self, record: &Record) -> Result<(), String> {
@@ -344,3 +363,6 @@ impl ShardState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,14 +71,15 @@ pub fn run(memory: Memory, input: &[u8]) -> usize {
     let state = memory.within("a manifest", memory_max, || replay(shard, SHARD_COUNT, &manifest, &[]));
     let is_accepted = state.is_ok();
     if let Ok(state) = state {
-        check_state(&state);
+        check_state(&state, manifest.sequence);
         check_again(&manifest, &state);
     }
     let blocks = [block(flags, entry_count.into(), &payload)];
     let blocks = if payload.is_empty() { &blocks[..0] } else { &blocks[..] };
     let state = memory.within("manifest and journal", memory_max, || replay(shard, SHARD_COUNT, &manifest, blocks));
-    state.iter().for_each(check_state);
-    salvage(memory, memory_max, flags, &manifest, blocks);
+    let last = blocks.iter().map(|block| block.sequence).fold(manifest.sequence, Sequence::max);
+    state.iter().for_each(|state| check_state(state, last));
+    salvage(memory, memory_max, flags, &manifest, (blocks, last));
     usize::from(is_accepted) + usize::from(state.is_ok() && !blocks.is_empty())
 }
 
@@ -186,8 +187,8 @@ fn block(flags: u8, entry_count: u32, payload: &[u8]) -> RecoveredBlock {
     }
 }
 
-/// What must hold of every state that a shard goes on with.
-fn check_state(state: &ShardState) {
+/// What must hold of every state that a shard goes on with behind this block.
+fn check_state(state: &ShardState, last: Sequence) {
     assert!(state.owned.partitions().eq(state.partitions.keys().copied()), "partitions are those of the topics");
     for partition in state.partitions.values() {
         let (start, end) = (partition.start_offset(), partition.next_offset());
@@ -203,6 +204,9 @@ fn check_state(state: &ShardState) {
         }
         let held = partition.read(partition.memory_offset(), usize::MAX).unwrap_or_default();
         assert!(held.windows(2).all(|pair| pair[0].next_offset() <= pair[1].base_offset));
+        let producers = encoded(|out| partition.producers().encode(out));
+        let again = partition.clone().decode_producers(&mut &producers[..], last);
+        assert_eq!(again, Ok(()), "the next manifest says of producers what a start can take");
     }
 }
 
@@ -242,13 +246,19 @@ fn encoded(encode: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 /// The same when damage was accepted: whatever contradicts itself is refused, everything else goes on.
-fn salvage(memory: Memory, memory_max: usize, flags: u8, manifest: &Manifest, blocks: &[RecoveredBlock]) {
+fn salvage(
+    memory: Memory,
+    memory_max: usize,
+    flags: u8,
+    manifest: &Manifest,
+    (blocks, last): (&[RecoveredBlock], Sequence),
+) {
     let lost = LossBound { last_lost: SEQUENCE.next(), offset_count: 1000, entry_count: 10 };
     let bound = (flags & LOST != 0).then_some(lost);
     let accepted = Accepted { time: NOW, catalogue: None, is_complete: flags & COMPLETE != 0 };
     let (shard, count) = (manifest.shard, SHARD_COUNT);
     let salvage = || replay_salvage(shard, count, manifest, blocks, bound, accepted);
     if let Ok(state) = memory.within("what is left of manifest and journal", memory_max, salvage) {
-        check_state(&state);
+        check_state(&state, last);
     }
 }

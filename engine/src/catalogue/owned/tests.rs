@@ -267,3 +267,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_shard_0_knows_is_taken_over_if_it_is_of_the_same_topic() {
+    let mut state = OwnedState::new(SHARD);
+    let (first, second) = (topic(1), altered(&topic(1)));
+    let third = altered(&second);
+    state.restore(&first).unwrap();
+    state.restore(&third).expect("alterations in between may be lost");
+    state.restore(&second).expect("shard 0 may know less");
+    assert_eq!(state.topic(TopicId(1)), Some(&third));
+    let refused = |descriptor: TopicDescriptor, reason| {
+        let topic = descriptor.id();
+        let error = state.clone().restore(&descriptor).unwrap_err();
+        assert_eq!(error, CatalogueError::ImpossibleRecord { topic, reason });
+    };
+    let named = TopicDescriptor::new(TopicId(1), "other", vec![ShardId(0), SHARD, SHARD]).unwrap();
+    refused(named, Impossible::NotNext);
+    let moved = TopicDescriptor::new(TopicId(1), "t1", vec![SHARD, SHARD]).unwrap();
+    refused(moved, Impossible::NotNext);
+    refused(TopicDescriptor::new(TopicId(2), "t2", vec![ShardId(0)]).unwrap(), Impossible::NotPlacedHere);
+}

@@ -146,6 +146,15 @@ impl TopicDescriptor {
             && self.placement.starts_with(&before.placement)
     }
 
+    /// Whether alterations can have made this of `before`. Settings are not looked at: when blocks are lost, two shards may
+    /// know different ones by the same revision.
+    pub fn is_made_of(&self, before: &Self) -> bool {
+        self.id == before.id
+            && self.name == before.name
+            && self.revision >= before.revision
+            && self.placement.starts_with(&before.placement)
+    }
+
     /// Whether a topic can have this name.
     pub fn check_name(name: &str) -> Result<(), TopicNameError> {
         check_name_bytes(name.as_bytes())

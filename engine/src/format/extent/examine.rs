@@ -127,6 +127,9 @@ fn entries(bytes: &Bytes, table: &[u8], table_end: usize, head: &ExtentHead) -> 
 
 /// What a table with the right checksum says that cannot be.
 fn contradiction(entries: &[ExaminedEntry], head: &ExtentHead, batches_end: usize) -> Option<String> {
+    if entries.first().is_some_and(|first| first.base_offset != head.base_offset) {
+        return Some("the extent's table does not begin where its header does".to_owned());
+    }
     let mut last_time = Realtime(0);
     for entry in entries {
         if entry.next_offset <= entry.base_offset || entry.append_time < last_time {

@@ -143,6 +143,19 @@ fn a_header_whose_sizes_cannot_be_is_damage_although_its_checksum_is_right() {
     }
 }
 
+#[test]
+fn a_table_that_begins_behind_its_header_is_damage_so_no_offset_is_passed_over_in_silence() {
+    let mut bytes = encoded(&batches());
+    bytes[EXTENT_HEADER_BYTES + 8] = 1;
+    let table = &bytes[EXTENT_HEADER_BYTES..EXTENT_HEADER_BYTES + 2 * EXTENT_ENTRY_BYTES];
+    let checksum = Seed::of(place().journal_id).checksum(table);
+    bytes[104..108].copy_from_slice(&checksum.to_le_bytes());
+    seal(&mut bytes);
+    let why = "the extent's table does not begin where its header does".to_owned();
+    assert_eq!(decoded(&bytes), Stored::Damaged(why.clone()));
+    assert_eq!(examine(&bytes.into(), &place()).table, Check::Wrong(why));
+}
+
 proptest! {
     #[test]
     fn any_flipped_bit_is_noticed(bit in 0..UNIT_BYTES * 8) {

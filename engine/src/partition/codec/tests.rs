@@ -95,3 +95,32 @@ proptest! {
         let _ = Partition::decode(&mut &bytes[..]);
     }
 }
+
+#[test]
+fn runs_that_no_file_can_hold_are_refused_so_nothing_overflows() {
+    let run = |position, bytes, base| Run {
+        segment: SegmentId(base + 1),
+        position: Position(position),
+        bytes,
+        base_offset: Offset(base),
+        next_offset: Offset(base + 1),
+        first_append_time: Realtime(0),
+        last_append_time: Realtime(0),
+        max_timestamp_ms: 0,
+    };
+    let read = |runs: &[Run]| {
+        let mut partition = Partition::new(PartitionId::default());
+        partition.next_offset = Offset(runs.len() as u64);
+        let mut bytes = encoded(&partition);
+        bytes[53..57].copy_from_slice(&u32::try_from(runs.len()).unwrap().to_le_bytes());
+        runs.iter().for_each(|run| run.encode(&mut bytes));
+        Partition::decode(&mut &bytes[..])
+    };
+    let most = i64::MAX.cast_unsigned();
+    assert!(read(&[run(0, most, 0), run(0, most, 1)]).is_ok());
+    let refused =
+        |runs: &[Run]| assert_eq!(read(runs).err(), Some(PartitionDecodeError::Impossible(PartitionId::default())));
+    refused(&[run(1, most, 0)]);
+    refused(&[run(u64::MAX, 1, 0)]);
+    refused(&[run(0, most, 0), run(0, most, 1), run(0, most, 2)]);
+}

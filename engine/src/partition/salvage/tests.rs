@@ -55,7 +55,7 @@ fn what_no_block_holds_any_more_is_a_gap_and_everything_else_is_kept() {
     for (block, base) in [(1, 0), (2, 1), (5, 7), (6, 8)] {
         take(&mut partition, block, &batch(base, 1, None), false).unwrap();
     }
-    partition.finish_salvage(0, NOW);
+    partition.finish_salvage(0, NOW).unwrap();
     assert_eq!(gaps(&partition), [(2, 7)]);
     assert_eq!(stretches(&partition), [vec![0, 1], vec![7, 8]]);
     assert_eq!((partition.next_offset(), partition.durable_offset()), (Offset(9), Offset(9)));
@@ -65,9 +65,19 @@ fn what_no_block_holds_any_more_is_a_gap_and_everything_else_is_kept() {
 fn offsets_that_may_have_been_given_out_behind_the_end_are_never_given_out_again() {
     let mut partition = Partition::new(ID);
     take(&mut partition, 1, &batch(0, 2, None), false).unwrap();
-    partition.finish_salvage(1_000, NOW);
+    partition.finish_salvage(1_000, NOW).unwrap();
     assert_eq!(gaps(&partition), [(2, 1_002)]);
     assert_eq!(partition.next_slot(Realtime(5)).base_offset, Offset(1_002));
+}
+
+#[test]
+fn offsets_behind_the_end_are_not_lost_where_no_batch_can_have_one() {
+    let last = i64::MAX.cast_unsigned();
+    let mut partition = Partition { start_offset: Offset(last), next_offset: Offset(last), ..Partition::new(ID) };
+    partition.held.begin_at(Offset(last));
+    assert_eq!(partition.finish_salvage(1, NOW), Err(PartitionDamage::Exhausted(Offset(last))));
+    assert_eq!(partition.finish_salvage(u64::MAX, NOW), Err(PartitionDamage::Exhausted(Offset(last))));
+    assert_eq!(partition.finish_salvage(0, NOW), Ok(()));
 }
 
 #[test]
@@ -78,7 +88,7 @@ fn records_that_a_manifest_knows_and_nothing_holds_are_lost() {
     partition.encode(&mut bytes);
     let mut known = Partition::decode(&mut &bytes[..]).unwrap();
     take(&mut known, 1, &batch(3, 1, None), true).unwrap();
-    known.finish_salvage(0, NOW);
+    known.finish_salvage(0, NOW).unwrap();
     assert_eq!(gaps(&known), [(0, 3), (4, 5)]);
     assert_eq!(stretches(&known), [vec![3]]);
 }
@@ -104,7 +114,7 @@ fn a_producer_whose_batches_are_partly_lost_can_store_none_of_them_twice() {
     let mut partition = Partition::new(ID);
     take(&mut partition, 1, &batch(0, 1, Some((9, 1, 0))), false).unwrap();
     take(&mut partition, 4, &batch(3, 1, Some((9, 1, 3))), false).unwrap();
-    partition.finish_salvage(0, NOW);
+    partition.finish_salvage(0, NOW).unwrap();
     let admit = |sequence| {
         let bytes = batch(0, 1, Some((9, 1, sequence)));
         partition.admit(&batch::validate(&bytes, bytes.len()).unwrap())
@@ -127,7 +137,7 @@ fn a_salvaged_partition_is_written_and_read_with_its_gaps_and_refuses_to_be_unco
     for (block, base) in [(1, 0), (5, 7)] {
         take(&mut partition, block, &batch(base, 1, None), false).unwrap();
     }
-    partition.finish_salvage(10, NOW);
+    partition.finish_salvage(10, NOW).unwrap();
     partition.settle_salvage(vec![run(0, 1), run(7, 8)], &[], NOW);
     assert_eq!(partition.flushed_offset(), Offset(18));
     let mut bytes = Vec::new();
@@ -163,7 +173,7 @@ fn retention_cuts_a_gap_with_what_stands_before_it() {
     for (block, base) in [(1, 0), (5, 7)] {
         take(&mut partition, block, &batch(base, 1, None), false).unwrap();
     }
-    partition.finish_salvage(10, NOW);
+    partition.finish_salvage(10, NOW).unwrap();
     partition.settle_salvage(vec![run(0, 1), run(7, 8)], &[], NOW);
     let retention = Retention { bytes: Some(4096), ns: None };
     let cut = partition.plan_cut(&retention, Realtime(5)).unwrap();
@@ -183,7 +193,7 @@ fn a_look_up_by_time_that_finds_what_stands_right_behind_a_gap_begins_with_the_g
     for (block, base) in [(10, 0), (50, 7)] {
         take(&mut partition, block, &batch(base, 1, None), false).unwrap();
     }
-    partition.finish_salvage(10, NOW);
+    partition.finish_salvage(10, NOW).unwrap();
     let at = |time| partition.offset_at(Realtime(time));
     assert_eq!(at(10), Lookup::Offset(Offset(0)));
     assert_eq!([at(11), at(50)], [Lookup::Offset(Offset(1)); 2], "what is lost may be as late");
