@@ -71,9 +71,8 @@ impl SimDevice {
             let mut file = file.borrow_mut();
             for bad in std::mem::take(&mut file.unreadable) {
                 found = true;
-                let zeros = vec![0; index(bad.end - bad.start)];
-                file.durable.poke(bad.start, &zeros);
-                file.current.poke(bad.start, &zeros);
+                file.durable.clear(&bad);
+                file.current.clear(&bad);
             }
         }
         found

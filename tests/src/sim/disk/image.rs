@@ -1,5 +1,6 @@
 //! The contents of a file as shared pages: a write is copied once, images and snapshots share it.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use florin_engine::io::UNIT_BYTES;
@@ -99,6 +100,14 @@ impl Image {
             self.change(position / UNIT_BYTES, |page| page[start..start + part.len()].copy_from_slice(part));
             position += part.len();
             bytes = rest;
+        }
+    }
+
+    /// Overwrites with zeros whatever of a stretch lies within the size.
+    pub(super) fn clear(&mut self, stretch: &Range<u64>) {
+        let end = stretch.end.min(self.size_bytes);
+        if stretch.start < end {
+            self.poke(stretch.start, &vec![0; index(end - stretch.start)]);
         }
     }
 

@@ -81,6 +81,16 @@ fn an_unreadable_unit_fails_its_reads_until_it_is_written() {
 }
 
 #[test]
+fn a_copy_to_a_sound_device_reads_again_also_where_the_file_ends_within_what_could_not_be_read() {
+    let world = two_files();
+    world.device.make_unreadable(Path::new("/data/one"), 0, 2 * UNIT_BYTES as u64);
+    world.device.truncate(Path::new("/data/one"), 4096);
+    assert!(world.device.copy_to_sound_device());
+    assert_eq!(world.bytes("/data/one").unwrap(), [0; UNIT_BYTES]);
+    assert!(!world.device.copy_to_sound_device(), "nothing is unreadable any more");
+}
+
+#[test]
 fn a_snapshot_stays_as_it_was_and_can_be_put_back() {
     let world = two_files();
     let snapshot = world.device.snapshot();
