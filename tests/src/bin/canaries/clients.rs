@@ -9,19 +9,19 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "what a socket did not take is not sent",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[("net/src/connection/write.rs", "Ok(done) => piece = &piece[done..],", "Ok(_) => break Ok(()),")],
     },
     Canary {
         name: "an answer that is gathered has bytes twice",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[("net/src/connection/write.rs", "            buffer.clear();\n", "")],
     },
     Canary {
         name: "fetches of a connection that is gone go on waiting",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[(
             "net/src/server/core.rs",
             "        for id in polls {\n            self.cancel(id);\n        }\n",
@@ -31,25 +31,25 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "bytes of an answered request stay counted",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[("net/src/server/core.rs", "        self.bytes.give_back(pending.bytes);\n", "")],
     },
     Canary {
         name: "a connection is read from although it holds too much",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[("net/src/connection/read.rs", "if !self.sink.has_room() {", "if false {")],
     },
     Canary {
         name: "the client library sends again what may be stored and cannot be recognised",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[("net/src/client/core/producer/answer.rs", "if !self.rules.idempotent {", "if false {")],
     },
     Canary {
         name: "the client library gives what may be stored another sequence",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[(
             "net/src/client/core/producer/lane.rs",
             "            if batch.maybe_stored {\n                let error",
@@ -59,7 +59,7 @@ pub const CANARIES: &[Canary] = &[
     Canary {
         name: "the client library reads on behind one record more than it got",
         world: Kind::Clients,
-        seeds: 200,
+        seeds: 100,
         edits: &[(
             "net/src/client/core/consumer.rs",
             "assigned.next = Some(batch.last_offset.plus(1));",

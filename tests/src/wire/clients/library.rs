@@ -39,6 +39,8 @@ pub(super) struct Library {
     cores: Option<(ProducerCore, ConsumerCore)>,
     /// The next record, if there was no room for it.
     refused: Option<Record>,
+    /// Whether the server recognises a batch that is sent again; otherwise none ever is whose answer was lost.
+    is_idempotent: bool,
     /// The serial of the first record of each batch without an outcome.
     open: BTreeMap<u64, u64>,
     /// The offset that is handed out next, by partition.
@@ -47,8 +49,10 @@ pub(super) struct Library {
 }
 
 impl Library {
-    pub(super) fn new(ground: &Rc<Ground>, random: ChaCha8Rng) -> Self {
+    pub(super) fn new(ground: &Rc<Ground>, mut random: ChaCha8Rng) -> Self {
+        let is_idempotent = random.random_bool(0.7);
         Self {
+            is_idempotent,
             ground: Rc::clone(ground),
             random,
             cores: None,
@@ -70,7 +74,7 @@ impl Library {
             batches_in_flight_max: self.random.random_range(1..=5),
             buffer_bytes_max: 40_000,
             delivery_ns: DELIVERY_NS,
-            idempotent: true,
+            idempotent: self.is_idempotent,
         };
         let consumer = ConsumerRules {
             fetch_bytes_max: u32::try_from(FETCH_BYTES_MAX).expect("few bytes"),
@@ -186,9 +190,11 @@ impl Library {
             let Some(serial) = self.open.remove(&batch) else {
                 return violation("exactly once", format!("batch {batch} of the library has a second outcome"));
             };
-            let known = self.ground.model.borrow().sent.get(&serial).and_then(|sent| sent.receipt);
+            let sent = self.ground.model.borrow().sent.get(&serial).map(|sent| (sent.receipt, sent.may_be_stored));
+            let (known, may_be_stored) = sent.unwrap_or_default();
             match outcome {
                 BatchOutcome::Stored { base_offset, append_time, .. } if known == Some((base_offset, append_time)) => {}
+                BatchOutcome::Failed(SendError::OutcomeUnknown { .. }) if may_be_stored && !self.is_idempotent => {}
                 other => return violation("exactly once", format!("batch {serial} is at {known:?}, told {other:?}")),
             }
         }
