@@ -9,6 +9,7 @@ use super::checksum::Seed;
 use super::extent::{ExtentHead, ExtentPlace};
 use super::layout::{FORMAT_VERSION, unit_aligned};
 use super::stored::{MEANINGLESS, Stored};
+use crate::limits::UNIT_BYTES;
 use crate::model::{Offset, Position, Realtime};
 
 /// Bytes of the header.
@@ -46,9 +47,15 @@ impl IndexEntry {
         }
     }
 
-    /// The first byte behind the extent.
+    /// The first byte behind the extent. An entry that is damaged may say that there is none: then it is the last of all.
     pub fn end(&self) -> Position {
-        self.position.plus(u64::from(self.extent_bytes))
+        Position(self.position.0.saturating_add(u64::from(self.extent_bytes)))
+    }
+
+    fn is_whole_units(&self) -> bool {
+        let unit_bytes = UNIT_BYTES as u64;
+        let bytes = u64::from(self.extent_bytes);
+        bytes > 0 && bytes.is_multiple_of(unit_bytes) && self.position.0.is_multiple_of(unit_bytes)
     }
 }
 
@@ -184,6 +191,9 @@ impl IndexLayout {
             return Err(MEANINGLESS.to_owned());
         }
         let entries: Vec<IndexEntry> = entries.iter().map(IndexEntryLayout::read).collect();
+        if !entries.iter().all(IndexEntry::is_whole_units) {
+            return Err("extents of the index are not whole units".to_owned());
+        }
         let follow = entries.windows(2).all(|pair| pair[0].end() <= pair[1].position);
         let inside = entries.last().is_none_or(|last| last.end() <= place.position);
         if follow && inside { Ok(entries) } else { Err("extents of the index overlap".to_owned()) }

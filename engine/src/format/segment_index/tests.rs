@@ -1,7 +1,6 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::io::UNIT_BYTES;
 use crate::model::{Id128, SegmentId, ShardId};
 
 /// Header and entries of the index below; the rest of the unit is zero.
@@ -79,6 +78,19 @@ fn extents_that_overlap_or_reach_into_the_index_are_damage_although_the_checksum
         bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
         seal(&mut bytes);
         assert!(matches!(decoded(&bytes), Stored::Damaged(_)), "byte {at}");
+    }
+}
+
+#[test]
+fn entries_that_are_no_extents_of_a_file_are_damage_although_the_checksum_is_right() {
+    // A position whose extent would end behind all positions, one within a unit; no bytes, part of a unit.
+    let last = u64::MAX - 4095;
+    for (at, value) in [(104, &last.to_le_bytes()[..]), (64, &[8]), (64 + 32, &[0; 4]), (64 + 32, &[1])] {
+        let mut bytes = encoded();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        seal(&mut bytes);
+        assert!(matches!(decoded(&bytes), Stored::Damaged(_)), "byte {at}");
+        assert!(standing_entries(&bytes).iter().all(|entry| entry.end() >= entry.position));
     }
 }
 
