@@ -82,15 +82,22 @@ impl World {
         })
     }
 
-    /// Whoever plans a repair is told of the file that was damaged.
+    /// Whoever plans a repair is told of the file that was damaged; of a segment file if anything is lost, as it may hold
+    /// what nobody needs.
     pub(super) fn names_file(&self, shard: ShardId, damaged: &Path) -> Checked {
         let accepted = self.executor.handle().now().realtime;
         let named = self.on_the_side(move |runtime| async move {
             let identity = read_identity(runtime.disk(), Path::new(DATA)).await.expect("the identity is sound");
             let planned = repair::plan(runtime.disk(), Path::new(DATA), &identity, shard, accepted).await;
-            planned.ok().flatten().map(|plan| [plan.damaged_files(), plan.missing_files()].concat())
+            let plan = planned.ok().flatten()?;
+            Some(([plan.damaged_files(), plan.missing_files()].concat(), plan.losses().is_empty()))
         });
-        named.map_or(Ok(()), |named| checker::is_named(shard, damaged, &named))
+        match named {
+            Some((named, costs_nothing)) if !costs_nothing || !checker::is_segment(damaged) => {
+                checker::is_named(shard, damaged, &named)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn carry_out(&self, shard: ShardId, accepted: Realtime, now: Now) -> Checked {

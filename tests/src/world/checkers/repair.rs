@@ -24,6 +24,11 @@ pub fn is_noticed(shard: ShardId, planned: &Result<Option<Losses>, RepairError>)
     Ok(())
 }
 
+/// Whether it is a segment file.
+pub fn is_segment(path: &Path) -> bool {
+    path.to_string_lossy().contains("/segment-")
+}
+
 /// A damaged file is among those that a plan names.
 pub fn is_named(shard: ShardId, damaged: &Path, named: &[PathBuf]) -> Checked {
     if named.iter().any(|path| path == damaged) {

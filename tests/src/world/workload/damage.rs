@@ -46,6 +46,8 @@ struct Sound {
     confirmed: Sequence,
     recovery: Recovery,
     manifest_slot: u8,
+    /// Both copies of the superblock can be used.
+    has_both_superblocks: bool,
     /// Segment files that are needed, and where their extents end.
     segments: Vec<(PathBuf, u64)>,
 }
@@ -120,7 +122,15 @@ fn look_at(world: &World, shard: ShardId) -> Option<Sound> {
         let segments = segments.collect();
         let (included, confirmed) = (manifest.sequence, chosen.superblock.confirmed_sequence);
         let manifest_slot = chosen.superblock.manifest.slot;
-        recovery.damage.is_empty().then_some(Sound { shard, included, confirmed, recovery, manifest_slot, segments })
+        recovery.damage.is_empty().then_some(Sound {
+            shard,
+            included,
+            confirmed,
+            recovery,
+            manifest_slot,
+            has_both_superblocks: chosen.notes.is_empty(),
+            segments,
+        })
     })
 }
 
@@ -167,7 +177,7 @@ fn choose(world: &mut World, sound: &Sound) -> Option<Damage> {
 /// A file of which there is another copy, or that holds nothing in force, is gone or too short.
 fn choose_copy(world: &mut World, sound: &Sound) -> Damage {
     let directory = shard_path(Path::new(DATA), sound.shard);
-    let path = if world.faults.random_bool(0.5) {
+    let path = if sound.has_both_superblocks && world.faults.random_bool(0.5) {
         superblock_path(&directory, [Copy::A, Copy::B][world.faults.random_range(0..2)])
     } else {
         let others: Vec<u8> = (0..MANIFEST_SLOT_COUNT).filter(|slot| *slot != sound.manifest_slot).collect();
