@@ -1,8 +1,8 @@
 //! The blocks of a journal: headers and bodies as recovery finds them in ring files, and the entries in them.
 //!
 //! Input: flags, number of entries, bytes. They are a ring file, with zeros up to whole units behind them, or with
-//! [`PAYLOAD`] the payload of one block. With [`REPAIR`] names, places, lengths and checksums of blocks are made right,
-//! block behind block; with [`CHAIN`] also what binds each to the one before it.
+//! `PAYLOAD` the payload of one block. With [`REPAIR`] names, places, lengths and checksums of blocks are made right,
+//! block behind block; with `CHAIN` also what binds each to the one before it.
 //!
 //! Memory: 16 times the bytes and 64 KiB. The batches of a block lie where the block does; a topic's description has room
 //! for the partitions that it claims, 8 KiB at most, before they are read.

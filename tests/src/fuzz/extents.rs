@@ -1,6 +1,6 @@
 //! An extent or an index of a segment file: as reads take it, and as those look at it who look at damage.
 //!
-//! Input: flags, bytes. They are an extent with zeros up to whole units behind it, or with [`INDEX`] an index. With
+//! Input: flags, bytes. They are an extent with zeros up to whole units behind it, or with `INDEX` an index. With
 //! [`REPAIR`] names, place, lengths and checksums are made right, of the batches too.
 //!
 //! Memory: 32 times the bytes and 64 KiB. An entry of a table has 20 bytes and says of a damaged batch what is wrong.

@@ -1,7 +1,7 @@
 //! A manifest, and the state of a shard that a start makes of it and of the journal behind it.
 //!
 //! Input: flags, number of entries, seven lengths as u16, then bytes: the sections in the order of [`Module::ALL`] and the
-//! payload of one journal block. With [`COPY`] there are no lengths and the bytes are a copy of a manifest, with zeros up
+//! payload of one journal block. With `COPY` there are no lengths and the bytes are a copy of a manifest, with zeros up
 //! to whole units behind it. With [`REPAIR`] names, lengths and checksums of the copy, and the checksums of batches in the
 //! block, are made right.
 //!

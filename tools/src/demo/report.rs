@@ -158,8 +158,8 @@ impl Report<'_> {
 
     fn put_cut(&self, text: &mut String) {
         let (elapsed, _) = speed(0, self.retained.elapsed);
-        let (kept, size) = (Size(self.retained.retention_bytes), Size(self.retained.cut_bytes).rounded());
-        let _ = writeln!(text, "retention     of {kept} for each partition; {size} were cut after {elapsed}");
+        let (kept, size) = (self.retained.kept, Size(self.retained.cut_bytes).rounded());
+        let _ = writeln!(text, "retention     of {kept}; {size} were cut after {elapsed}");
         let _ = writeln!(text, "cut           {}", self.ledger.cut_sum());
         let _ = writeln!(text, "left          {}", self.ledger.left_sum());
         let size = Size(self.allocated_bytes).rounded();

@@ -1,33 +1,77 @@
 //! Lets retention cut the topic, and waits for it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use florin_engine::limits::RETENTION_NS_MIN;
 use florin_net::client::{Client, DescribedTopic, TopicChange};
 use florin_net::protocol::{PartitionDescription, TopicDescription};
 
 use crate::host;
 use crate::interrupt::Interrupt;
+use crate::size::Size;
 
 #[cfg(test)]
 mod tests;
 
-/// What each partition keeps at least, and how long it is waited for: shards look at what they need not keep every five
-/// seconds. Only whole runs are cut, and how large they are depends on when small ones were put together: where there is
-/// nothing to cut that leaves as much, it is tried with less.
-const TRIES: [(u64, Duration); 2] = [(4096, Duration::from_secs(10)), (1, Duration::from_secs(20))];
+/// What each partition keeps, and how long it is waited for: shards look at what they need not keep every five seconds.
+/// Only whole runs are cut, and how large they are depends on when small ones were put together: where all partitions of a
+/// shard have one run each, nothing can be cut that leaves as much, and everything is let go by its age.
+const TRIES: [(Kept, Duration); 2] =
+    [(Kept::Bytes(4096), Duration::from_secs(10)), (Kept::Nothing, Duration::from_secs(20))];
 /// How often it is looked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// Looks without a change after which nothing is expected to move.
 const SETTLE_LOOK_COUNT: u32 = 10;
 
+/// What each partition keeps of what is at rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kept {
+    /// So many bytes at least.
+    Bytes(u64),
+    /// Nothing that is older than a nanosecond.
+    #[default]
+    Nothing,
+}
+
+impl Kept {
+    fn change(self) -> TopicChange {
+        let (retention_bytes, retention_ns) = match self {
+            Self::Bytes(bytes) => (Some(bytes), None),
+            Self::Nothing => (None, Some(RETENTION_NS_MIN)),
+        };
+        TopicChange {
+            retention_bytes: Some(retention_bytes),
+            retention_ns: Some(retention_ns),
+            ..TopicChange::default()
+        }
+    }
+
+    fn bytes(self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Nothing => 0,
+        }
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} for each partition", Size(*bytes)),
+            Self::Nothing => write!(f, "{RETENTION_NS_MIN} ns"),
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retained {
-    /// What each partition had to keep at least.
-    pub retention_bytes: u64,
+    /// What each partition had to keep.
+    pub kept: Kept,
     /// How long it was waited for.
     pub elapsed: Duration,
     /// Shards that could have cut something and did not.
@@ -42,26 +86,26 @@ pub struct Retained {
 /// # Errors
 /// If the server refuses, or does not answer.
 pub fn cut(client: &Client, topic: &TopicDescription, interrupt: &Interrupt) -> Result<Retained> {
-    let keep = |bytes| TopicChange { retention_bytes: Some(bytes), ..TopicChange::default() };
     let started = host::monotonic();
-    let mut retention_bytes = 0;
-    for (bytes, wait_max) in TRIES {
-        retention_bytes = bytes;
-        client.alter_topic(topic.id, keep(Some(bytes)))?;
-        if is_cut_in_time(client, topic, (bytes, wait_max), interrupt)? {
+    let mut kept = Kept::Nothing;
+    for (next, wait_max) in TRIES {
+        kept = next;
+        client.alter_topic(topic.id, kept.change())?;
+        if is_cut_in_time(client, topic, (kept, wait_max), interrupt)? {
             break;
         }
     }
-    client.alter_topic(topic.id, keep(None))?;
+    let everything = TopicChange { retention_bytes: Some(None), retention_ns: Some(None), ..TopicChange::default() };
+    client.alter_topic(topic.id, everything)?;
     let mut partitions = described(client, topic)?.partitions;
-    if retention_bytes != TRIES[0].0 {
+    if kept != TRIES[0].0 {
         // While one shard was waited for, another may have decided to cut more: that is in force with its checkpoint.
         partitions = settled(client, topic, partitions)?;
     }
     Ok(Retained {
-        retention_bytes,
+        kept,
         elapsed: host::monotonic().saturating_sub(started),
-        idle_shards: idle_shards(&partitions, retention_bytes),
+        idle_shards: idle_shards(&partitions, kept.bytes()),
         cut_bytes: partitions.iter().map(|partition| partition.cut_bytes).sum(),
     })
 }
@@ -89,11 +133,11 @@ fn settled(
 fn is_cut_in_time(
     client: &Client,
     topic: &TopicDescription,
-    (retention_bytes, wait_max): (u64, Duration),
+    (kept, wait_max): (Kept, Duration),
     interrupt: &Interrupt,
 ) -> Result<bool> {
     let started = host::monotonic();
-    while !idle_shards(&described(client, topic)?.partitions, retention_bytes).is_empty() {
+    while !idle_shards(&described(client, topic)?.partitions, kept.bytes()).is_empty() {
         ensure!(!interrupt.is_asked(), "interrupted");
         if host::monotonic().saturating_sub(started) > wait_max {
             return Ok(false);

@@ -27,10 +27,11 @@ fn a_point_counts_deliveries_over_all_consumers() {
     let labels: Vec<&str> = point.labels.iter().map(|(name, _)| *name).collect();
     assert_eq!((point.bench, labels), ("fanout", vec!["consumers", "rate", "partitions", "batch", "size"]));
     let number = |wanted: &str| point.rounds[0].numbers.iter().find(|(name, _)| *name == wanted).unwrap().1;
-    // Everything that was due in the time counts, however late.
-    assert_eq!(number("sent_records_per_second"), Some(1000.0));
-    assert_eq!(number("records_per_second"), Some(4000.0));
-    assert_eq!(number("mb_per_second"), Some(0.2));
+    // Everything that was due in the time counts, over the time that it took to be answered.
+    let sent = number("sent_records_per_second").unwrap();
+    assert!(sent > 0.0 && sent <= 1000.0, "{sent}");
+    let is_near = |wanted: &str, expected: f64| (number(wanted).unwrap() - expected).abs() < expected * 1e-9;
+    assert!(is_near("records_per_second", 4.0 * sent) && is_near("mb_per_second", 200.0 * sent / 1e6), "{sent}");
     assert_eq!(number("server_cpu_us_per_delivered_record"), None, "the server is none of ours");
     assert!(number("client_cpu_us_per_delivered_record").unwrap() > 0.0);
     assert_eq!(point.rounds[0].latencies.as_ref().unwrap().count(), 400);

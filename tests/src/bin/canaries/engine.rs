@@ -116,16 +116,6 @@ pub const CANARIES: &[Canary] = &[
         )],
     },
     Canary {
-        name: "behind the superblock that closed the journal another one is written",
-        world: Kind::Engine,
-        seeds: 400,
-        edits: &[(
-            "engine/src/shard.rs",
-            "        if self.stopped {\n            return;\n        }\n        self.begin_segment_work(now);",
-            "        self.begin_segment_work(now);",
-        )],
-    },
-    Canary {
         name: "a superblock counts when the newest copy alone has it",
         world: Kind::Engine,
         seeds: 400,

@@ -7,7 +7,7 @@ use crate::demo::check::{Check, Findings, PartitionSum};
 use crate::demo::journals::Journal;
 use crate::demo::ledger::{Bounds, Ledger};
 use crate::demo::payments::Cents;
-use crate::demo::retention::Retained;
+use crate::demo::retention::{Kept, Retained};
 use crate::latency::Latencies;
 
 const fn sum(payment_count: u64, cents: u64) -> PartitionSum {
@@ -51,7 +51,7 @@ impl Run {
             journals: [journal(0, 3), journal(1, 4)],
             cold_read_count: 17,
             retained: Retained {
-                retention_bytes: 64 << 10,
+                kept: Kept::Bytes(64 << 10),
                 elapsed: Duration::from_millis(3200),
                 idle_shards: BTreeSet::new(),
                 cut_bytes: 8 << 20,
