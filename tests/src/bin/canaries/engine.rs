@@ -208,8 +208,8 @@ pub const CANARIES: &[Canary] = &[
         seeds: 400,
         edits: &[(
             "engine/src/partition/salvage.rs",
-            "let next_offset = self.next_offset.plus(more);",
-            "let _ = more; let next_offset = self.next_offset;",
+            "let next_offset = self.next_offset.checked_plus(more).ok_or(exhausted)?;",
+            "let (_, _) = (more, exhausted); let next_offset = self.next_offset;",
         )],
     },
     Canary {
