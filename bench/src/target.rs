@@ -110,6 +110,19 @@ impl Counters {
     }
 }
 
+impl Costs {
+    /// Shares of one of so many records, by the names that they have in reports.
+    pub fn per_record(&self, record_count: f64) -> [(&'static str, Option<f64>); 4] {
+        let share = |cost: f64| cost / record_count.max(1.0);
+        [
+            ("server_cpu_us_per_record", self.server_cpu_us.map(share)),
+            ("client_cpu_us_per_record", Some(share(self.client_cpu_us))),
+            ("journal_writes_per_record", self.journal_writes.map(share)),
+            ("flushes_per_record", self.flushes.map(share)),
+        ]
+    }
+}
+
 impl ServerSettings {
     /// As the command line asks for, on a directory that is not there yet.
     pub fn of(arguments: &TargetArguments, directory: PathBuf) -> Self {

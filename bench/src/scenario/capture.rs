@@ -236,9 +236,8 @@ impl<'a> Run<'a> {
 
     /// Rates and latencies are those of the counted time; costs are shared by all records, warm-up included, because
     /// the counters are read before and after everything.
-    fn per_record(&self, sample: &Sample, cost: Option<f64>) -> Option<f64> {
-        let records = sample.load.answered_batches as f64 * f64::from(self.arguments.batch);
-        cost.map(|cost| cost / records.max(1.0))
+    fn costs(&self, sample: &Sample) -> [(&'static str, Option<f64>); 4] {
+        sample.costs.per_record(sample.load.answered_batches as f64 * f64::from(self.arguments.batch))
     }
 
     fn point(&self, measured: &Measured) -> Point {
@@ -283,26 +282,21 @@ impl<'a> Run<'a> {
 
     fn round(&self, measured: &Measured, round: usize) -> Round {
         let sample = &measured.florin[round];
-        let costs = &sample.costs;
         let mb_per_second = sample.records_per_second * self.payloads.value_bytes() / 1e6;
-        let mut numbers = vec![
-            ("records_per_second", Some(sample.records_per_second)),
-            ("mb_per_second", Some(mb_per_second)),
-            ("server_cpu_us_per_record", self.per_record(sample, costs.server_cpu_us)),
-            ("client_cpu_us_per_record", self.per_record(sample, Some(costs.client_cpu_us))),
-            ("journal_writes_per_record", self.per_record(sample, costs.journal_writes)),
-            ("flushes_per_record", self.per_record(sample, costs.flushes)),
-        ];
+        let mut numbers =
+            vec![("records_per_second", Some(sample.records_per_second)), ("mb_per_second", Some(mb_per_second))];
+        numbers.extend(self.costs(sample));
         for kind in Bare::ALL {
             let samples = measured.bare.iter().find(|(measured, _)| *measured == kind);
             let sample = samples.map(|(_, samples)| &samples[round]);
             let percentiles = sample.map(|sample| sample.load.latencies.percentiles());
+            let costs = sample.map(|sample| self.costs(sample));
             let values = [
                 sample.map(|sample| sample.records_per_second),
                 percentiles.map(|percentiles| percentiles.p50_us),
                 percentiles.map(|percentiles| percentiles.p99_us),
-                sample.and_then(|sample| self.per_record(sample, sample.costs.server_cpu_us)),
-                sample.and_then(|sample| self.per_record(sample, sample.costs.flushes)),
+                costs.and_then(|[(_, server_cpu_us), ..]| server_cpu_us),
+                costs.and_then(|[.., (_, flushes)]| flushes),
             ];
             numbers.extend(names_of(kind).numbers.into_iter().zip(values));
         }

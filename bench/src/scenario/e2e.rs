@@ -102,17 +102,15 @@ fn point(arguments: &E2eArguments, payloads: &Payloads, connections: usize, samp
 fn round_of(payloads: &Payloads, sample: &DeliverySample) -> Round {
     let (delivery, ack) = (sample.matched.latencies.percentiles(), sample.load.latencies.percentiles());
     let records_per_second = sample.delivered_records_per_second(payloads);
-    let per_record = |cost: f64| cost / sample.stored_records(payloads).max(1.0);
-    let numbers = vec![
+    let mut numbers = vec![
         ("records_per_second", Some(records_per_second)),
         ("mb_per_second", Some(records_per_second * payloads.value_bytes() / 1e6)),
         ("ack_p50_us", Some(ack.p50_us)),
         ("ack_p99_us", Some(ack.p99_us)),
         ("delivery_minus_ack_p50_us", Some(delivery.p50_us - ack.p50_us)),
-        ("server_cpu_us_per_record", sample.costs.server_cpu_us.map(per_record)),
-        ("client_cpu_us_per_record", Some(per_record(sample.costs.client_cpu_us))),
         ("journal_full_count", Some(sample.load.journal_full_count as f64)),
     ];
+    numbers.extend(sample.costs.per_record(sample.stored_records(payloads)));
     Round { numbers, latencies: Some(sample.matched.latencies.clone()) }
 }
 

@@ -107,7 +107,7 @@ fn round_of(payloads: &Payloads, sample: &DeliverySample) -> Round {
     let records_per_second = sample.delivered_records_per_second(payloads);
     let stored_batches = sample.load.latencies.count() * u64::from(payloads.record_count());
     let per_delivered = |cost: f64| cost / sample.delivered_records(payloads).max(1.0);
-    let numbers = vec![
+    let mut numbers = vec![
         ("records_per_second", Some(records_per_second)),
         ("mb_per_second", Some(records_per_second * payloads.value_bytes() / 1e6)),
         ("sent_records_per_second", Some(stored_batches as f64 / sample.load.counted_seconds)),
@@ -117,6 +117,7 @@ fn round_of(payloads: &Payloads, sample: &DeliverySample) -> Round {
         ("client_cpu_us_per_delivered_record", Some(per_delivered(sample.costs.client_cpu_us))),
         ("journal_full_count", Some(sample.load.journal_full_count as f64)),
     ];
+    numbers.extend(sample.costs.per_record(sample.stored_records(payloads)));
     Round { numbers, latencies: Some(sample.matched.latencies.clone()) }
 }
 

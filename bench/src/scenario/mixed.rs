@@ -220,7 +220,7 @@ impl Pair {
     fn round(&self, payloads: &Payloads) -> Round {
         let alone = self.alone.load.latencies.percentiles();
         let full_count = self.alone.load.journal_full_count + self.beside.load.journal_full_count;
-        let numbers = vec![
+        let mut numbers = vec![
             ("records_per_second", Some(self.beside.records_per_second)),
             ("mb_per_second", Some(self.beside.records_per_second * payloads.value_bytes() / MB)),
             ("alone_records_per_second", Some(self.alone.records_per_second)),
@@ -231,6 +231,9 @@ impl Pair {
             ("reader_records_per_second", Some(self.reader_records_per_second)),
             ("journal_full_count", Some(full_count as f64)),
         ];
+        // The server's time is that for the readers too.
+        let record_count = self.beside.load.answered_batches * u64::from(payloads.record_count());
+        numbers.extend(self.beside.costs.per_record(record_count as f64));
         Round { numbers, latencies: Some(self.beside.load.latencies.clone()) }
     }
 }

@@ -152,23 +152,15 @@ impl<'a> Run<'a> {
     }
 
     /// Costs are those of everything, warm-up included.
-    fn per_record(&self, sample: &Sample, cost: Option<f64>) -> Option<f64> {
-        let records = sample.load.answered_batches as f64 * f64::from(self.arguments.batch);
-        cost.map(|cost| cost / records.max(1.0))
-    }
-
     fn round(&self, sample: &Sample) -> Round {
-        let costs = &sample.costs;
-        let numbers = vec![
+        let record_count = sample.load.answered_batches as f64 * f64::from(self.arguments.batch);
+        let mut numbers = vec![
             ("records_per_second", Some(sample.records_per_second)),
             ("mb_per_second", Some(sample.records_per_second * self.payloads.value_bytes() / 1e6)),
             ("checkpoint_count", sample.checkpoint_count.map(|count| count as f64)),
             ("journal_full_count", Some(sample.load.journal_full_count as f64)),
-            ("server_cpu_us_per_record", self.per_record(sample, costs.server_cpu_us)),
-            ("client_cpu_us_per_record", self.per_record(sample, Some(costs.client_cpu_us))),
-            ("journal_writes_per_record", self.per_record(sample, costs.journal_writes)),
-            ("flushes_per_record", self.per_record(sample, costs.flushes)),
         ];
+        numbers.extend(sample.costs.per_record(record_count));
         Round { numbers, latencies: Some(sample.load.latencies.clone()) }
     }
 

@@ -172,6 +172,7 @@ impl Journal {
     }
 
     /// Bytes of entries that wait to be written.
+    #[cfg(test)]
     pub fn queued_bytes(&self) -> usize {
         self.queued_bytes
     }

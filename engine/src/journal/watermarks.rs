@@ -22,19 +22,9 @@ impl Watermarks {
         self.appended
     }
 
-    /// The last block that was handed to the disk.
-    pub fn written(&self) -> Sequence {
-        self.written
-    }
-
     /// The last block that is on stable storage with all blocks before it.
     pub fn durable(&self) -> Sequence {
         self.durable
-    }
-
-    /// The last block whose replies were released.
-    pub fn acked(&self) -> Sequence {
-        self.acked
     }
 
     /// A block was begun; returns its sequence.

@@ -17,7 +17,7 @@ use super::{Memory, REPAIR, put};
 const LENGTH_AT: usize = 8;
 const CRC_AT: usize = 17;
 const CHECKED_FROM: usize = 21;
-const ATTRIBUTES_AT: usize = 22;
+pub(crate) const ATTRIBUTES_AT: usize = 22;
 
 /// See [`Target::run`](super::Target::run).
 pub fn run(memory: Memory, input: &[u8]) -> usize {
@@ -41,7 +41,7 @@ pub fn run(memory: Memory, input: &[u8]) -> usize {
 }
 
 /// Makes length and checksum of a batch right, if there is a whole header.
-pub(super) fn repair(batch: &mut [u8]) {
+pub(crate) fn repair(batch: &mut [u8]) {
     if batch.len() < HEADER_BYTES {
         return;
     }

@@ -47,6 +47,7 @@ impl World {
             (Asked::FetchByTime { partition, .. } | Asked::ListOffset { partition, .. }, Reply::Refused(refusal)) => {
                 self.read_refused(shard, partition, None, &refusal)
             }
+            (Asked::Wrong { code }, Reply::Refused(refusal)) => answers_fit::names_the_mistake(code, &refusal),
             (asked, reply) => self.answered_about_topics(asked, reply),
         }
     }

@@ -37,6 +37,7 @@ pub(super) enum Asked {
     AlterTopic { topic: TopicId, change: TopicChange, asked_at: u64 },
     Metadata { shard: ShardId },
     InitProducer { partition: PartitionId },
+    Wrong { code: u16 },
     Other,
 }
 

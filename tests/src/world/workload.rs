@@ -28,6 +28,7 @@ mod retry;
 mod silent_fault;
 mod stale_epoch;
 mod wait;
+mod wrong_request;
 
 use super::checkers::Checked;
 use super::run::World;
@@ -61,6 +62,8 @@ pub enum Operation {
     Describe,
     /// Send a batch to a shard that does not have the partition.
     Misroute,
+    /// Ask for what must be refused.
+    WrongRequest,
     /// Create a topic.
     CreateTopic,
     /// Delete a topic.
@@ -95,7 +98,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, with how often each is drawn when it is not left out.
-    pub const WEIGHTS: [(Self, u32); 28] = [
+    pub const WEIGHTS: [(Self, u32); 29] = [
         (Self::Capture, 180),
         (Self::Produce, 260),
         (Self::Retry, 120),
@@ -109,6 +112,7 @@ impl Operation {
         (Self::ListOffset, 50),
         (Self::Describe, 10),
         (Self::Misroute, 6),
+        (Self::WrongRequest, 15),
         (Self::CreateTopic, 14),
         (Self::DeleteTopic, 7),
         (Self::AlterTopic, 12),
@@ -147,6 +151,7 @@ impl Operation {
             Self::ListOffset => list_offset::play(world),
             Self::Describe => return describe::play(world),
             Self::Misroute => misroute::play(world),
+            Self::WrongRequest => wrong_request::play(world),
             Self::CreateTopic => create_topic::play(world),
             Self::DeleteTopic => delete_topic::play(world),
             Self::AlterTopic => alter_topic::play(world),

@@ -39,6 +39,9 @@ fn a_point_tells_of_deliveries_and_of_acknowledgements_in_the_same_load() {
         assert_eq!(number("records_per_second"), Some(sample.delivered_records_per_second(&payloads)));
         assert!(number("client_cpu_us_per_record").unwrap() > 0.0);
         assert_eq!(number("server_cpu_us_per_record"), None, "the server is none of ours");
+        let writes = sample.costs.journal_writes.unwrap() / sample.stored_records(&payloads);
+        assert_eq!(number("journal_writes_per_record"), Some(writes));
+        assert_eq!(number("flushes_per_record"), None, "its disk is not known");
     }
     let acks: u64 = samples.iter().map(|sample| sample.load.latencies.count()).sum();
     let series: Vec<(&str, u64)> = point.series.iter().map(|series| (series.name, series.latencies.count())).collect();

@@ -34,6 +34,9 @@ fn a_point_counts_deliveries_over_all_consumers() {
     assert!(is_near("records_per_second", 4.0 * sent) && is_near("mb_per_second", 200.0 * sent / 1e6), "{sent}");
     assert_eq!(number("server_cpu_us_per_delivered_record"), None, "the server is none of ours");
     assert!(number("client_cpu_us_per_delivered_record").unwrap() > 0.0);
+    let writes = sample.costs.journal_writes.unwrap() / sample.stored_records(&payloads);
+    assert_eq!(number("journal_writes_per_record"), Some(writes), "of each record that was sent, whoever reads it");
+    assert_eq!(number("flushes_per_record"), None, "its disk is not known");
     assert_eq!(point.rounds[0].latencies.as_ref().unwrap().count(), 400);
     assert_eq!((point.series[0].name, point.series[0].latencies.count()), ("ack", 100));
 }

@@ -38,6 +38,9 @@ fn captures_are_measured_alone_and_beside_readers_that_read_all_the_time() {
     let number = |wanted: &str| round.numbers.iter().find(|(name, _)| *name == wanted).unwrap().1;
     assert_eq!(number("alone_p99_us"), Some(p99(&pair.alone)));
     assert_eq!(number("reader_mb_per_second"), Some(pair.reader_mb_per_second));
+    let captured = pair.beside.load.answered_batches as f64;
+    assert_eq!(number("journal_writes_per_record"), Some(pair.beside.costs.journal_writes.unwrap() / captured));
+    assert_eq!(number("flushes_per_record"), None, "the disk of a server that is none of ours is not known");
     assert_eq!(round.latencies.as_ref().unwrap().count(), pair.beside.load.latencies.count());
     assert_eq!((point.series[0].name, point.series[0].latencies.count()), ("alone", pair.alone.load.latencies.count()));
 }

@@ -195,13 +195,12 @@ impl Run<'_> {
 
 impl Sample {
     pub(super) fn round(&self) -> Round {
-        let per_record = |cost: Option<f64>| cost.map(|cost| cost / self.records.max(1) as f64);
         let Parts { checkpoint, segment_write, quiet } = &self.parts;
         let count = |latencies: &Latencies| Some(latencies.count() as f64);
         let told = |latencies: &Latencies| (latencies.count() > 0).then(|| latencies.percentiles());
         let p999_us = |latencies: &Latencies| told(latencies).map(|percentiles| percentiles.p999_us);
         let max_us = |latencies: &Latencies| told(latencies).map(|percentiles| percentiles.max_us);
-        let numbers = vec![
+        let mut numbers = vec![
             ("mb_per_second", Some(self.mb_per_second)),
             ("slowest_second_mb_per_second", self.seconds.map(|seconds| seconds.minimum)),
             ("median_second_mb_per_second", self.seconds.map(|seconds| seconds.median)),
@@ -220,12 +219,10 @@ impl Sample {
             ("journal_full_count", Some(self.load.journal_full_count as f64)),
             ("retention_cut_bytes", Some(self.kept.cut_bytes as f64)),
             ("peak_disk_bytes", Some(self.peak_disk_bytes as f64)),
-            ("server_cpu_us_per_record", per_record(self.costs.server_cpu_us)),
-            ("client_cpu_us_per_record", per_record(Some(self.costs.client_cpu_us))),
-            ("flushes_per_record", per_record(self.costs.flushes)),
             ("floor_write_1m_mb_per_second", Some(self.floors.write_1m_mb_per_second)),
             ("floor_write_4m_mb_per_second", Some(self.floors.write_4m_mb_per_second)),
         ];
+        numbers.extend(self.costs.per_record(self.records as f64));
         Round { numbers, latencies: Some(self.load.latencies.clone()) }
     }
 }

@@ -26,9 +26,12 @@ use crate::wire::ground::{Ground, Trouble};
 use crate::wire::server::{SECOND_NS, address_of};
 use crate::world::Violation;
 use crate::world::checkers::{Checked, violation};
+use crate::world::model::SentBatch;
 
-/// Records are never given up: the server must come back within this.
-const DELIVERY_NS: u64 = 100_000 * SECOND_NS;
+/// A patient library never gives a record up: the server must come back within this.
+const PATIENCE_NS: u64 = 100_000 * SECOND_NS;
+/// An impatient one gives records up that take longer than some time up to this.
+const IMPATIENCE_NS: u64 = SECOND_NS;
 /// The longest that the client waits for nothing.
 const LOOK_NS: u64 = SECOND_NS;
 
@@ -41,6 +44,8 @@ pub(super) struct Library {
     refused: Option<Record>,
     /// Whether the server recognises a batch that is sent again; otherwise none ever is whose answer was lost.
     is_idempotent: bool,
+    /// How long a record may take.
+    delivery_ns: u64,
     /// The serial of the first record of each batch without an outcome.
     open: BTreeMap<u64, u64>,
     /// The offset that is handed out next, by partition.
@@ -51,8 +56,14 @@ pub(super) struct Library {
 impl Library {
     pub(super) fn new(ground: &Rc<Ground>, mut random: ChaCha8Rng) -> Self {
         let is_idempotent = random.random_bool(0.7);
+        let is_patient = random.random_bool(0.5);
         Self {
             is_idempotent,
+            delivery_ns: if is_patient {
+                PATIENCE_NS
+            } else {
+                random.random_range(IMPATIENCE_NS / 100..=IMPATIENCE_NS)
+            },
             ground: Rc::clone(ground),
             random,
             cores: None,
@@ -73,7 +84,7 @@ impl Library {
             batch_records_max: [1, 4][self.random.random_range(0..2)],
             batches_in_flight_max: self.random.random_range(1..=5),
             buffer_bytes_max: 40_000,
-            delivery_ns: DELIVERY_NS,
+            delivery_ns: self.delivery_ns,
             idempotent: self.is_idempotent,
         };
         let consumer = ConsumerRules {
@@ -190,12 +201,10 @@ impl Library {
             let Some(serial) = self.open.remove(&batch) else {
                 return violation("exactly once", format!("batch {batch} of the library has a second outcome"));
             };
-            let sent = self.ground.model.borrow().sent.get(&serial).map(|sent| (sent.receipt, sent.may_be_stored));
-            let (known, may_be_stored) = sent.unwrap_or_default();
-            match outcome {
-                BatchOutcome::Stored { base_offset, append_time, .. } if known == Some((base_offset, append_time)) => {}
-                BatchOutcome::Failed(SendError::OutcomeUnknown { .. }) if may_be_stored && !self.is_idempotent => {}
-                other => return violation("exactly once", format!("batch {serial} is at {known:?}, told {other:?}")),
+            let told = Told { is_patient: self.delivery_ns == PATIENCE_NS, is_idempotent: self.is_idempotent };
+            if !told.fits(self.ground.model.borrow().sent.get(&serial), &outcome) {
+                let known = self.ground.model.borrow().sent.get(&serial).and_then(|sent| sent.receipt);
+                return violation("exactly once", format!("batch {serial} is at {known:?}, told {outcome:?}"));
             }
         }
         for batch in consumer.take_ready() {
@@ -298,6 +307,30 @@ impl Library {
             Tag::Identity(shard) => producer.on_identity_refused(shard, now_ns),
             Tag::Fetch(attempt, _) | Tag::List(attempt, _) => consumer.on_lost(attempt, now_ns),
             Tag::Topic => self.topic_is_asked = false,
+        }
+    }
+}
+
+/// What a library may be told of a batch.
+struct Told {
+    is_patient: bool,
+    is_idempotent: bool,
+}
+
+impl Told {
+    /// Whether an outcome is true of a batch, as far as anybody knows; none of it if it was never sent.
+    fn fits(&self, sent: Option<&SentBatch>, outcome: &BatchOutcome) -> bool {
+        let receipt = sent.and_then(|sent| sent.receipt);
+        let may_be_stored = sent.is_some_and(|sent| sent.may_be_stored || sent.open_count > 0);
+        match outcome {
+            BatchOutcome::Stored { base_offset, append_time, .. } => receipt == Some((*base_offset, *append_time)),
+            BatchOutcome::Failed(SendError::OutcomeUnknown { .. }) => {
+                may_be_stored && !(self.is_patient && self.is_idempotent)
+            }
+            BatchOutcome::Failed(SendError::TimedOut | SendError::Refused(_)) => {
+                !self.is_patient && !may_be_stored && receipt.is_none()
+            }
+            BatchOutcome::Failed(_) => false,
         }
     }
 }

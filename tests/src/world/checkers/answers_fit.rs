@@ -24,6 +24,19 @@ pub fn says_what_to_do(refusal: &Refusal) -> Checked {
     Ok(())
 }
 
+/// A wrong request is refused for what is wrong with it, unless the shard takes nothing or has moved on.
+pub fn names_the_mistake(code: u16, refusal: &Refusal) -> Checked {
+    let is_about_the_server =
+        matches!(refusal.action(), Action::Retry | Action::Refresh) && !matches!(refusal, Refusal::Batch(_));
+    if refusal.code() == code || is_about_the_server {
+        return Ok(());
+    }
+    violation(
+        PROMISE,
+        format!("a request was to be refused with code {code}, and was with {}: {refusal}", refusal.code()),
+    )
+}
+
 /// A fetch brings at least one batch if there is one, and not more bytes than were asked for unless it is one.
 pub fn fits(partition: PartitionId, from: u64, bytes_max: usize, fetched: &Fetched) -> Checked {
     let bytes: usize = fetched.batches.iter().map(|held| held.bytes.len()).sum();
