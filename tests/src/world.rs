@@ -8,6 +8,7 @@ mod answers;
 pub mod checkers;
 pub mod clients;
 pub mod cluster;
+mod formatting;
 pub mod minimise;
 pub mod model;
 pub mod plan;

@@ -1,13 +1,10 @@
 //! Plays one world: operations, crashes in between, and a full check after every start.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use florin_engine::catalogue::TopicChange;
-use florin_engine::io::Runtime;
-use florin_engine::journal::create::{FormatError, FormatSettings, format};
 use florin_engine::marks::{self, MarkCounts};
-use florin_engine::model::{Id128, Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
+use florin_engine::model::{Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::shard::open::OpenSettings;
 use florin_engine::shard::{Fetched, OffsetAt, Request};
 use rand::Rng;
@@ -15,14 +12,15 @@ use rand_chacha::ChaCha8Rng;
 
 use super::checkers::{Checked, Violation};
 use super::clients::Producer;
-use super::cluster::{Cluster, DATA, Seen};
+use super::cluster::{Cluster, Seen};
+use super::formatting::format_directory;
 use super::model::{Model, SureLimit};
 use super::plan::Plan;
 use super::summary::Summary;
 use super::workload::Operation;
 use crate::sim::disk::Counters;
 use crate::sim::streams::{self, StepStreams};
-use crate::sim::{SimDevice, SimExecutor, SimRuntime};
+use crate::sim::{SimDevice, SimExecutor};
 
 /// What a request is about, until it is answered.
 #[derive(Clone, Debug)]
@@ -108,6 +106,8 @@ pub(super) struct World {
     pub(super) damage_seen: Vec<(PartitionId, Offset, Offset)>,
     /// The disk has broken what it is trusted with: nothing can be said from here on.
     pub(super) is_over: bool,
+    /// Whether the directory came about as it should.
+    formatted: Checked,
     trace: Vec<String>,
 }
 
@@ -156,7 +156,7 @@ impl World {
             disk.faults.write_lie_ppm = 1_000_000;
         }
         let device = SimDevice::new(executor.handle(), disk);
-        format_directory(&executor, &device, &plan);
+        let formatted = format_directory(&executor, &device, &plan);
         let cluster = start(&executor, &device, &plan, 0);
         let StepStreams { workload, faults, crash } = streams::step_streams(plan.seed, 0);
         Self {
@@ -186,6 +186,7 @@ impl World {
             damaged: None,
             damage_seen: Vec::new(),
             is_over: false,
+            formatted,
             trace: Vec::new(),
             plan,
         }
@@ -200,6 +201,7 @@ impl World {
 
     /// Plays the steps of the plan. Each draws from streams of its own, so that leaving one out changes no other.
     fn play_operations(&mut self) -> Checked {
+        self.formatted.clone()?;
         self.settle_start()?;
         for _ in 0..self.plan.first_topic_count {
             Operation::CreateTopic.play(self)?;
@@ -310,22 +312,4 @@ pub(super) fn start(executor: &SimExecutor, device: &SimDevice, plan: &Plan, inc
         segment_unsynced_bytes: plan.segment_unsynced_bytes,
     };
     Cluster::start(executor, device, plan.shard_count, settings, messages, plan.message_loss_ppm)
-}
-
-fn format_directory(executor: &SimExecutor, device: &SimDevice, plan: &Plan) {
-    let runtime = SimRuntime::new(executor.handle(), device.mount(), 0);
-    let settings = FormatSettings {
-        directory_id: runtime.random(),
-        journal_ids: (0..plan.shard_count).map(|_| runtime.random()).collect::<Vec<Id128>>(),
-        geometry: plan.geometry,
-        created: Realtime(runtime.now().realtime.0),
-    };
-    let process = runtime.process();
-    let disk = runtime.disk().clone();
-    executor.block_on(async move {
-        format(&disk, Path::new(DATA), &settings).await.expect("a new directory is formatted");
-        let again = format(&disk, Path::new(DATA), &settings).await;
-        assert!(matches!(again, Err(FormatError::AlreadyFormatted(_))), "it is formatted once: {again:?}");
-    });
-    executor.crash_process(process);
 }

@@ -16,6 +16,7 @@ mod disk_space;
 mod fetch;
 mod fetch_by_time;
 mod gap;
+mod identity;
 mod init_producer;
 mod kill;
 mod list_offset;
@@ -86,6 +87,8 @@ pub enum Operation {
     SilentFault,
     /// A file is damaged while the server is down, and an operator accepts what is lost.
     Damage,
+    /// Copies of the directory's identity are damaged while the server is down.
+    IdentityDamage,
     /// The wall clock jumps.
     ClockJump,
     /// Close in order and start again.
@@ -98,7 +101,7 @@ pub enum Operation {
 
 impl Operation {
     /// All of them, with how often each is drawn when it is not left out.
-    pub const WEIGHTS: [(Self, u32); 29] = [
+    pub const WEIGHTS: [(Self, u32); 30] = [
         (Self::Capture, 180),
         (Self::Produce, 260),
         (Self::Retry, 120),
@@ -124,6 +127,7 @@ impl Operation {
         (Self::DiskSpace, 5),
         (Self::SilentFault, 2),
         (Self::Damage, 3),
+        (Self::IdentityDamage, 1),
         (Self::ClockJump, 3),
         (Self::Restart, 4),
         (Self::Kill, 5),
@@ -163,6 +167,7 @@ impl Operation {
             Self::DiskSpace => disk_space::play(world),
             Self::SilentFault => return silent_fault::play(world),
             Self::Damage => return damage::play(world),
+            Self::IdentityDamage => return identity::play(world),
             Self::ClockJump => clock_jump::play(world),
             Self::Restart => return restart::play(world),
             Self::Kill => return kill::play(world),
@@ -173,6 +178,9 @@ impl Operation {
 
     /// Whether the server ends with it, and another one is started.
     pub(super) fn ends_server(self) -> bool {
-        matches!(self, Self::Kill | Self::PowerLoss | Self::Restart | Self::Damage | Self::SilentFault)
+        matches!(
+            self,
+            Self::Kill | Self::PowerLoss | Self::Restart | Self::Damage | Self::IdentityDamage | Self::SilentFault
+        )
     }
 }
