@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use clap::Parser;
 use florin_tests::sweep::{Changes, Kind, Played, Totals, least, play, seeds_of};
 use florin_tests::wire::Part;
+use florin_tests::world::Violation;
 use florin_tests::world::minimise::steps_of;
 
 #[global_allocator]
@@ -93,8 +94,8 @@ fn play_one(seed: u64, arguments: &Arguments) -> Result<ExitCode, String> {
     let first = play(arguments.world, seed, &changes);
     first.trace.iter().for_each(|line| println!("{line}"));
     println!("seed {seed}: {}", first.totals);
-    if let Some(violation) = first.violation {
-        println!("seed {seed} {BROKE}a promise at step {}: {violation}", first.last_step);
+    if let Some(violation) = &first.violation {
+        println!("seed {seed} {}", broke(arguments.world, first.last_step, violation));
         return Ok(ExitCode::FAILURE);
     }
     let second = play(arguments.world, seed, &changes);
@@ -103,6 +104,14 @@ fn play_one(seed: u64, arguments: &Arguments) -> Result<ExitCode, String> {
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a world of the engine broke, and when; the clients of the other kind have no steps.
+fn broke(kind: Kind, last_step: u32, violation: &Violation) -> String {
+    match kind {
+        Kind::Engine => format!("{BROKE}a promise at step {last_step}: {violation}"),
+        Kind::Clients => format!("{BROKE}a promise: {violation}"),
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the sweep uses every core and reports its own speed")]
@@ -165,7 +174,7 @@ fn work(seeds: &[u64], next: &AtomicU64, failed: &AtomicBool, arguments: &Argume
         if let Some(violation) = &played.violation
             && !failed.swap(true, Ordering::Relaxed)
         {
-            println!("seed {seed} {BROKE}a promise at step {}: {violation}", played.last_step);
+            println!("seed {seed} {}", broke(kind, played.last_step, violation));
             println!("replay: {}", replay_command(kind, seed, ""));
             if !arguments.lying_disk && !arguments.briefly {
                 explain(kind, seed, &played);
