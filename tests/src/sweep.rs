@@ -6,6 +6,7 @@ use std::fmt;
 use clap::ValueEnum;
 use florin_engine::marks::{Mark, MarkCounts};
 
+use crate::sim::Fault;
 use crate::sim::disk::Counters;
 use crate::wire::{self, Part};
 use crate::world::minimise::{minimise, steps_text};
@@ -135,9 +136,12 @@ impl Totals {
         Self { world_count: self.world_count + other.world_count, done, disk, marks: self.marks.plus(&other.marks) }
     }
 
-    /// Marks that were hit in none of the worlds.
+    /// What happened in none of the worlds: rare turns of the engine, and kinds of faults.
     pub fn missed(&self) -> Vec<&'static str> {
-        Mark::ALL.into_iter().filter(|mark| self.marks.of(*mark) == 0).map(Mark::name).collect()
+        let marks = Mark::ALL.into_iter().map(|mark| (mark.name(), self.marks.of(mark)));
+        let disk = self.disk.counts().into_iter().filter(|(name, _)| *name != Fault::LIE_NAME);
+        let all = marks.chain(self.done.iter().copied()).chain(disk);
+        all.filter(|(_, count)| *count == 0).map(|(name, _)| name).collect()
     }
 }
 

@@ -85,6 +85,12 @@ impl DiskError {
     pub fn is_absence(&self) -> bool {
         matches!(self.kind, DiskErrorKind::NotFound | DiskErrorKind::Short { .. })
     }
+
+    /// Whether only room is missing, so that the same may be tried again on this file. Behind a sync that failed, for
+    /// whatever reason, nobody knows which writes the disk has: a second one that succeeds says nothing of them.
+    pub fn is_only_room(&self) -> bool {
+        self.kind == DiskErrorKind::NoSpace && self.operation != DiskOperation::Sync
+    }
 }
 
 impl fmt::Display for DiskError {

@@ -252,7 +252,7 @@ impl Shard {
             match &written.result {
                 Ok(index_bytes) => self.file_written(file, *index_bytes),
                 Err(error) => {
-                    if error.kind != DiskErrorKind::NoSpace {
+                    if !error.is_only_room() {
                         self.segments.table.close(file.segment);
                     }
                     errors.push(error.clone());

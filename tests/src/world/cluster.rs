@@ -1,7 +1,7 @@
 //! The simulated server: every shard of one directory in one process, their messages to each other, and the replies
 //! on their way to the clients.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -45,6 +45,16 @@ struct Shared {
     reports: RefCell<Vec<OpenReport>>,
     messages: RefCell<ChaCha8Rng>,
     message_loss_ppm: u32,
+    message_counts: Rc<MessageCounts>,
+}
+
+/// Messages between shards that were lost, and that came twice.
+#[derive(Debug, Default)]
+pub struct MessageCounts {
+    /// Lost.
+    pub lost: Cell<u64>,
+    /// Twice.
+    pub twice: Cell<u64>,
 }
 
 /// A running process.
@@ -69,6 +79,12 @@ impl Outlet for SimOutlet {
             let mut random = self.shared.messages.borrow_mut();
             let happens = |random: &mut ChaCha8Rng| random.random_range(0..1_000_000) < self.shared.message_loss_ppm;
             let copies = usize::from(!happens(&mut random)) + usize::from(happens(&mut random));
+            let counts = &self.shared.message_counts;
+            match copies {
+                0 => counts.lost.set(counts.lost.get() + 1),
+                1 => {}
+                _ => counts.twice.set(counts.twice.get() + 1),
+            }
             (0..copies).map(|_| random.random_range(0..200_000)).collect()
         };
         for delay_ns in delays_ns {
@@ -117,6 +133,7 @@ impl Cluster {
         settings: OpenSettings,
         messages: ChaCha8Rng,
         message_loss_ppm: u32,
+        message_counts: &Rc<MessageCounts>,
     ) -> Self {
         let disk = device.mount();
         let process = disk.process();
@@ -126,6 +143,7 @@ impl Cluster {
             reports: RefCell::default(),
             messages: RefCell::new(messages),
             message_loss_ppm,
+            message_counts: Rc::clone(message_counts),
         });
         for number in 0..shard_count {
             let runtime = SimRuntime::new(executor.handle(), disk.clone(), number);

@@ -11,6 +11,7 @@ use rand::Rng;
 use super::checkers::{Checked, healthy_opens};
 use super::cluster::DATA;
 use super::plan::Plan;
+use super::summary::Summary;
 use crate::sim::{SimDevice, SimExecutor, SimRuntime, streams};
 
 /// The step whose streams decide how formats end; no world has so many steps.
@@ -22,7 +23,12 @@ const EVENTS_MAX: u64 = 3_000;
 
 /// Formats the directory of a plan, also if the process ends or the power goes meanwhile: then whoever looks finds it
 /// whole or is told that it is unfinished, and empties it.
-pub(super) fn format_directory(executor: &SimExecutor, device: &SimDevice, plan: &Plan) -> Checked {
+pub(super) fn format_directory(
+    executor: &SimExecutor,
+    device: &SimDevice,
+    plan: &Plan,
+    summary: &mut Summary,
+) -> Checked {
     let mut random = streams::step_streams(plan.seed, FORMAT_STEP);
     let nothing = device.snapshot();
     let cut_count = if random.workload.random_bool(0.3) { random.workload.random_range(1..=CUT_COUNT_MAX) } else { 0 };
@@ -35,6 +41,7 @@ pub(super) fn format_directory(executor: &SimExecutor, device: &SimDevice, plan:
         let event_count = random.workload.random_range(0..EVENTS_MAX);
         let _ = executor.run_until_event(executor.event_count() + event_count);
         executor.crash_process(process);
+        summary.format_cut_count += 1;
         if random.workload.random_bool(0.5) {
             device.power_loss(&mut random.crash);
         } else {

@@ -1,6 +1,7 @@
 //! Plays one world: operations, crashes in between, and a full check after every start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use florin_engine::catalogue::TopicChange;
 use florin_engine::marks::{self, MarkCounts};
@@ -12,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::checkers::{Checked, Violation};
 use super::clients::Producer;
-use super::cluster::{Cluster, Seen};
+use super::cluster::{Cluster, MessageCounts, Seen};
 use super::formatting::format_directory;
 use super::model::{Model, SureLimit};
 use super::plan::Plan;
@@ -106,6 +107,7 @@ pub(super) struct World {
     pub(super) damage_seen: Vec<(PartitionId, Offset, Offset)>,
     /// The disk has broken what it is trusted with: nothing can be said from here on.
     pub(super) is_over: bool,
+    pub(super) message_counts: Rc<MessageCounts>,
     /// Whether the directory came about as it should.
     formatted: Checked,
     trace: Vec<String>,
@@ -156,8 +158,10 @@ impl World {
             disk.faults.write_lie_ppm = 1_000_000;
         }
         let device = SimDevice::new(executor.handle(), disk);
-        let formatted = format_directory(&executor, &device, &plan);
-        let cluster = start(&executor, &device, &plan, 0);
+        let mut summary = Summary::default();
+        let formatted = format_directory(&executor, &device, &plan, &mut summary);
+        let message_counts = Rc::default();
+        let cluster = start(&executor, &device, &plan, 0, &message_counts);
         let StepStreams { workload, faults, crash } = streams::step_streams(plan.seed, 0);
         Self {
             executor,
@@ -171,7 +175,7 @@ impl World {
             asked: BTreeMap::new(),
             next_request: 1,
             next_serial: 1,
-            summary: Summary::default(),
+            summary,
             answers_digest: 0,
             incarnation: 0,
             faulty: false,
@@ -186,6 +190,7 @@ impl World {
             damaged: None,
             damage_seen: Vec::new(),
             is_over: false,
+            message_counts,
             formatted,
             trace: Vec::new(),
             plan,
@@ -194,7 +199,10 @@ impl World {
 
     fn outcome(self, played: Checked) -> Outcome {
         let digest = self.device.snapshot().digest() ^ self.answers_digest;
-        let summary = Summary { event_count: self.executor.event_count(), ..self.summary };
+        let MessageCounts { lost, twice } = &*self.message_counts;
+        let (message_lost_count, message_twice_count) = (lost.get(), twice.get());
+        let event_count = self.executor.event_count();
+        let summary = Summary { event_count, message_lost_count, message_twice_count, ..self.summary };
         let (disk, trace) = (self.device.counters(), self.trace);
         Outcome { summary, digest, violation: played.err(), disk, marks: marks::take(), trace }
     }
@@ -223,6 +231,7 @@ impl World {
             let events = self.random.random_range(0..=self.plan.events_between_max);
             let _ = self.executor.run_until_event(self.executor.event_count() + events);
             self.take_seen()?;
+            self.within_limits()?;
             self.check_failed_writes()?;
             self.restart_if_failed()?;
         }
@@ -304,12 +313,18 @@ impl World {
     }
 }
 
-pub(super) fn start(executor: &SimExecutor, device: &SimDevice, plan: &Plan, incarnation: u64) -> Cluster {
+pub(super) fn start(
+    executor: &SimExecutor,
+    device: &SimDevice,
+    plan: &Plan,
+    incarnation: u64,
+    counts: &Rc<MessageCounts>,
+) -> Cluster {
     let messages = streams::runtime_stream(plan.seed, incarnation, u16::MAX);
     let settings = OpenSettings {
         blocks_in_flight: plan.blocks_in_flight,
         memory_bytes: Some(plan.geometry.ring_bytes() + plan.cached_bytes),
         segment_unsynced_bytes: plan.segment_unsynced_bytes,
     };
-    Cluster::start(executor, device, plan.shard_count, settings, messages, plan.message_loss_ppm)
+    Cluster::start(executor, device, plan.shard_count, settings, messages, plan.message_loss_ppm, counts)
 }

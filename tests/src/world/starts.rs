@@ -59,7 +59,7 @@ impl World {
         self.incarnation += 1;
         self.watched.clear();
         self.failed_before.clear();
-        self.cluster = start(&self.executor, &self.device, &self.plan, self.incarnation);
+        self.cluster = start(&self.executor, &self.device, &self.plan, self.incarnation, &self.message_counts);
     }
 
     /// Starts a server, and another one if this one ends before it is up; checks everything that is known.

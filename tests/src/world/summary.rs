@@ -62,6 +62,34 @@ summary! {
     cut_front_count,
     /// Times that something was damaged while the server was down.
     damage_count,
+    /// Of these, bits that flipped.
+    bit_flip_count,
+    /// Of these, stretches of noise.
+    noise_count,
+    /// Of these, units that could not be read any more.
+    unreadable_count,
+    /// Of these, files that were cut off.
+    truncated_count,
+    /// Of these, files that were gone.
+    deleted_count,
+    /// Of these, pairs of files with each other's content.
+    swapped_count,
+    /// Copies of identities that were damaged.
+    identity_damage_count,
+    /// Formats that ended on the way.
+    format_cut_count,
+    /// Times that the wall clock jumped forwards.
+    clock_forward_count,
+    /// Times that it jumped back.
+    clock_back_count,
+    /// Times that the disk got nearly or quite full.
+    disk_full_count,
+    /// Messages between shards that were lost.
+    message_lost_count,
+    /// Messages between shards that came twice.
+    message_twice_count,
+    /// Requests that were wrong.
+    wrong_count,
     /// Repairs of a damaged shard.
     repair_count,
     /// Stretches of offsets that repairs gave up.

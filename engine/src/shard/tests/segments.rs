@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::rig::{Rig, SECOND_NS, batch, disk_error, refused};
 use crate::catalogue::TopicChange;
 use crate::format::superblock::FileUse;
-use crate::io::DiskErrorKind;
+use crate::io::{DiskError, DiskErrorKind, DiskOperation};
 use crate::model::{Offset, PartitionId, Realtime, RequestId, ShardId};
 use crate::partition::CutReason;
 use crate::segment::WritePlan;
@@ -151,6 +151,26 @@ fn a_full_disk_never_stops_the_shard_and_is_noticed_and_left_by_itself() {
     let id = rig.capture(partition, batch(b"x"));
     rig.settle();
     assert!(matches!(rig.reply(id), Some(Reply::Captured { .. })), "there is room again");
+}
+
+#[test]
+fn a_file_whose_sync_found_no_space_is_left_and_one_whose_write_found_none_goes_on() {
+    for (operation, goes_on) in [(DiskOperation::Write, true), (DiskOperation::Sync, false)] {
+        let (mut rig, partition) = Rig::with_partition();
+        capture_until_written(&mut rig, partition);
+        let growing = rig.end_write(&Ok(())).files[0].segment;
+        rig.settle();
+        capture_until_written(&mut rig, partition);
+        let no_space = DiskError { operation, ..disk_error(DiskErrorKind::NoSpace) };
+        let failed = rig.end_write(&Err(no_space));
+        assert_eq!((failed.files[0].segment, failed.files[0].is_new), (growing, false), "the file grows");
+        rig.settle();
+        rig.tick_after(SECOND_NS);
+        let again = rig.end_write(&Ok(()));
+        assert_eq!(again.files[0].segment == growing, goes_on, "{operation:?}");
+        assert_eq!(bounds(&again).1, bounds(&failed).1, "nothing was lost");
+        assert_eq!(rig.failed, []);
+    }
 }
 
 #[test]

@@ -7,6 +7,16 @@ use super::Canary;
 /// Rules of the engine.
 pub const CANARIES: &[Canary] = &[
     Canary {
+        name: "memory is not let go of",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/shard/segments.rs",
+            "while self.held_bytes > self.segments.memory_bytes_max\n",
+            "while self.held_bytes > usize::MAX - 1\n",
+        )],
+    },
+    Canary {
         name: "an ack leaves before its block is durable",
         world: Kind::Engine,
         seeds: 400,

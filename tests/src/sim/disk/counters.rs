@@ -8,7 +8,7 @@ const OPERATION_KINDS: usize = 9;
 const FAULT_KINDS: usize = 7;
 /// In the order of [`fault_index`].
 const FAULT_NAMES: [&str; FAULT_KINDS] =
-    ["failed", "no_space", "short_writes", "lying_writes", "lost_writes", "misdirected_writes", "slow"];
+    ["failed", "no_space", "short_writes", Fault::LIE_NAME, "lost_writes", "misdirected_writes", "slow"];
 
 /// Everything that happened on one device since it was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

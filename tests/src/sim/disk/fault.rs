@@ -45,6 +45,11 @@ pub struct Injection {
     pub fault: Fault,
 }
 
+impl Fault {
+    /// How lies are counted: only a world that is told to has them.
+    pub const LIE_NAME: &str = "lying_writes";
+}
+
 impl DiskFaults {
     /// What goes wrong by chance with `operation` on `path`.
     pub(super) fn draw(&self, operation: DiskOperation, path: &Path, random: &mut ChaCha8Rng) -> Option<Fault> {

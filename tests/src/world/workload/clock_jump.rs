@@ -11,6 +11,11 @@ pub(super) fn play(world: &mut World) {
     if hours > 24 * 7 {
         world.producers.iter_mut().for_each(|producer| producer.retired = true);
     }
+    if hours > 0 {
+        world.summary.clock_forward_count += 1;
+    } else {
+        world.summary.clock_back_count += 1;
+    }
     world.skew_ns += hours * HOUR_NS;
     world.executor.set_realtime_skew_ns(world.skew_ns);
 }

@@ -140,7 +140,7 @@ fn choose(world: &mut World, sound: &Sound) -> Option<Damage> {
         return choose_segment(world, sound);
     }
     if world.faults.random_bool(0.2) {
-        return Some(choose_copy(world, sound));
+        return choose_copy(world, sound);
     }
     let blocks = &sound.recovery.blocks;
     if blocks.is_empty() {
@@ -174,8 +174,8 @@ fn choose(world: &mut World, sound: &Sound) -> Option<Damage> {
     Some(Damage::Bit { path, position, bit: world.faults.random_range(0..8) })
 }
 
-/// A file of which there is another copy, or that holds nothing in force, is gone or too short.
-fn choose_copy(world: &mut World, sound: &Sound) -> Damage {
+/// A file of which there is another copy, or that holds nothing in force, is damaged in any way.
+fn choose_copy(world: &mut World, sound: &Sound) -> Option<Damage> {
     let directory = shard_path(Path::new(DATA), sound.shard);
     let path = if sound.has_both_superblocks && world.faults.random_bool(0.5) {
         superblock_path(&directory, [Copy::A, Copy::B][world.faults.random_range(0..2)])
@@ -183,7 +183,23 @@ fn choose_copy(world: &mut World, sound: &Sound) -> Damage {
         let others: Vec<u8> = (0..MANIFEST_SLOT_COUNT).filter(|slot| *slot != sound.manifest_slot).collect();
         manifest_path(&directory, others[world.faults.random_range(0..others.len())])
     };
-    if world.faults.random_bool(0.5) { Damage::Deleted { path } } else { Damage::Truncated { path, bytes: UNIT } }
+    any_damage(world, path)
+}
+
+/// Any damage to a file, but that another one stands in its place.
+fn any_damage(world: &mut World, path: PathBuf) -> Option<Damage> {
+    let size_bytes = world.device.snapshot().size_bytes(&path)?;
+    let position = world.faults.random_range(0..size_bytes);
+    Some(match world.faults.random_range(0..5) {
+        0 => Damage::Deleted { path },
+        1 => Damage::Truncated { path, bytes: position / UNIT * UNIT },
+        2 => {
+            let bytes = world.faults.random_range(1..=(size_bytes - position).min(NOISE_BYTES_MAX));
+            Damage::Noise { path, position, bytes }
+        }
+        3 => Damage::Unreadable { path, position: position / UNIT * UNIT },
+        _ => Damage::Bit { path, position, bit: world.faults.random_range(0..8) },
+    })
 }
 
 fn choose_segment(world: &mut World, sound: &Sound) -> Option<Damage> {
@@ -222,6 +238,15 @@ fn is_noticed(sound: &Sound, whole_files: bool, is_hit: impl Fn(&RecoveredBlock)
 }
 
 fn strike(world: &mut World, damage: &Damage) {
+    let summary = &mut world.summary;
+    *match damage {
+        Damage::Bit { .. } => &mut summary.bit_flip_count,
+        Damage::Noise { .. } => &mut summary.noise_count,
+        Damage::Unreadable { .. } => &mut summary.unreadable_count,
+        Damage::Truncated { .. } => &mut summary.truncated_count,
+        Damage::Deleted { .. } => &mut summary.deleted_count,
+        Damage::Swapped { .. } => &mut summary.swapped_count,
+    } += 1;
     match damage {
         Damage::Bit { path, position, bit } => world.device.flip_bit(path, *position, *bit),
         Damage::Noise { path, position, bytes } => {

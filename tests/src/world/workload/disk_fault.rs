@@ -13,13 +13,13 @@ const FAULTS: [(DiskOperation, &[Fault]); 10] = [
     (DiskOperation::Write, WRITE_FAULTS),
     (DiskOperation::Write, WRITE_FAULTS),
     (DiskOperation::Write, WRITE_FAULTS),
-    (DiskOperation::Sync, &[Fault::Fail, Fault::Fail, Fault::Slow { by_ns: SLOW_NS }]),
+    (DiskOperation::Sync, &[Fault::Fail, Fault::NoSpace, Fault::Slow { by_ns: SLOW_NS }]),
     (DiskOperation::Read, &[Fault::Fail, Fault::Fail, Fault::Slow { by_ns: SLOW_NS }]),
     (DiskOperation::Create, &[Fault::Fail, Fault::NoSpace]),
     (DiskOperation::Open, &[Fault::Fail]),
     (DiskOperation::Remove, &[Fault::Fail]),
     (DiskOperation::List, &[Fault::Fail]),
-    (DiskOperation::SyncDirectory, &[Fault::Fail, Fault::Slow { by_ns: SLOW_NS }]),
+    (DiskOperation::SyncDirectory, &[Fault::Fail, Fault::NoSpace, Fault::Slow { by_ns: SLOW_NS }]),
 ];
 const WRITE_FAULTS: &[Fault] =
     &[Fault::Fail, Fault::Fail, Fault::NoSpace, Fault::Short, Fault::Slow { by_ns: SLOW_NS }];

@@ -56,6 +56,7 @@ fn damage(world: &mut World, path: &Path, copy: u64) -> impl FnOnce(&mut World) 
             world.device.flip_bit(path, start + at, bit);
         }
     }
+    world.summary.identity_damage_count += 1;
     world.note(|| format!("copy {copy} of the identity is damaged"));
     let path = PathBuf::from(path);
     move |world| world.device.poke(&path, start, &before)

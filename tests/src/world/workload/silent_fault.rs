@@ -76,9 +76,10 @@ fn in_segment(world: &mut World, shard: ShardId) -> Checked {
     end(world, shard)
 }
 
-/// One of two copies is not written.
+/// One of two copies is not written, or is written elsewhere in its file.
 fn in_copies(world: &mut World, shard: ShardId, file: &str) -> Checked {
-    inject(world, shard, format!("shard-{shard}/{file}"), Fault::Lost);
+    let fault = [Fault::Lost, Fault::Misdirect][world.faults.random_range(0..2)];
+    inject(world, shard, format!("shard-{shard}/{file}"), fault);
     world.submit(shard, Asked::Other, Request::Checkpoint);
     world.answer_all()?;
     if !struck(world) {

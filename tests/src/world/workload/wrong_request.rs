@@ -24,6 +24,7 @@ pub(super) fn play(world: &mut World) {
         _ => world.any_partition().map(|(partition, _)| no_such_partition(world, partition)),
     };
     if let Some((shard, code, request)) = wrong {
+        world.summary.wrong_count += 1;
         world.submit(shard, Asked::Wrong { code }, request);
     }
 }
