@@ -176,6 +176,11 @@ pub const PRODUCER_ID_CHUNK: u64 = 1024;
 
 /// With nothing to write for this long, an empty block confirms the last one.
 pub const JOURNAL_IDLE_NS: u64 = 10_000_000;
+/// So long after a start nothing expires when nothing else is asked for: a clock that was wrong at boot is set right
+/// within it, which shows as a jump.
+pub const CLOCK_SETTLE_NS_DEFAULT: u64 = 60_000_000_000;
+/// The same at most.
+pub const CLOCK_SETTLE_NS_MAX: u64 = 24 * 3_600 * 1_000_000_000;
 /// A jump of the wall clock against the monotonic one above this suspends expiry.
 pub const CLOCK_JUMP_NS_MAX: u64 = 3_600 * 1_000_000_000;
 

@@ -75,6 +75,8 @@ pub struct Shard {
     partitions: BTreeMap<PartitionId, Partition>,
     mint: ProducerIdMint,
     clock: ClockGuard,
+    /// Nothing expires by the wall clock before this.
+    clock_settles_at: Monotonic,
     batch_bytes_max: usize,
     producer_count: usize,
     producer_count_max: usize,
@@ -117,12 +119,13 @@ pub(crate) struct ShardStart {
     pub(crate) state: replay::ShardState,
     pub(crate) manifest_generation: u64,
     pub(crate) memory_bytes_max: u64,
+    pub(crate) clock_settle_ns: u64,
 }
 
 impl Shard {
     /// A shard that goes on from what was recovered. It serves nothing before its epoch has begun.
     pub(crate) fn new(start: ShardStart, now: Now) -> Self {
-        let ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max } = start;
+        let ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max, clock_settle_ns } = start;
         let geometry = superblock.geometry;
         let producer_bytes = crate::producer::PRODUCER_BYTES_MAX as u64;
         let producer_count_max = geometry.manifest_bytes / PRODUCER_MANIFEST_SHARE / producer_bytes;
@@ -139,6 +142,7 @@ impl Shard {
             partitions: state.partitions,
             mint: state.mint,
             clock: ClockGuard::new(state.latest_append_time, state.clock_confirmed),
+            clock_settles_at: now.monotonic.plus_ns(clock_settle_ns),
             batch_bytes_max: geometry.batch_bytes_max(),
             producer_count_max: usize::try_from(producer_count_max).unwrap_or(usize::MAX),
             waiting: BTreeMap::new(),

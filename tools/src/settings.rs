@@ -136,6 +136,7 @@ impl Settings {
         server.blocks_in_flight = usize::try_from(self.number(&table::BLOCKS_IN_FLIGHT))?;
         server.memory_bytes = Some(self.number(&table::MEMORY_BYTES));
         server.segment_unsynced_bytes = usize::try_from(self.number(&table::SEGMENT_UNSYNCED_BYTES))?;
+        server.clock_settle_ns = self.nanoseconds(&table::CLOCK_SETTLE_SECONDS);
         server.connection_count_max = usize::try_from(self.number(&table::CONNECTIONS))?;
         server.connection_bytes_max = usize::try_from(self.number(&table::CONNECTION_BYTES))?;
         server.executor_bytes_max = usize::try_from(self.number(&table::EXECUTOR_BYTES))?;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use florin_engine::checkpoint::slot;
 use florin_engine::format::layout::{journal_path, shard_path};
 use florin_engine::io::blocking::{BlockingDisk, block_on};
-use florin_engine::journal::recovery::{examined_bytes, recover};
+use florin_engine::journal::recovery::{Told, examined_bytes, recover};
 use florin_engine::journal::write::read_superblocks;
 use florin_engine::model::ShardId;
 
@@ -43,7 +43,7 @@ impl Ring {
         let superblock = copies.choose()?.superblock;
         let manifest = block_on(slot::read(&BlockingDisk, folder, &superblock))?;
         let included = manifest.manifest.sequence;
-        let recovery = block_on(recover(&BlockingDisk, folder, &superblock, included));
+        let recovery = block_on(recover(&BlockingDisk, folder, &superblock, Told::by(included)));
         ensure!(recovery.damage.is_empty(), "it is damaged: {}", recovery.damage[0]);
         for (index, file) in superblock.geometry.files().zip(&superblock.files) {
             let bytes = examined_bytes(&superblock, file);

@@ -8,10 +8,10 @@ use crate::format::layout::{Geometry, manifest_path};
 use crate::format::manifest::{EncodedManifest, Manifest};
 use crate::format::stored::Stored;
 use crate::format::superblock::{ManifestName, Superblock};
-use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, UNIT_BYTES};
-use crate::limits::SCAN_READ_BYTES;
+use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, DiskOperation, UNIT_BYTES};
+use crate::limits::{MANIFEST_SLOT_COUNT, SCAN_READ_BYTES};
 use crate::marks::{self, Mark};
-use crate::model::Position;
+use crate::model::{Position, Sequence};
 
 /// Bytes of a slot file.
 pub fn file_bytes(geometry: Geometry) -> u64 {
@@ -56,7 +56,8 @@ pub struct ManifestCopy {
     pub checksum: Option<u32>,
 }
 
-/// Writes both copies of a manifest durably into `slot`.
+/// Writes both copies of a manifest durably into `slot`, and reads them back: a write that the disk lost, or put where the
+/// other copy stands, is an error here and not the end of the shard when it is needed.
 pub async fn write<D: Disk>(
     disk: &D,
     shard_directory: &Path,
@@ -64,10 +65,41 @@ pub async fn write<D: Disk>(
     slot: u8,
     manifest: &EncodedManifest,
 ) -> Result<(), DiskError> {
-    let file = disk.open(&manifest_path(shard_directory, slot), Access::Durable).await?;
+    let path = manifest_path(shard_directory, slot);
+    let file = disk.open(&path, Access::Durable).await?;
     let result = write_copies(&file, geometry, manifest).await;
     file.close().await;
-    result
+    result?;
+    let file = disk.open(&path, Access::Read).await?;
+    let read = differing_position(&file, geometry, manifest).await;
+    file.close().await;
+    match read? {
+        None => Ok(()),
+        Some(position) => Err(DiskError {
+            operation: DiskOperation::Write,
+            path,
+            position: Some(position),
+            kind: DiskErrorKind::Failed,
+            detail: "it was reported as done, and other bytes are read back".to_owned(),
+        }),
+    }
+}
+
+/// Where a copy is first not what was written.
+async fn differing_position<F: DiskFile>(
+    file: &F,
+    geometry: Geometry,
+    manifest: &EncodedManifest,
+) -> Result<Option<Position>, DiskError> {
+    for copy in copy_positions(geometry) {
+        for (number, chunk) in manifest.bytes.chunks(SCAN_READ_BYTES).enumerate() {
+            let position = copy.plus((number * SCAN_READ_BYTES) as u64);
+            if file.read(position, chunk.len()).await?[..] != *chunk {
+                return Ok(Some(position));
+            }
+        }
+    }
+    Ok(None)
 }
 
 async fn write_copies<F: DiskFile>(file: &F, geometry: Geometry, manifest: &EncodedManifest) -> Result<(), DiskError> {
@@ -105,6 +137,34 @@ pub async fn read<D: Disk>(
         (Err(problem), Ok(manifest)) => Ok(ReadManifest { manifest, notes: vec![note("first", &problem)] }),
         (Err(first), Err(second)) => Err(NoManifest { name: superblock.manifest, first, second }),
     }
+}
+
+/// A manifest of a later generation than the one in force.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaterManifests {
+    /// The latest generation; 0 if there is none.
+    pub generation: u64,
+    /// The newest block that one of them includes; it was durable before the manifest was written.
+    pub sequence: Sequence,
+}
+
+/// What is left of manifests that were written behind the one in force, and were not named any more.
+pub async fn later_manifests<D: Disk>(disk: &D, shard_directory: &Path, superblock: &Superblock) -> LaterManifests {
+    let mut found = LaterManifests::default();
+    for slot in (0..MANIFEST_SLOT_COUNT).filter(|slot| *slot != superblock.manifest.slot) {
+        // What cannot be read says nothing.
+        let Ok(file) = disk.open(&manifest_path(shard_directory, slot), Access::Read).await else { continue };
+        for position in copy_positions(superblock.geometry) {
+            let Ok(unit) = file.read(position, UNIT_BYTES).await else { continue };
+            let head = Manifest::head(&unit, superblock.directory_id, superblock.name.shard);
+            let later = head.filter(|(generation, _)| *generation > superblock.manifest.generation);
+            let (generation, sequence) = later.unwrap_or_default();
+            found.generation = found.generation.max(generation);
+            found.sequence = found.sequence.max(sequence);
+        }
+        file.close().await;
+    }
+    found
 }
 
 fn note(copy: &str, problem: &str) -> String {
@@ -156,3 +216,6 @@ async fn read_copy<F: DiskFile>(file: &F, geometry: Geometry, position: Position
     }
     Ok(bytes.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,6 +192,18 @@ impl Manifest {
         }
     }
 
+    /// What the first unit alone says, of a manifest of this shard and version: its generation, and the last block that
+    /// it includes, which was durable before the unit was written. `None`: it says nothing.
+    pub fn head(first_unit: &[u8], directory_id: Id128, shard: ShardId) -> Option<(u64, Sequence)> {
+        let (layout, _) = ManifestLayout::ref_from_prefix(first_unit).ok()?;
+        let is_whole = first_unit.len() == UNIT_BYTES
+            && layout.magic == MAGIC
+            && layout.checksum.get() == Seed::of(directory_id).checksum(&first_unit[CHECKED_FROM..])
+            && layout.version.get() == FORMAT_VERSION;
+        let is_ours = layout.directory_id == directory_id.0 && layout.shard.get() == shard.0;
+        (is_whole && is_ours).then(|| (layout.generation.get(), Sequence(layout.sequence.get())))
+    }
+
     /// The checksum of the first unit, as it is stored there.
     pub fn stored_checksum(bytes: &[u8]) -> Option<u32> {
         ManifestLayout::ref_from_prefix(bytes).ok().map(|(layout, _)| layout.checksum.get())

@@ -9,11 +9,11 @@ use bytes::Bytes;
 use super::decision::Harm;
 use super::scan::{FileImage, read_front};
 use crate::format::batch::Keep;
-use crate::format::block::BLOCK_HEADER_BYTES;
+use crate::format::block::{BLOCK_HEADER_BYTES, CheckedHead};
 use crate::format::checksum::Chain;
 use crate::format::superblock::{FileUse, RingFile, Superblock};
-use crate::io::{Disk, DiskError};
-use crate::model::{Epoch, FileIndex, Position, Sequence};
+use crate::io::{Disk, DiskError, UNIT_BYTES};
+use crate::model::{Epoch, FileIndex, Lap, Position, Sequence};
 
 /// Batches are kept as slices of a file of which all but one of so many parts are kept.
 const SLICED_PARTS: usize = 8;
@@ -122,16 +122,34 @@ impl Recovery {
     }
 }
 
-/// Reads what of the files may hold blocks, and examines it. `included` is the last block whose
-/// entries the manifest holds: blocks up to it may be gone with freed files, later ones may not.
-pub async fn recover<D: Disk>(
-    disk: &D,
-    shard_directory: &Path,
-    superblock: &Superblock,
-    included: Sequence,
-) -> Recovery {
+/// What manifests say of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The last block whose entries the manifest in force holds: blocks up to it may be gone with freed files, later
+    /// ones may not.
+    pub included: Sequence,
+    /// A block that was durable when some manifest was written, in force or not.
+    pub durable: Sequence,
+}
+
+impl Told {
+    /// By the manifest in force alone.
+    pub fn by(included: Sequence) -> Self {
+        Self { included, durable: included }
+    }
+
+    /// The same by others as well, of which the newest includes `sequence`.
+    #[must_use]
+    pub fn and(self, sequence: Sequence) -> Self {
+        Self { durable: self.durable.max(sequence), ..self }
+    }
+}
+
+/// Reads what of the files may hold blocks, and examines it.
+pub async fn recover<D: Disk>(disk: &D, shard_directory: &Path, superblock: &Superblock, told: Told) -> Recovery {
     let mut images = Vec::new();
-    let mut unread = Vec::new();
+    let mut unread: Vec<Damage> =
+        later_laps(disk, shard_directory, superblock).await.map(Damage::of_later_lap).collect();
     for (index, file) in superblock.geometry.files().zip(&superblock.files) {
         let front_bytes = examined_bytes(superblock, file);
         if front_bytes == 0 {
@@ -142,10 +160,33 @@ pub async fn recover<D: Disk>(
             Err(error) => unread.push(Damage { file: Some(index), position: None, wrong: Wrong::File(error) }),
         }
     }
-    let mut recovery = examine(superblock, included, &images);
-    images.iter().for_each(|image| keep_slices(image, included, &mut recovery.blocks));
+    let mut recovery = examine(superblock, told, &images);
+    images.iter().for_each(|image| keep_slices(image, told.included, &mut recovery.blocks));
     recovery.damage.splice(0..0, unread);
     recovery
+}
+
+/// Free files that were taken into use after the superblock was written, with the laps that they are in. A file is
+/// written to only when both superblock copies say that it is open, so the superblock that this was read from is too old.
+pub async fn later_laps<D: Disk>(
+    disk: &D,
+    shard_directory: &Path,
+    superblock: &Superblock,
+) -> impl Iterator<Item = (FileIndex, Lap)> + use<D> {
+    let mut later = Vec::new();
+    for (index, file) in superblock.geometry.files().zip(&superblock.files) {
+        if file.state != FileUse::Free {
+            continue;
+        }
+        let (file_bytes, unit_bytes) = (superblock.geometry.file_bytes, UNIT_BYTES as u64);
+        // What cannot be read of a file that nobody needs says nothing.
+        let Ok(image) = read_front(disk, shard_directory, index, file_bytes, unit_bytes).await else { continue };
+        let found = image.look(superblock.name, Lap(u64::MAX), Position(0));
+        let begins = |block: &CheckedHead| block.head.place.file == index && block.head.place.position == Position(0);
+        let lap = found.block.filter(begins).map(|block| block.head.place.lap);
+        later.extend(lap.filter(|lap| *lap > file.lap).map(|lap| (index, lap)));
+    }
+    later.into_iter()
 }
 
 /// Bytes of a file, from the front, that [`recover`] reads: none of one that is free, and of one that was still empty when
@@ -168,7 +209,7 @@ fn keep_slices(image: &FileImage, included: Sequence, blocks: &mut [RecoveredBlo
 }
 
 /// Examines the images of all ring files that are not free.
-pub fn examine(superblock: &Superblock, included: Sequence, images: &[FileImage]) -> Recovery {
+pub fn examine(superblock: &Superblock, told: Told, images: &[FileImage]) -> Recovery {
     let mut recovery = Recovery {
         blocks: Vec::new(),
         last_sequence: superblock.confirmed_sequence,
@@ -178,9 +219,16 @@ pub fn examine(superblock: &Superblock, included: Sequence, images: &[FileImage]
         cuts: Vec::new(),
         damage: Vec::new(),
     };
-    confirmed::check(superblock, included, images, &mut recovery);
-    tail::walk(superblock, images, &mut recovery);
+    confirmed::check(superblock, told.included, images, &mut recovery);
+    tail::walk(superblock, told.durable, images, &mut recovery);
     recovery
+}
+
+impl Damage {
+    /// A file that the superblock calls free was taken into use.
+    pub fn of_later_lap((file, _): (FileIndex, Lap)) -> Self {
+        Self { file: Some(file), position: Some(Position(0)), wrong: Wrong::Unit(Harm::SuperblockBehind) }
+    }
 }
 
 impl fmt::Display for Damage {
@@ -207,7 +255,7 @@ impl Harm {
         match self {
             Self::Unreadable => "the disk cannot read this unit, so nobody knows what it held",
             Self::Misplaced => "a block of this journal that belongs to another place",
-            Self::SuperblockBehind => "a block of an epoch that no superblock announced: the superblocks are too old",
+            Self::SuperblockBehind => "a block that no superblock announced: the superblocks are too old",
             Self::DuplicateSequence => "a second block with the number of an accepted one",
             Self::Displaced => "the next block stands where it was not written to",
             Self::ChainBroken => "the next block continues another block than the last one here",

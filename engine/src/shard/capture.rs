@@ -120,7 +120,7 @@ impl Shard {
 
     /// Forgets producers that have been idle for too long: a journal entry each, a bounded number at a time.
     pub(super) fn expire_producers(&mut self, now: Now) {
-        if self.clock.is_suspended() {
+        if self.clock.is_suspended() || !self.has_settled(now) {
             return;
         }
         let idle_ns = PRODUCER_IDLE_NS;

@@ -17,7 +17,9 @@ use crate::journal::append::{Journal, JournalStart};
 use crate::journal::recovery::{CutUnit, Damage, Recovery};
 use crate::journal::ring::Ring;
 use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
-use crate::limits::{BLOCKS_IN_FLIGHT_DEFAULT, CACHED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT};
+use crate::limits::{
+    BLOCKS_IN_FLIGHT_DEFAULT, CACHED_BYTES_DEFAULT, CLOCK_SETTLE_NS_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT,
+};
 use crate::marks::{self, Mark};
 use crate::model::{Epoch, FileIndex, Position, SegmentId, Sequence, ShardId};
 use crate::segment::{SegmentTable, remove};
@@ -39,6 +41,8 @@ pub struct OpenSettings {
     pub memory_bytes: Option<u64>,
     /// A segment file is synced whenever so many bytes of it are not.
     pub segment_unsynced_bytes: usize,
+    /// So long after the start nothing expires by the wall clock, which may be set right meanwhile.
+    pub clock_settle_ns: u64,
 }
 
 impl Default for OpenSettings {
@@ -47,6 +51,7 @@ impl Default for OpenSettings {
             blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT,
             memory_bytes: None,
             segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
+            clock_settle_ns: CLOCK_SETTLE_NS_DEFAULT,
         }
     }
 }
@@ -183,13 +188,18 @@ pub async fn read_identity<D: Disk>(disk: &D, directory: &Path) -> Result<Identi
     }
 }
 
-/// Opens one shard of a directory.
+/// Opens one shard of a directory. `cuts_are` is told which remains of a last write are cut off, before anything is written:
+/// nothing tells of them afterwards.
+///
+/// # Errors
+/// If the shard is damaged, or the disk fails; what is acknowledged is as it was.
 pub async fn open_shard<R: Runtime>(
     runtime: &R,
     directory: &Path,
     identity: &Identity,
     shard: ShardId,
     settings: OpenSettings,
+    cuts_are: impl FnOnce(&[CutUnit]),
 ) -> Result<Opened<R::Disk>, OpenError> {
     let disk = runtime.disk();
     let shard_directory = shard_path(directory, shard);
@@ -199,6 +209,7 @@ pub async fn open_shard<R: Runtime>(
     let memory_bytes_max = settings.memory_for(shard, old.geometry)?;
     let Found { manifest, recovery, mut state } =
         recovered::find(disk, &shard_directory, &old, identity.shard_count).await?;
+    cuts_are(&recovery.cuts);
     let found = remove::list(disk, &shard_directory).await?;
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
     let orphans = remove::orphans(&found, &state.segments);
@@ -234,7 +245,8 @@ pub async fn open_shard<R: Runtime>(
     drop(recovery);
     let journal = Journal::new(start, Ring::restore(base.geometry, &base.files, active));
     let manifest_generation = manifest.manifest.generation;
-    let start = ShardStart { journal, superblock: base, state, manifest_generation, memory_bytes_max };
+    let clock_settle_ns = settings.clock_settle_ns;
+    let start = ShardStart { journal, superblock: base, state, manifest_generation, memory_bytes_max, clock_settle_ns };
     let mut shard = Shard::new(start, runtime.now());
     if manifest.manifest.sequence < report.last_sequence {
         report.notes.extend(checkpoint_recovered(disk, &files, &mut shard, chosen.other_slot).await);

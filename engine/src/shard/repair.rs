@@ -20,10 +20,10 @@ use crate::format::control::{ENTRY_HEADER_BYTES, Entry, EntryWalk};
 use crate::format::identity::Identity;
 use crate::format::layout::{journal_path, segment_path, shard_path};
 use crate::format::manifest::Manifest;
-use crate::format::superblock::{FileUse, Superblock};
+use crate::format::superblock::{FileUse, RingFile, Superblock};
 use crate::io::{Disk, DiskError};
 use crate::journal::recovery::{
-    Damage, RecoveredBlock, Salvage, SalvageError, Wrong, examine, examined_bytes, salvage,
+    Damage, RecoveredBlock, Salvage, SalvageError, Told, Wrong, examine, examined_bytes, later_laps, salvage,
 };
 use crate::journal::scan::{read_front, read_rest};
 use crate::journal::write::{ChosenSuperblock, NoSuperblock, read_superblocks};
@@ -180,7 +180,7 @@ pub async fn plan<D: Disk>(
         missing,
         accepted,
         shard_count: identity.shard_count,
-        manifest_generation: manifest.generation,
+        manifest_generation: journal.manifest_generation,
         last: journal.last,
         journal_damage: journal.damage,
         lost_blocks: journal.lost,
@@ -202,10 +202,23 @@ async fn read_shard<D: Disk>(
     shard: ShardId,
 ) -> Result<(ChosenSuperblock, ReadManifest, Left), RepairError> {
     let copies = read_superblocks(disk, path, identity.directory_id, shard).await;
-    let chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
+    let mut chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
     let manifest = slot::read(disk, path, &chosen.superblock).await;
     let manifest = manifest.map_err(|error| RepairError::Manifest { shard, error })?;
-    let journal = Left::of_journal(disk, path, &chosen.superblock, manifest.manifest.sequence).await;
+    let later: Vec<_> = later_laps(disk, path, &chosen.superblock).await.collect();
+    for (file, lap) in &later {
+        // As the superblock said that is gone.
+        let opened = RingFile { state: FileUse::Open, lap: *lap, ..RingFile::default() };
+        chosen.superblock.files[usize::from(file.0)] = opened;
+        chosen.superblock.clean = false;
+    }
+    let later_manifests = slot::later_manifests(disk, path, &chosen.superblock).await;
+    let told = Told::by(manifest.manifest.sequence).and(later_manifests.sequence);
+    let mut journal = Left::of_journal(disk, path, &chosen.superblock, told).await;
+    if let Ok(journal) = &mut journal {
+        journal.manifest_generation = manifest.manifest.generation.max(later_manifests.generation);
+        journal.damage.splice(0..0, later.into_iter().map(Damage::of_later_lap));
+    }
     let journal = journal.map_err(|error| RepairError::Journal { shard, error })?;
     Ok((chosen, manifest, journal))
 }
@@ -274,6 +287,8 @@ struct Left {
     lost: Vec<(Sequence, Sequence)>,
     end_is_unknown: bool,
     bound: Option<LossBound>,
+    /// The latest generation of a manifest, named or not.
+    manifest_generation: u64,
 }
 
 impl Left {
@@ -281,7 +296,7 @@ impl Left {
         disk: &D,
         path: &Path,
         superblock: &Superblock,
-        included: Sequence,
+        told: Told,
     ) -> Result<Self, SalvageError> {
         let mut images = Vec::new();
         let mut unread = Vec::new();
@@ -301,7 +316,7 @@ impl Left {
                 }
             }
         }
-        let mut recovery = examine(superblock, included, &images);
+        let mut recovery = examine(superblock, told, &images);
         recovery.damage.splice(0..0, unread);
         if recovery.damage.is_empty() {
             return Ok(Self {
@@ -311,13 +326,14 @@ impl Left {
                 lost: Vec::new(),
                 end_is_unknown: false,
                 bound: None,
+                manifest_generation: 0,
             });
         }
-        let left = salvage(superblock, included, &images, &recovery)?;
+        let left = salvage(superblock, told, &images, &recovery)?;
         let bound = bound_of(&left);
         let Salvage { blocks, lost, last_sequence, last_chain, end_is_unknown, .. } = left;
-        let last = (last_sequence.max(included), last_chain);
-        Ok(Self { blocks, last, damage: recovery.damage, lost, end_is_unknown, bound })
+        let last = (last_sequence.max(told.included), last_chain);
+        Ok(Self { blocks, last, damage: recovery.damage, lost, end_is_unknown, bound, manifest_generation: 0 })
     }
 
     fn state(

@@ -20,10 +20,18 @@ impl Shard {
         }
         let ids: Vec<PartitionId> = self.owned.durable().partitions().collect();
         for id in ids {
-            let retention = self.retention_of(id.topic);
+            let mut retention = self.retention_of(id.topic);
+            if !self.has_settled(now) {
+                retention.ns = None;
+            }
             let Some(partition) = self.partitions.get_mut(&id) else { continue };
             self.has_cuts |= partition.plan_cut(&retention, now.realtime).is_some();
         }
+    }
+
+    /// Whether the wall clock had the time to be set right since the start.
+    pub(super) fn has_settled(&self, now: Now) -> bool {
+        now.monotonic >= self.clock_settles_at
     }
 
     /// Decides again what was decided and is in no snapshot yet: meanwhile a topic may have to keep more, or the clock may

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use florin_engine::format::identity::Identity;
+use florin_engine::journal::recovery::CutUnit;
 use florin_engine::model::ShardId;
 use florin_engine::shard::driver::ShardDriver;
 use florin_engine::shard::open::{OpenError, OpenReport, OpenSettings, open_shard};
@@ -103,8 +104,14 @@ async fn open<N: Network>(core: &Rc<Core<N>>, identity: &Identity, shard: ShardI
         blocks_in_flight: core.settings.blocks_in_flight,
         memory_bytes: core.settings.memory_bytes,
         segment_unsynced_bytes: core.settings.segment_unsynced_bytes,
+        clock_settle_ns: core.settings.clock_settle_ns,
     };
-    let opened = open_shard(&core.network, &core.settings.directory, identity, shard, settings).await;
+    let log_cuts = |cuts: &[CutUnit]| {
+        for cut in cuts {
+            tracing::warn!(%shard, ?cut, "the remains of a last write that nobody was told about are cut off");
+        }
+    };
+    let opened = open_shard(&core.network, &core.settings.directory, identity, shard, settings, log_cuts).await;
     match opened {
         Ok(opened) => {
             let report = opened.report.clone();
@@ -128,9 +135,6 @@ async fn open<N: Network>(core: &Rc<Core<N>>, identity: &Identity, shard: ShardI
 fn log_opening(report: &OpenReport) {
     let OpenReport { shard, was_clean, epoch, last_sequence, block_count, .. } = report;
     tracing::info!(%shard, was_clean, %epoch, %last_sequence, block_count, "shard opened");
-    for cut in &report.cuts {
-        tracing::warn!(%shard, ?cut, "the remains of a last write that nobody was told about were cut");
-    }
     for note in &report.notes {
         tracing::warn!(%shard, note, "something was wrong and was survived");
     }

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use florin_engine::io::fitness::DirectIo;
-use florin_engine::limits::{BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, SEGMENT_UNSYNCED_BYTES_DEFAULT};
+use florin_engine::limits::{
+    BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, CLOCK_SETTLE_NS_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT,
+};
 use thiserror::Error;
 
 use crate::connection::Patience;
@@ -42,6 +44,8 @@ pub struct ServerSettings {
     pub memory_bytes: Option<u64>,
     /// A segment file is synced whenever so many bytes of it are not.
     pub segment_unsynced_bytes: usize,
+    /// So long after a start nothing expires by the wall clock, in nanoseconds.
+    pub clock_settle_ns: u64,
     /// Connections of one port at the same time.
     pub connection_count_max: usize,
     /// Bytes of requests not answered and responses not sent, per connection.
@@ -113,6 +117,7 @@ impl ServerSettings {
             blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT,
             memory_bytes: None,
             segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
+            clock_settle_ns: CLOCK_SETTLE_NS_DEFAULT,
             connection_count_max: CONNECTION_COUNT_DEFAULT,
             connection_bytes_max: CONNECTION_BYTES_DEFAULT,
             executor_bytes_max: EXECUTOR_BYTES_DEFAULT,

@@ -15,7 +15,7 @@ use florin_engine::format::layout::{FORMAT_VERSION, Geometry};
 use florin_engine::format::superblock::{FileUse, RingFile, Superblock};
 use florin_engine::format::virgin;
 use florin_engine::journal::decision::{Body, Header};
-use florin_engine::journal::recovery::{Recovery, Wrong, examine};
+use florin_engine::journal::recovery::{Recovery, Told, Wrong, examine};
 use florin_engine::journal::scan::{FileImage, Found};
 use florin_engine::limits::{
     BATCH_BYTES_MAX, BLOCK_BYTES_MAX, RING_FILE_BYTES_MIN, SHARD_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX, UNIT_BYTES,
@@ -205,7 +205,7 @@ fn recover(memory: Memory, memory_max: usize, image: &FileImage, lap: Lap) {
         ..example
     };
     let images = [image.clone()];
-    let recovery = memory.within("a journal", memory_max, || examine(&superblock, Sequence(0), &images));
+    let recovery = memory.within("a journal", memory_max, || examine(&superblock, Told::by(Sequence(0)), &images));
     check_recovery(&recovery);
 }
 

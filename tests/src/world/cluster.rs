@@ -234,7 +234,7 @@ impl Cluster {
 async fn open(runtime: SimRuntime, shared: Rc<Shared>, shard: ShardId, settings: OpenSettings) {
     let directory = Path::new(DATA);
     let opened = match read_identity(runtime.disk(), directory).await {
-        Ok(identity) => open_shard(&runtime, directory, &identity, shard, settings).await,
+        Ok(identity) => open_shard(&runtime, directory, &identity, shard, settings, |_cuts| {}).await,
         Err(error) => Err(error),
     };
     let slot = match opened {

@@ -29,6 +29,8 @@ pub struct Plan {
     pub cached_bytes: u64,
     /// Bytes of a segment file that are written before it is synced.
     pub segment_unsynced_bytes: usize,
+    /// So long after a start nothing expires by the wall clock.
+    pub clock_settle_ns: u64,
     /// Operations to do.
     pub operation_count: u32,
     /// How often each operation is drawn.
@@ -92,6 +94,7 @@ impl Plan {
             },
             first_topic_count: if topic_count_max == TOPIC_COUNT_MANY { TOPIC_COUNT_MANY * 3 / 4 } else { 1 },
             has_retention: random.random_bool(0.5),
+            clock_settle_ns: [0, 0, 1_000_000_000, 20_000_000_000][random.random_range(0..4)],
             lying_disk: false,
             ends_twice: false,
             steps: None,

@@ -325,6 +325,7 @@ pub(super) fn start(
         blocks_in_flight: plan.blocks_in_flight,
         memory_bytes: Some(plan.geometry.ring_bytes() + plan.cached_bytes),
         segment_unsynced_bytes: plan.segment_unsynced_bytes,
+        clock_settle_ns: plan.clock_settle_ns,
     };
     Cluster::start(executor, device, plan.shard_count, settings, messages, plan.message_loss_ppm, counts)
 }

@@ -42,7 +42,7 @@ async fn leave_update_unfinished(runtime: SimRuntime) {
 
 async fn open(runtime: SimRuntime) -> Result<(), String> {
     let identity = read_identity(runtime.disk(), Path::new(DATA)).await.map_err(|error| error.to_string())?;
-    let opened = open_shard(&runtime, Path::new(DATA), &identity, SHARD, OpenSettings::default()).await;
+    let opened = open_shard(&runtime, Path::new(DATA), &identity, SHARD, OpenSettings::default(), |_cuts| {}).await;
     opened.map(|_| ()).map_err(|error| error.to_string())
 }
 

@@ -66,7 +66,8 @@ impl Server {
         let program = env::current_exe().context("it is not known which program this is")?;
         let mut command = Command::new(program);
         command.arg("serve").arg(place.directory()).args(["--listen", "127.0.0.1:0", "--http", "off"]);
-        command.arg("--stop-with-stdin").args(sizes(host::usable_core_count()?));
+        // Nobody waits a minute for the demo's records to be old enough.
+        command.args(["--clock-settle-seconds", "1", "--stop-with-stdin"]).args(sizes(host::usable_core_count()?));
         command.args(place.allow_cow.then_some("--allow-cow"));
         // The demo's server is the demo's: settings for another one do not count, beside what the log shows.
         let is_for_others = |name: &str| is_variable_of_ours(name) && name != LOG_VARIABLE;

@@ -4,7 +4,7 @@ use florin_engine::checkpoint::slot;
 use florin_engine::format::layout::journal_path;
 use florin_engine::format::superblock::{FileUse, Superblock};
 use florin_engine::io::{Disk, UNIT_BYTES};
-use florin_engine::journal::recovery::{examine, examined_bytes};
+use florin_engine::journal::recovery::{Damage, Told, examine, examined_bytes, later_laps};
 use florin_engine::journal::scan::{FileImage, read_file};
 use florin_engine::model::{Sequence, ShardId};
 use serde::Serialize;
@@ -83,7 +83,10 @@ pub(super) async fn view<D: Disk>(disk: &D, directory: &Directory, shard: ShardI
         .map(|image| image.front(examined_bytes(&superblock, &superblock.files[usize::from(image.file.0)])))
         .filter(|front| !front.bytes.is_empty())
         .collect();
-    let recovery = examine(&superblock, included, &needed);
+    let later = slot::later_manifests(disk, &shard_path, &superblock).await;
+    let mut recovery = examine(&superblock, Told::by(included).and(later.sequence), &needed);
+    let later = later_laps(disk, &shard_path, &superblock).await;
+    recovery.damage.splice(0..0, later.map(Damage::of_later_lap));
     let judgement = Judgement::new(&superblock, &recovery);
     let files = superblock.geometry.files().zip(&superblock.files).zip(&images);
     let files = files.filter(|((index, _), _)| look.file.is_none_or(|only| only == index.0));

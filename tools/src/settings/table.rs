@@ -6,10 +6,11 @@
 
 use florin_engine::io::UNIT_BYTES;
 use florin_engine::limits::{
-    BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, MANIFEST_BYTES_DEFAULT, MANIFEST_BYTES_MAX, MANIFEST_BYTES_MIN,
-    MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX, RING_FILE_BYTES_DEFAULT, RING_FILE_BYTES_MAX, RING_FILE_BYTES_MIN,
-    RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX, RING_FILE_COUNT_MIN, SEGMENT_UNSYNCED_BYTES_DEFAULT,
-    SEGMENT_UNSYNCED_BYTES_MAX, SEGMENT_UNSYNCED_BYTES_MIN, SHARD_COUNT_MAX,
+    BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, CLOCK_SETTLE_NS_DEFAULT, CLOCK_SETTLE_NS_MAX,
+    MANIFEST_BYTES_DEFAULT, MANIFEST_BYTES_MAX, MANIFEST_BYTES_MIN, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX,
+    RING_FILE_BYTES_DEFAULT, RING_FILE_BYTES_MAX, RING_FILE_BYTES_MIN, RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX,
+    RING_FILE_COUNT_MIN, SEGMENT_UNSYNCED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_MAX, SEGMENT_UNSYNCED_BYTES_MIN,
+    SHARD_COUNT_MAX,
 };
 use florin_net::limits::{
     CONNECTION_BYTES_DEFAULT, CONNECTION_BYTES_MAX, CONNECTION_BYTES_MIN, CONNECTION_COUNT_DEFAULT,
@@ -49,7 +50,7 @@ pub enum Scope {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [&Setting; 23] = [
+pub const SETTINGS: [&Setting; 24] = [
     &DIRECTORY,
     &LISTEN,
     &ADVERTISE,
@@ -66,6 +67,7 @@ pub const SETTINGS: [&Setting; 23] = [
     &BLOCKS_IN_FLIGHT,
     &MEMORY_BYTES,
     &SEGMENT_UNSYNCED_BYTES,
+    &CLOCK_SETTLE_SECONDS,
     &LOG,
     &SHARDS,
     &JOURNAL_FILES,
@@ -222,6 +224,12 @@ pub const SEGMENT_UNSYNCED_BYTES: Setting = Setting {
     },
     scope: Scope::Server,
     meaning: "Bytes written to a segment file before it is synced: a journal's write waits for what is not.",
+};
+pub const CLOCK_SETTLE_SECONDS: Setting = Setting {
+    key: "clock_settle_seconds",
+    kind: seconds(CLOCK_SETTLE_NS_DEFAULT, CLOCK_SETTLE_NS_MAX),
+    scope: Scope::Server,
+    meaning: "So long after a start nothing goes by its age: a clock that was wrong at boot is set right meanwhile.",
 };
 pub const LOG: Setting = Setting {
     key: "log",

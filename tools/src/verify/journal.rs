@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
+use florin_engine::checkpoint::slot;
 use florin_engine::format::layout::journal_path;
 use florin_engine::format::manifest::Manifest;
 use florin_engine::format::superblock::{FileUse, Superblock};
 use florin_engine::format::virgin;
 use florin_engine::io::{Disk, DiskError, DiskErrorKind, DiskOperation, UNIT_BYTES};
 use florin_engine::journal::decision::{Body, Header};
-use florin_engine::journal::recovery::{CutUnit, Damage, Recovery, Wrong, examine};
+use florin_engine::journal::recovery::{CutUnit, Damage, Recovery, Told, Wrong, examine, later_laps};
 use florin_engine::journal::scan::{FileImage, Found, read_file};
 use florin_engine::model::{FileIndex, Position};
 
@@ -76,7 +77,10 @@ pub async fn check<D: Disk>(
         return CheckedJournal { recovery: None, is_whole: false };
     }
     let included = manifest.map_or_else(|| first_held(superblock), |manifest| manifest.sequence);
-    let recovery = examine(superblock, included, &needed);
+    let later = slot::later_manifests(disk, &shard_path, superblock).await;
+    let mut recovery = examine(superblock, Told::by(included).and(later.sequence), &needed);
+    let later = later_laps(disk, &shard_path, superblock).await;
+    recovery.damage.splice(0..0, later.map(Damage::of_later_lap));
     let judge = Judge { directory, superblock, images: &needed, is_unknown };
     is_whole &= recovery.damage.is_empty();
     report.findings.extend(judge.findings(&recovery.damage));

@@ -121,7 +121,9 @@ impl Server {
         let directory = scratch.directory();
         let opened = block_on(async {
             let identity = read_identity(&BlockingDisk, &directory).await.expect("an identity");
-            open_shard(&runtime, &directory, &identity, ShardId(0), OpenSettings::default()).await.expect("opened")
+            open_shard(&runtime, &directory, &identity, ShardId(0), OpenSettings::default(), |_cuts| {})
+                .await
+                .expect("opened")
         });
         let driver = ShardDriver::start(runtime.clone(), opened, replies.clone());
         let server = Self { runtime, driver, replies };

@@ -157,6 +157,22 @@ fn sections_are_found_by_their_module() {
     assert_eq!(manifest.section(Module::Catalogue), None);
 }
 
+#[test]
+fn the_first_unit_alone_says_how_far_the_journal_was_durable() {
+    let bytes = encoded(&manifest());
+    let first = &bytes[..UNIT_BYTES];
+    let head = |unit: &[u8]| Manifest::head(unit, directory_id(), ShardId(5));
+    assert_eq!(head(first), Some((6, Sequence(12))));
+    assert_eq!(head(&bytes), None, "one unit is asked for");
+    assert_eq!(Manifest::head(first, directory_id(), ShardId(4)), None);
+    assert_eq!(Manifest::head(first, Id128([0; 16]), ShardId(5)), None);
+    for at in 0..UNIT_BYTES {
+        let mut flipped = first.to_vec();
+        flipped[at] ^= 1;
+        assert_eq!(head(&flipped), None, "byte {at}");
+    }
+}
+
 fn any_manifest() -> impl Strategy<Value = Manifest> {
     let modules = prop::sample::subsequence(Module::ALL.to_vec(), 0..=4);
     let contents = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..3000), 4);

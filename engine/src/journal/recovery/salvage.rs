@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::confirmed::accepted;
-use super::{RecoveredBlock, Recovery};
+use super::{RecoveredBlock, Recovery, Told};
 use crate::format::block::CheckedHead;
 use crate::format::checksum::Chain;
 use crate::format::superblock::{FileUse, Superblock};
@@ -87,11 +87,10 @@ impl Candidate<'_> {
 }
 
 /// Takes what is left in the images of all ring files that are not free and can be read. `recovery` is what
-/// [`super::examine`] made of them, with the files that could not be read; `included` is the last block whose entries
-/// the manifest holds.
+/// [`super::examine`] made of them, with the files that could not be read.
 pub fn salvage(
     superblock: &Superblock,
-    included: Sequence,
+    told: Told,
     images: &[FileImage],
     recovery: &Recovery,
 ) -> Result<Salvage, SalvageError> {
@@ -101,7 +100,7 @@ pub fn salvage(
     }
     let blocks = living(superblock, candidates)?;
     let stated = blocks.values().map(|block| block.block().head.durable_sequence);
-    let durable = stated.fold(superblock.confirmed_sequence, Sequence::max);
+    let durable = stated.fold(superblock.confirmed_sequence.max(told.durable), Sequence::max);
     let mut end = durable;
     while !superblock.clean && blocks.contains_key(&end.next()) {
         end = end.next();
@@ -118,7 +117,7 @@ pub fn salvage(
     let needed = superblock.files.iter().filter(|file| file.state != FileUse::Free);
     let needed_bytes: u64 = needed.map(|file| used_bytes(superblock, file.state, file.confirmed_bytes)).sum();
     Ok(Salvage {
-        lost: lost(&blocks, included, durable),
+        lost: lost(&blocks, told.included, durable),
         blocks,
         last_sequence: end,
         last_chain,

@@ -13,7 +13,7 @@ use crate::marks::{self, Mark};
 use crate::model::{FileIndex, Position, Sequence};
 
 /// Accepts what follows the confirmed part and judges the rest.
-pub(super) fn walk(superblock: &Superblock, images: &[FileImage], recovery: &mut Recovery) {
+pub(super) fn walk(superblock: &Superblock, durable: Sequence, images: &[FileImage], recovery: &mut Recovery) {
     let open: Vec<&FileImage> =
         images.iter().filter(|image| superblock.files[usize::from(image.file.0)].state == FileUse::Open).collect();
     let confirmed = superblock.confirmed_sequence;
@@ -26,7 +26,7 @@ pub(super) fn walk(superblock: &Superblock, images: &[FileImage], recovery: &mut
         found.extend(units(superblock, image).map(|unit| (index, unit)));
     }
     let mut rest = accept_in_order(superblock, &open, found, recovery);
-    judge_rest(superblock, &mut rest, recovery);
+    judge_rest(superblock, durable, &mut rest, recovery);
 }
 
 /// Everything that stands in the file behind its confirmed part.
@@ -82,13 +82,13 @@ fn accept_in_order(
 }
 
 /// Judges what was not accepted.
-fn judge_rest(superblock: &Superblock, rest: &mut [Found], recovery: &mut Recovery) {
+fn judge_rest(superblock: &Superblock, durable: Sequence, rest: &mut [Found], recovery: &mut Recovery) {
     let missing = recovery.last_sequence.next();
     let stated = rest.iter().filter_map(|unit| match (unit.header, &unit.block) {
         (Header::Block, Some(block)) if block.head.epoch == superblock.epoch => Some(block.head.durable_sequence),
         _ => None,
     });
-    let evidence = match stated.max().filter(|stated| *stated >= missing) {
+    let evidence = match stated.chain([durable]).max().filter(|stated| *stated >= missing) {
         Some(last) => {
             marks::hit(Mark::ConfirmedBlockLost);
             recovery.damage.push(Damage { file: None, position: None, wrong: Wrong::Missing { first: missing, last } });

@@ -183,7 +183,7 @@ impl Builder {
     }
 
     fn examine_behind(&self, included: u64) -> Recovery {
-        examine(&self.superblock, Sequence(included), &self.images())
+        examine(&self.superblock, Told::by(Sequence(included)), &self.images())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::format::identity::Identity;
 use crate::format::layout::shard_path;
 use crate::format::superblock::Superblock;
 use crate::io::Disk;
-use crate::journal::recovery::{CutUnit, Recovery, recover};
+use crate::journal::recovery::{CutUnit, Recovery, Told, recover};
 use crate::journal::write::read_superblocks;
 use crate::model::ShardId;
 use crate::shard::replay::{ShardState, replay};
@@ -66,7 +66,9 @@ pub(super) async fn find<D: Disk>(
     let shard = superblock.name.shard;
     let manifest = slot::read(disk, shard_directory, superblock).await;
     let manifest = manifest.map_err(|error| OpenError::Manifest { shard, error })?;
-    let recovery = recover(disk, shard_directory, superblock, manifest.manifest.sequence).await;
+    let later = slot::later_manifests(disk, shard_directory, superblock).await;
+    let told = Told::by(manifest.manifest.sequence).and(later.sequence);
+    let recovery = recover(disk, shard_directory, superblock, told).await;
     if !recovery.damage.is_empty() {
         return Err(OpenError::Journal { shard, damage: recovery.damage });
     }

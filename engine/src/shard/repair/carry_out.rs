@@ -128,6 +128,7 @@ impl RepairPlan {
             state: self.state,
             manifest_generation: self.manifest_generation,
             memory_bytes_max: geometry.ring_bytes(),
+            clock_settle_ns: 0,
         };
         let mut repaired = Shard::new(start, now);
         let files = ShardFiles::<D> { directory: self.directory, ring: Vec::new(), superblocks };

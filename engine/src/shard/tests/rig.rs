@@ -129,7 +129,17 @@ impl Rig {
         };
         let journal = Journal::new(start, Ring::restore(geometry, &superblock.files, None));
         let now = Now { monotonic: Monotonic(SECOND_NS), realtime: Realtime(1000 * SECOND_NS) };
-        Self::of(ShardStart { journal, superblock, state, manifest_generation: 1, memory_bytes_max: MEMORY }, now)
+        Self::of(
+            ShardStart {
+                journal,
+                superblock,
+                state,
+                manifest_generation: 1,
+                memory_bytes_max: MEMORY,
+                clock_settle_ns: 0,
+            },
+            now,
+        )
     }
 
     /// The same shard as it is opened again after a crash at rest: every file with blocks is sealed.
@@ -170,7 +180,14 @@ impl Rig {
         };
         let journal = Journal::new(start, Ring::restore(superblock.geometry, &superblock.files, active));
         let manifest_generation = superblock.manifest.generation;
-        let start = ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max: MEMORY };
+        let start = ShardStart {
+            journal,
+            superblock,
+            state,
+            manifest_generation,
+            memory_bytes_max: MEMORY,
+            clock_settle_ns: 0,
+        };
         Self { disk_full: self.disk_full, ..Self::of(start, self.now) }
     }
 

@@ -103,7 +103,7 @@ pub async fn run_shard<R: Runtime>(
     voice.say(&Line::Opening { shard: shard.0 });
     let identity = read_identity(runtime.disk(), &settings.directory).await.map_err(|error| error.to_string())?;
     let open = OpenSettings { blocks_in_flight: settings.blocks_in_flight, ..OpenSettings::default() };
-    let opened = open_shard(&runtime, &settings.directory, &identity, shard, open).await;
+    let opened = open_shard(&runtime, &settings.directory, &identity, shard, open, |_cuts| {}).await;
     let opened = opened.map_err(|error| error.to_string())?;
     voice.say(&opened_line(&opened.report));
     let client = Client::start(runtime.clone(), opened, port.forward());

@@ -10,7 +10,7 @@ use florin_engine::io::blocking::{BlockingDisk, block_on};
 use florin_engine::io::fitness::{self, DirectIo, Options, Unfit};
 use florin_engine::io::glommio::{ExecutorSettings, ShardExecutor, StartError};
 use florin_engine::journal::create::{FormatSettings, format};
-use florin_engine::journal::recovery::recover;
+use florin_engine::journal::recovery::{Told, recover};
 use florin_engine::journal::write::read_superblocks;
 use florin_engine::model::{Id128, Realtime, ShardId, TopicId};
 use florin_engine::partition::{HeldBatch, Partition};
@@ -98,7 +98,7 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
         let superblock = copies.choose().map_err(|error| at(error.to_string()))?.superblock;
         let manifest = block_on(slot::read(&BlockingDisk, &path, &superblock));
         let manifest = manifest.map_err(|error| at(error.to_string()))?.manifest;
-        let recovery = block_on(recover(&BlockingDisk, &path, &superblock, manifest.sequence));
+        let recovery = block_on(recover(&BlockingDisk, &path, &superblock, Told::by(manifest.sequence)));
         if let Some(damage) = recovery.damage.first() {
             return Err(at(format!("{} findings, the first: {damage}", recovery.damage.len())));
         }

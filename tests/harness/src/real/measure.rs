@@ -126,7 +126,9 @@ async fn floor_of(runtime: GlommioRuntime, path: PathBuf, depth: usize) -> Resul
 async fn captures(runtime: GlommioRuntime, path: PathBuf, producers: usize, blocks: usize) -> Result<Sample, String> {
     let identity = read_identity(runtime.disk(), &path).await.map_err(|error| error.to_string())?;
     let open = OpenSettings { blocks_in_flight: blocks, ..OpenSettings::default() };
-    let opened = open_shard(&runtime, &path, &identity, ShardId(0), open).await.map_err(|error| error.to_string())?;
+    let opened = open_shard(&runtime, &path, &identity, ShardId(0), open, |_cuts| {})
+        .await
+        .map_err(|error| error.to_string())?;
     let client = Client::start(runtime.clone(), opened, Box::new(|_, _, _| {}));
     while !client.status().serving {
         runtime.sleep(PAUSE_NS).await;

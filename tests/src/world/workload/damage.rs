@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use florin_engine::checkpoint::slot;
 use florin_engine::format::layout::{Copy, journal_path, manifest_path, segment_path, shard_path, superblock_path};
 use florin_engine::io::Runtime;
-use florin_engine::journal::recovery::{RecoveredBlock, Recovery, recover};
+use florin_engine::journal::recovery::{RecoveredBlock, Recovery, Told, recover};
 use florin_engine::journal::write::read_superblocks;
 use florin_engine::limits::MANIFEST_SLOT_COUNT;
 use florin_engine::model::{Sequence, ShardId};
@@ -46,6 +46,8 @@ struct Sound {
     confirmed: Sequence,
     recovery: Recovery,
     manifest_slot: u8,
+    /// Both copies of the manifest can be used.
+    has_both_manifests: bool,
     /// Both copies of the superblock can be used.
     has_both_superblocks: bool,
     /// Segment files that are needed, and where their extents end.
@@ -58,10 +60,13 @@ pub(super) fn play(world: &mut World) -> Checked {
     if let Some(sound) = look_at(world, shard)
         && let Some(damage) = choose(world, &sound)
     {
+        let sound_slot = sound.manifest_slot;
         world.note(|| format!("shard {shard}: {damage:?}"));
         world.summary.damage_count += 1;
         strike(world, &damage);
-        world.names_file(shard, damage.path())?;
+        if !damage.is_of_nothing(sound_slot) {
+            world.names_file(shard, damage.path())?;
+        }
         if damage.is_of("/journal-") {
             of_journal(world, shard, &damage)?;
         } else if !damage.is_of("/segment-") {
@@ -95,6 +100,12 @@ impl Damage {
         self.path().to_string_lossy().contains(part)
     }
 
+    /// Whether it hits bytes of a manifest that is not in force, which nobody looks at.
+    fn is_of_nothing(&self, manifest_slot: u8) -> bool {
+        let is_of_bytes = matches!(self, Self::Bit { .. } | Self::Noise { .. } | Self::Unreadable { .. });
+        is_of_bytes && self.is_of("/manifest-") && !self.is_of(&format!("/manifest-{manifest_slot}"))
+    }
+
     /// The file, or one of two.
     fn path(&self) -> &Path {
         match self {
@@ -115,8 +126,9 @@ fn look_at(world: &World, shard: ShardId) -> Option<Sound> {
         let identity = read_identity(disk, Path::new(DATA)).await.ok()?;
         let path = shard_path(Path::new(DATA), shard);
         let chosen = read_superblocks(disk, &path, identity.directory_id, shard).await.choose().ok()?;
-        let manifest = slot::read(disk, &path, &chosen.superblock).await.ok()?.manifest;
-        let recovery = recover(disk, &path, &chosen.superblock, manifest.sequence).await;
+        let read = slot::read(disk, &path, &chosen.superblock).await.ok()?;
+        let (manifest, has_both_manifests) = (read.manifest, read.notes.is_empty());
+        let recovery = recover(disk, &path, &chosen.superblock, Told::by(manifest.sequence)).await;
         let state = replay(shard, identity.shard_count, &manifest, &recovery.blocks).ok()?;
         let segments = state.segments.files().map(|(id, file)| (segment_path(&path, id), file.end.0));
         let segments = segments.collect();
@@ -128,6 +140,7 @@ fn look_at(world: &World, shard: ShardId) -> Option<Sound> {
             confirmed,
             recovery,
             manifest_slot,
+            has_both_manifests,
             has_both_superblocks: chosen.notes.is_empty(),
             segments,
         })
@@ -177,6 +190,9 @@ fn choose(world: &mut World, sound: &Sound) -> Option<Damage> {
 /// A file of which there is another copy, or that holds nothing in force, is damaged in any way.
 fn choose_copy(world: &mut World, sound: &Sound) -> Option<Damage> {
     let directory = shard_path(Path::new(DATA), sound.shard);
+    if sound.has_both_manifests && world.faults.random_bool(0.3) {
+        return Some(one_manifest(world, manifest_path(&directory, sound.manifest_slot)));
+    }
     let path = if sound.has_both_superblocks && world.faults.random_bool(0.5) {
         superblock_path(&directory, [Copy::A, Copy::B][world.faults.random_range(0..2)])
     } else {
@@ -184,6 +200,18 @@ fn choose_copy(world: &mut World, sound: &Sound) -> Option<Damage> {
         manifest_path(&directory, others[world.faults.random_range(0..others.len())])
     };
     any_damage(world, path)
+}
+
+/// Damage to one of the two copies of the manifest in force.
+fn one_manifest(world: &mut World, path: PathBuf) -> Damage {
+    let copy_bytes = world.plan.geometry.manifest_bytes;
+    let start = [0, copy_bytes][world.faults.random_range(0..2)];
+    let (position, bit) = (start + world.faults.random_range(0..copy_bytes), world.faults.random_range(0..8));
+    match world.faults.random_range(0..3) {
+        0 => Damage::Bit { path, position: position.min(start + UNIT), bit },
+        1 => Damage::Unreadable { path, position: position / UNIT * UNIT },
+        _ => Damage::Noise { path, position: start, bytes: world.faults.random_range(1..NOISE_BYTES_MAX) },
+    }
 }
 
 /// Any damage to a file, but that another one stands in its place.

@@ -9,12 +9,15 @@ use florin_engine::shard::Request;
 use rand::Rng;
 
 use crate::sim::{Fault, Injection};
-use crate::world::checkers::{Checked, Violation};
+use crate::world::checkers::{Checked, Violation, repair};
 use crate::world::run::{Asked, Expect, World};
 
 /// Virtual time in which shards have told each other everything, lost messages included.
 const SETTLE_NS: u64 = 5_000_000_000;
 const UNIT: u64 = 4096;
+/// Captures behind a copy that is not what it should be, and events between two of them, at most.
+const CAPTURES_BEHIND_MAX: u32 = 80;
+const EVENTS_BEHIND_MAX: u64 = 12;
 /// Units of the largest block of a world.
 const BLOCK_UNITS_MAX: u64 = 12;
 
@@ -28,8 +31,8 @@ pub(super) fn play(world: &mut World) -> Checked {
         return Ok(());
     }
     match world.faults.random_range(0..5) {
-        0 => in_copies(world, shard, "superblock"),
-        1 => in_copies(world, shard, "manifest"),
+        0 => in_copies(world, partition, shard, "superblock"),
+        1 => in_copies(world, partition, shard, "manifest"),
         2 => in_segment(world, shard),
         _ => in_journal(world, partition, shard),
     }
@@ -76,17 +79,29 @@ fn in_segment(world: &mut World, shard: ShardId) -> Checked {
     end(world, shard)
 }
 
-/// One of two copies is not written, or is written elsewhere in its file.
-fn in_copies(world: &mut World, shard: ShardId, file: &str) -> Checked {
+/// One of two copies is not written, or is written elsewhere in its file. Captures go on, and the power goes at any time
+/// from then on, also while the other copy is being written: what is lost is nothing.
+fn in_copies(world: &mut World, partition: PartitionId, shard: ShardId, file: &str) -> Checked {
     let fault = [Fault::Lost, Fault::Misdirect][world.faults.random_range(0..2)];
-    inject(world, shard, format!("shard-{shard}/{file}"), fault);
+    let skip_count = world.faults.random_range(0..2);
+    inject_behind(world, shard, format!("shard-{shard}/{file}"), fault, skip_count);
     world.submit(shard, Asked::Other, Request::Checkpoint);
     world.answer_all()?;
     if !struck(world) {
         return Ok(());
     }
     world.summary.silent_count += 1;
-    world.crash(true)
+    for _ in 0..world.faults.random_range(0..CAPTURES_BEHIND_MAX) {
+        let (serial, _) = world.new_batch(partition, None, Expect::Stored);
+        world.send(serial, None, Expect::Stored);
+        let events = world.faults.random_range(0..EVENTS_BEHIND_MAX);
+        let _ = world.executor.run_until_event(world.executor.event_count() + events);
+        world.take_seen()?;
+    }
+    world.lose_power()?;
+    let losses = world.repair_and_lose(shard)?;
+    repair::costs_nothing(shard, &losses)?;
+    world.start_again()
 }
 
 /// The power goes; what the shard does not find then is what an operator accepts.
@@ -97,9 +112,13 @@ fn end(world: &mut World, shard: ShardId) -> Checked {
 }
 
 fn inject(world: &mut World, shard: ShardId, path: String, fault: Fault) {
-    world.note(|| format!("{fault:?} on the next write of {path}"));
+    inject_behind(world, shard, path, fault, 0);
+}
+
+fn inject_behind(world: &mut World, shard: ShardId, path: String, fault: Fault, skip_count: u64) {
+    world.note(|| format!("{fault:?} on a write of {path}, {skip_count} before it pass"));
     world.struck.insert(shard);
-    world.device.inject(Injection { operation: DiskOperation::Write, path_contains: path, skip_count: 0, fault });
+    world.device.inject(Injection { operation: DiskOperation::Write, path_contains: path, skip_count, fault });
 }
 
 /// Whether the fault has struck; if not, it will not.

@@ -141,6 +141,6 @@ fn confirmed_blocks_in_freed_files_are_missing_unless_the_manifest_includes_them
 #[test]
 fn an_image_that_was_not_read_at_all_leaves_its_confirmed_blocks_missing() {
     let builder = four_confirmed();
-    let recovery = examine(&builder.superblock, Sequence(0), &[]);
+    let recovery = examine(&builder.superblock, Told::by(Sequence(0)), &[]);
     assert_missing(&recovery, 1, 4);
 }

@@ -32,8 +32,38 @@ fn ring_files_are_read_from_disk_and_free_ones_are_not_needed() {
         let builder = confirmed_and_open();
         store(&builder, directory.path()).await;
         BlockingDisk.remove(&journal_path(directory.path(), FileIndex(2))).await.unwrap();
-        let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await;
+        let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Told::by(Sequence(0))).await;
         assert_sound(&recovery, 1..=3);
+    });
+}
+
+#[test]
+fn a_free_file_that_was_taken_into_use_shows_that_the_superblock_is_too_old() {
+    block_on(async {
+        let mut builder = confirmed_and_open();
+        let superblock = builder.superblock.clone();
+        builder.append(1, 2);
+        builder.open(2, Lap(4));
+        builder.append(2, 1);
+        let directory = tempfile::tempdir().unwrap();
+        store(&builder, directory.path()).await;
+        let found = async |superblock: &Superblock| {
+            recover(&BlockingDisk, directory.path(), superblock, Told::by(Sequence(0))).await
+        };
+        assert_sound(&found(&builder.superblock).await, 1..=6);
+
+        let free = |superblock: &Superblock, lap| {
+            let mut superblock = superblock.clone();
+            superblock.files[2] = RingFile { lap: Lap(lap), ..RingFile::default() };
+            superblock
+        };
+        let behind = free(&superblock, 3);
+        assert_unit_damage(&found(&behind).await, 2, 0, Harm::SuperblockBehind);
+        let later: Vec<_> = later_laps(&BlockingDisk, directory.path(), &behind).await.collect();
+        assert_eq!(later, [(FileIndex(2), Lap(4))]);
+        // What stands there is from the lap that ended.
+        let ended = free(&builder.superblock, 4);
+        assert_sound(&found(&ended).await, 1..=5);
     });
 }
 
@@ -49,7 +79,7 @@ fn a_file_that_was_empty_when_the_journal_closed_is_looked_at_only_where_a_later
         let found = async |builder: &Builder| {
             let directory = tempfile::tempdir().unwrap();
             store(builder, directory.path()).await;
-            recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await
+            recover(&BlockingDisk, directory.path(), &builder.superblock, Told::by(Sequence(0))).await
         };
         let behind = BLOCK_BYTES_MAX + UNIT_BYTES;
         let mut builder = closed(true);
@@ -78,7 +108,8 @@ fn what_nearly_fills_a_file_is_kept_as_slices_of_it_unless_the_manifest_includes
         let directory = tempfile::tempdir().unwrap();
         store(&builder, directory.path()).await;
         for (included, expected) in [(0, [Keep::Slice, Keep::Slice, Keep::Copy]), (1, [Keep::Copy; 3])] {
-            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(included)).await;
+            let recovery =
+                recover(&BlockingDisk, directory.path(), &builder.superblock, Told::by(Sequence(included))).await;
             assert_sound(&recovery, 1..=3);
             let keeps: Vec<Keep> = recovery.blocks.iter().map(|block| block.keep).collect();
             assert_eq!(keeps, expected);
@@ -99,7 +130,7 @@ fn a_deleted_ring_file_is_damage_by_name_whether_or_not_blocks_are_known_to_be_i
             store(&builder, directory.path()).await;
             let path = journal_path(directory.path(), FileIndex(lost));
             BlockingDisk.remove(&path).await.unwrap();
-            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await;
+            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Told::by(Sequence(0))).await;
             let Damage { file, wrong: Wrong::File(error), .. } = &recovery.damage[0] else {
                 panic!("{:?}", recovery.damage[0]);
             };
@@ -118,7 +149,7 @@ fn a_ring_file_of_another_size_is_damage_by_name() {
             let path = journal_path(directory.path(), FileIndex(0));
             BlockingDisk.remove(&path).await.unwrap();
             BlockingDisk.create(&path, bytes).await.unwrap();
-            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Sequence(0)).await;
+            let recovery = recover(&BlockingDisk, directory.path(), &builder.superblock, Told::by(Sequence(0))).await;
             let Wrong::File(error) = &recovery.damage[0].wrong else { panic!("{:?}", recovery.damage[0]) };
             let kind = DiskErrorKind::Short { asked_bytes: 32 * 1024, done_bytes: bytes };
             assert_eq!((recovery.damage[0].file, error.kind), (Some(FileIndex(0)), kind));

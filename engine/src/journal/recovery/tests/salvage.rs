@@ -28,7 +28,7 @@ fn damage(builder: &mut Builder, block: u64) {
 
 fn left(builder: &Builder, included: u64) -> Result<Salvage, SalvageError> {
     let recovery = builder.examine_behind(included);
-    salvage(&builder.superblock, Sequence(included), &builder.images(), &recovery)
+    salvage(&builder.superblock, Told::by(Sequence(included)), &builder.images(), &recovery)
 }
 
 fn kept(salvage: &Salvage) -> Vec<u64> {
@@ -65,7 +65,7 @@ fn blocks_of_a_file_that_is_gone_are_lost_and_the_end_of_the_journal_is_unknown(
         recovery.damage.push(Damage { file, position: None, wrong: Wrong::File(error) });
         builder.superblock.confirmed_sequence = builder.superblock.confirmed_sequence.max(Sequence(9));
         let images: Vec<FileImage> = builder.images().into_iter().filter(|image| image.file.0 != gone).collect();
-        let left = salvage(&builder.superblock, Sequence(0), &images, &recovery).unwrap();
+        let left = salvage(&builder.superblock, Told::by(Sequence(0)), &images, &recovery).unwrap();
         assert_eq!(left.lost, [(Sequence(lost.0), Sequence(lost.1))]);
         assert!(left.end_is_unknown, "who damaged this may have taken more");
         assert!(left.lost_bytes >= 5 * UNIT);
@@ -83,7 +83,7 @@ fn behind_the_end_of_a_journal_that_was_closed_in_order_nothing_can_be_lost() {
     let error = DiskError { operation, path: "journal".into(), position: None, kind, detail: String::new() };
     recovery.damage.push(Damage { file: Some(FileIndex(1)), position: None, wrong: Wrong::File(error) });
     let images: Vec<FileImage> = builder.images().into_iter().filter(|image| image.file.0 != 1).collect();
-    let left = salvage(&builder.superblock, Sequence(0), &images, &recovery).unwrap();
+    let left = salvage(&builder.superblock, Told::by(Sequence(0)), &images, &recovery).unwrap();
     assert_eq!((left.lost, left.end_is_unknown), (vec![(Sequence(6), Sequence(10))], false));
     assert_eq!(left.lost_bytes, 5 * UNIT, "the confirmed bytes of that file");
 }

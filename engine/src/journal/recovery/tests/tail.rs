@@ -294,3 +294,20 @@ fn a_window_of_blocks_torn_in_any_order_is_cut_back_to_the_last_whole_one() {
         assert_eq!(recovery.cuts.len() as u64, 4 - whole, "lost {lost:04b}: {:?}", recovery.cuts);
     }
 }
+
+#[test]
+fn a_missing_block_that_a_manifest_says_was_durable_is_damage_at_once() {
+    let mut builder = Builder::new(2, 32 * 1024);
+    builder.append(0, 3);
+    assert_sound(&builder.examine(), 1..=3);
+    let told = |durable| Told { included: Sequence(0), durable: Sequence(durable) };
+    assert_sound(&examine(&builder.superblock, told(3), &builder.images()), 1..=3);
+    assert_missing(&examine(&builder.superblock, told(4), &builder.images()), 4, 4);
+    let last = 2 * UNIT_BYTES;
+    builder.lose(0, last..last + UNIT_BYTES);
+    assert_sound(&builder.examine(), 1..=2);
+    assert_missing(&examine(&builder.superblock, told(3), &builder.images()), 3, 3);
+    let recovery = examine(&builder.superblock, told(3), &builder.images());
+    let left = crate::journal::recovery::salvage(&builder.superblock, told(3), &builder.images(), &recovery).unwrap();
+    assert_eq!((left.last_sequence, left.lost), (Sequence(3), vec![(Sequence(3), Sequence(3))]));
+}
