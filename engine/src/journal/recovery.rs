@@ -181,7 +181,7 @@ pub async fn later_laps<D: Disk>(
         let (file_bytes, unit_bytes) = (superblock.geometry.file_bytes, UNIT_BYTES as u64);
         // What cannot be read of a file that nobody needs says nothing.
         let Ok(image) = read_front(disk, shard_directory, index, file_bytes, unit_bytes).await else { continue };
-        let found = image.look(superblock.name, Lap(u64::MAX), Position(0));
+        let found = image.look(superblock.name, file.lap, Position(0));
         let begins = |block: &CheckedHead| block.head.place.file == index && block.head.place.position == Position(0);
         let lap = found.block.filter(begins).map(|block| block.head.place.lap);
         later.extend(lap.filter(|lap| *lap > file.lap).map(|lap| (index, lap)));

@@ -126,6 +126,8 @@ pub struct RepairPlan {
     pub damaged_runs: Vec<(PartitionId, DamagedRun)>,
     /// Segment files whose index is damaged: nothing is lost with it.
     pub damaged_indexes: Vec<SegmentId>,
+    /// Segment files that no manifest names: a start removes them.
+    orphans: Vec<SegmentId>,
     /// Damaged copies of which the other one is whole.
     pub notes: Vec<String>,
     /// Bytes of batches that are left of the journal and are written anew.
@@ -157,6 +159,7 @@ pub async fn plan<D: Disk>(
     let mut state = state.map_err(|error| RepairError::Contradiction { shard, error })?;
     let found = remove::list(disk, &path).await?;
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
+    let orphans = remove::orphans(&found, &state.segments);
     let unsynced_bytes = Cell::new(0);
     let writing = writing(&path, &chosen.superblock, &unsynced_bytes);
     let damaged_runs = damaged_runs(disk, writing, &state).await;
@@ -190,6 +193,7 @@ pub async fn plan<D: Disk>(
         state,
         damaged_runs,
         damaged_indexes,
+        orphans,
         notes,
     }))
 }
@@ -402,8 +406,8 @@ impl RepairPlan {
         losses.into_iter().flat_map(|(id, gaps)| gaps.into_iter().map(move |gap| (id, gap))).collect()
     }
 
-    /// Files that hold damage, or that a repair writes over: to be kept elsewhere before it is carried out. Some may be
-    /// missing.
+    /// Files that hold damage, or that a repair or the start behind it writes over or removes: to be kept elsewhere before
+    /// it is carried out. Some may be missing.
     pub fn damaged_files(&self) -> Vec<PathBuf> {
         use crate::format::layout::{Copy, manifest_path, superblock_path};
         let superblock = &self.chosen.superblock;
@@ -414,6 +418,8 @@ impl RepairPlan {
             let needed = |index: &FileIndex| superblock.files[usize::from(index.0)].state != FileUse::Free;
             let ring = superblock.geometry.files().filter(needed);
             files.extend(ring.map(|index| journal_path(&self.directory, index)));
+            // Batches of lost blocks may have been on their way to rest.
+            files.extend(self.orphans.iter().map(|segment| segment_path(&self.directory, *segment)));
         }
         let mut segments: Vec<SegmentId> = self.damaged_runs.iter().map(|(_, damaged)| damaged.run.segment).collect();
         segments.extend(&self.damaged_indexes);

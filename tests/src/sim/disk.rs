@@ -19,7 +19,7 @@ mod snapshot;
 mod tests;
 
 use std::cell::{RefCell, RefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use florin_engine::model::Position;
@@ -102,6 +102,11 @@ impl SimDevice {
     /// Armed faults that have not struck; disarms them.
     pub fn disarm(&self) -> Vec<Injection> {
         std::mem::take(&mut self.device().injections)
+    }
+
+    /// Paths that injected faults struck since the last call; those that were only slow are left out.
+    pub fn take_struck(&self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.device().struck)
     }
 
     /// How many faults are armed.

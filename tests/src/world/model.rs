@@ -63,8 +63,8 @@ pub struct TopicFacts {
     pub limits: BTreeSet<u32>,
     /// The shortest time, in nanoseconds, for which it may ever have had to keep records.
     pub retention_ns_min: Option<u64>,
-    /// It may ever have had to keep only so many bytes.
-    pub has_retention_bytes: bool,
+    /// The fewest bytes that it may ever have had to keep.
+    pub retention_bytes_min: Option<u64>,
     /// Requests to alter it.
     pub alteration_count: u64,
     /// Those of them that may still have an effect that nobody was told of.
@@ -84,7 +84,7 @@ impl TopicFacts {
             shown: BTreeMap::from([(descriptor.revision(), descriptor.clone())]),
             limits: BTreeSet::from([descriptor.settings().record_bytes_max]),
             retention_ns_min: descriptor.settings().retention_ns,
-            has_retention_bytes: descriptor.settings().retention_bytes.is_some(),
+            retention_bytes_min: descriptor.settings().retention_bytes,
             descriptor,
             alteration_count: 0,
             alterations_open: 0,
@@ -106,9 +106,9 @@ impl TopicFacts {
     }
 
     /// It may be that it need not keep records longer than this, or more than some bytes of them.
-    pub fn may_keep(&mut self, retention_ns: Option<u64>, by_bytes: bool) {
+    pub fn may_keep(&mut self, retention_ns: Option<u64>, retention_bytes: Option<u64>) {
         self.retention_ns_min = self.retention_ns_min.into_iter().chain(retention_ns).min();
-        self.has_retention_bytes |= by_bytes;
+        self.retention_bytes_min = self.retention_bytes_min.into_iter().chain(retention_bytes).min();
     }
 
     /// Takes over a description; says what is wrong with it if it cannot be one of this topic.
@@ -129,7 +129,7 @@ impl TopicFacts {
         }
         self.shown.insert(revision, descriptor.clone());
         self.limits.insert(descriptor.settings().record_bytes_max);
-        self.may_keep(descriptor.settings().retention_ns, descriptor.settings().retention_bytes.is_some());
+        self.may_keep(descriptor.settings().retention_ns, descriptor.settings().retention_bytes);
         if revision > self.descriptor.revision() {
             self.descriptor = descriptor.clone();
         }

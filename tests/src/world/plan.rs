@@ -64,7 +64,7 @@ impl Plan {
     pub fn of(seed: u64) -> Self {
         let random = &mut streams(seed).workload;
         let geometry = Geometry {
-            file_count: random.random_range(4..=48),
+            file_count: if random.random_bool(0.1) { random.random_range(2..4) } else { random.random_range(4..=48) },
             file_bytes: 4096 * [8, 8, 12, 16, 32][random.random_range(0..5)],
             manifest_bytes: 4096 * random.random_range(16..=32),
         };

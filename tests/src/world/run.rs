@@ -1,9 +1,11 @@
 //! Plays one world: operations, crashes in between, and a full check after every start.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::rc::Rc;
 
 use florin_engine::catalogue::TopicChange;
+use florin_engine::format::layout::shard_path;
 use florin_engine::marks::{self, MarkCounts};
 use florin_engine::model::{Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::shard::open::OpenSettings;
@@ -13,7 +15,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::checkers::{Checked, Violation};
 use super::clients::Producer;
-use super::cluster::{Cluster, MessageCounts, Seen};
+use super::cluster::{Cluster, DATA, MessageCounts, Seen};
 use super::formatting::format_directory;
 use super::model::{Model, SureLimit};
 use super::plan::Plan;
@@ -83,7 +85,7 @@ pub(super) struct World {
     pub(super) summary: Summary,
     pub(super) answers_digest: u64,
     pub(super) incarnation: u64,
-    /// Disk faults were injected since the last start.
+    /// Faults that were injected have struck since the last start.
     pub(super) faulty: bool,
     /// Writes of these shards on these paths were made to fail.
     pub(super) watched: Vec<(ShardId, String)>,
@@ -99,7 +101,7 @@ pub(super) struct World {
     pub(super) read_lost: Option<Offset>,
     /// The last read met a fault that was injected.
     pub(super) read_again: bool,
-    /// Faults were injected on files of these shards.
+    /// Of these, on files of these shards.
     pub(super) struck: BTreeSet<ShardId>,
     /// Segment files of this shard are damaged: it names the offsets that it cannot read.
     pub(super) damaged: Option<ShardId>,
@@ -283,6 +285,7 @@ impl World {
     /// Takes what the server said; returns how many shards closed.
     pub(super) fn take_seen(&mut self) -> Result<usize, Violation> {
         let mut stopped = 0;
+        self.note_struck();
         self.latest = self.latest.max(self.executor.handle().now().realtime);
         for seen in self.cluster.take_seen() {
             match seen {
@@ -297,6 +300,18 @@ impl World {
             }
         }
         Ok(stopped)
+    }
+
+    /// Notes where faults have struck.
+    pub(super) fn note_struck(&mut self) {
+        let struck = self.device.take_struck();
+        self.faulty |= !struck.is_empty();
+        for number in 0..self.plan.shard_count {
+            let folder = shard_path(Path::new(DATA), ShardId(number));
+            if struck.iter().any(|path| path.starts_with(&folder)) {
+                self.struck.insert(ShardId(number));
+            }
+        }
     }
 
     /// Sends a request; if the shard is down nobody will ever answer, and nothing is asked.

@@ -43,6 +43,12 @@ impl World {
 
     /// Closes in order and starts again.
     pub(super) fn close_and_start(&mut self) -> Checked {
+        self.close()?;
+        self.start_again()
+    }
+
+    /// Closes in order.
+    pub(super) fn close(&mut self) -> Checked {
         self.summary.restart_count += 1;
         self.cluster.shutdown();
         self.wait_for_close()?;
@@ -50,13 +56,15 @@ impl World {
         self.executor.crash_process(self.cluster.process());
         self.device.kill(&mut self.crash);
         self.lose_requests();
-        self.verifies()?;
-        self.start_again()
+        self.verifies()
     }
 
     /// Starts a server, whatever comes of it.
     pub(super) fn start(&mut self) {
         self.incarnation += 1;
+        let _ = self.device.take_struck();
+        self.faulty = false;
+        self.struck.clear();
         self.watched.clear();
         self.failed_before.clear();
         self.cluster = start(&self.executor, &self.device, &self.plan, self.incarnation, &self.message_counts);
@@ -84,9 +92,9 @@ impl World {
                 return self.read_back();
             };
             self.note(|| format!("shard {shard} is refused: {error}"));
+            self.note_struck();
             self.may_be_refused(shard, &error)?;
             self.summary.refused_start_count += 1;
-            self.faulty = false;
             self.device.disarm();
             self.executor.crash_process(self.cluster.process());
             self.device.kill(&mut self.crash);

@@ -101,10 +101,9 @@ pub fn salvage(
     let blocks = living(superblock, candidates)?;
     let stated = blocks.values().map(|block| block.block().head.durable_sequence);
     let durable = stated.fold(superblock.confirmed_sequence.max(told.durable), Sequence::max);
-    let mut end = durable;
-    while !superblock.clean && blocks.contains_key(&end.next()) {
-        end = end.next();
-    }
+    // A block that is whole may have been acknowledged although those before it are gone.
+    let last = blocks.last_key_value().map_or(durable, |(last, _)| *last);
+    let end = if superblock.clean { durable } else { durable.max(last) };
     let kept: BTreeMap<Sequence, Candidate<'_>> = blocks.into_iter().filter(|(sequence, _)| *sequence <= end).collect();
     check_links(&kept)?;
     let last_chain = match kept.get(&end) {
@@ -117,7 +116,7 @@ pub fn salvage(
     let needed = superblock.files.iter().filter(|file| file.state != FileUse::Free);
     let needed_bytes: u64 = needed.map(|file| used_bytes(superblock, file.state, file.confirmed_bytes)).sum();
     Ok(Salvage {
-        lost: lost(&blocks, told.included, durable),
+        lost: lost(&blocks, told.included, end),
         blocks,
         last_sequence: end,
         last_chain,

@@ -232,6 +232,21 @@ fn records_that_were_kept_long_enough_go_with_a_checkpoint_and_their_offsets_are
 }
 
 #[test]
+fn nothing_goes_by_age_before_the_clock_had_the_time_to_be_set_right() {
+    let (mut rig, partition) = with_retention();
+    rig.shard.clock_settles_at = rig.now.monotonic.plus_ns(60 * SECOND_NS);
+    rig.capture(partition, batch(b"x"));
+    rig.settle();
+    rig.tick_after(59 * SECOND_NS);
+    rig.settle();
+    assert_eq!(rig.cuts, []);
+    assert_eq!(rig.shown(partition, 0).0, [0]);
+    rig.tick_after(6 * SECOND_NS);
+    rig.settle();
+    assert_eq!(rig.cuts.len(), 1);
+}
+
+#[test]
 fn what_was_decided_to_be_cut_stays_if_the_topic_must_keep_it_before_a_checkpoint_is_in_force() {
     let (mut rig, partition) = with_retention();
     rig.capture(partition, batch(b"x"));

@@ -7,6 +7,42 @@ use super::Canary;
 /// Rules of the engine.
 pub const CANARIES: &[Canary] = &[
     Canary {
+        name: "retention by bytes keeps nothing",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/partition/retention.rs",
+            "let spare = retention.bytes.is_some_and(|bytes| left_bytes >= bytes);",
+            "let spare = retention.bytes.is_some_and(|bytes| left_bytes >= bytes.min(0));",
+        )],
+    },
+    Canary {
+        name: "a repair takes no block behind a missing one",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/journal/recovery/salvage.rs",
+            "let end = if superblock.clean { durable } else { durable.max(last) };",
+            "let end = if superblock.clean { durable.max(durable.min(last)) } else { durable };",
+        )],
+    },
+    Canary {
+        name: "a superblock that is too old is taken for the newest",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/journal/recovery.rs",
+            "later.extend(lap.filter(|lap| *lap > file.lap).map(|lap| (index, lap)));",
+            "later.extend(lap.filter(|lap| lap.0 == u64::MAX).map(|lap| (index, lap)));",
+        )],
+    },
+    Canary {
+        name: "manifests are not read back",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[("engine/src/checkpoint/slot.rs", "    match read? {\n", "    match read.map(|_| None)? {\n")],
+    },
+    Canary {
         name: "memory is not let go of",
         world: Kind::Engine,
         seeds: 400,

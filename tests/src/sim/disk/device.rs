@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use florin_engine::io::{DiskErrorKind, DiskOperation, UNIT_BYTES};
@@ -31,6 +31,8 @@ pub(super) struct Device {
     in_flight: BTreeMap<WriteId, Write>,
     write_next: u64,
     pub(super) injections: Vec<Injection>,
+    /// Paths that injected faults struck and that nobody has taken, slow operations left out.
+    pub(super) struck: Vec<PathBuf>,
     pub(super) counters: Counters,
     /// The last writes: the path of the file, where each was to begin, and its bytes.
     pub(super) last_writes: VecDeque<(Rc<Path>, Position, u64)>,
@@ -68,6 +70,7 @@ impl Device {
             in_flight: BTreeMap::new(),
             write_next: 0,
             injections: Vec::new(),
+            struck: Vec::new(),
             counters: Counters::default(),
             last_writes: VecDeque::new(),
             latency_random,
@@ -101,6 +104,8 @@ impl Device {
             if let Fault::Slow { by_ns } = struck {
                 latency_ns += by_ns;
                 fault = None;
+            } else if injected.is_some() {
+                self.struck.push(path.to_owned());
             }
         }
         Ticket { latency_ns, fault, early }

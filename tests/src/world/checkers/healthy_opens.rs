@@ -30,6 +30,7 @@ impl World {
                 }
                 Ok(found)
             });
+            self.note_struck();
             match found {
                 Ok(found) if found.superblock.clean && !found.cuts.is_empty() => {
                     return violation(

@@ -1,12 +1,14 @@
 //! A damaged shard is repaired, what is lost is what was announced, and nothing is damaged afterwards.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use florin_engine::journal::recovery::SalvageError;
-use florin_engine::model::ShardId;
+use florin_engine::model::{PartitionId, ShardId};
 use florin_engine::shard::repair::RepairError;
 
 use crate::world::checkers::{Checked, Violation, violation};
+use crate::world::model::PartitionFacts;
 use crate::world::repair::Losses;
 
 const PROMISE: &str = "repair";
@@ -61,6 +63,25 @@ pub fn costs_nothing(shard: ShardId, losses: &Losses) -> Checked {
         return Ok(());
     }
     violation(PROMISE, format!("shard {shard} lacked a copy, and {losses:?} was given up"))
+}
+
+/// Batches that somebody knows of are given up only if they stood where the damage is.
+pub fn gives_up_no_more(
+    known: &BTreeMap<PartitionId, PartitionFacts>,
+    hit: &BTreeSet<(PartitionId, u64)>,
+    losses: &Losses,
+) -> Checked {
+    for (partition, gap) in losses {
+        let Some(facts) = known.get(partition) else { continue };
+        let mut given_up = facts.batches.range(gap.base_offset.0..gap.next_offset.0);
+        if let Some((at, serial)) = given_up.find(|(at, _)| !hit.contains(&(*partition, **at))) {
+            return violation(
+                PROMISE,
+                format!("{partition}: batch {serial} at {at} is sound, and {gap:?} is given up"),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// What was repaired is sound.

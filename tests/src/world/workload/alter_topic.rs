@@ -37,7 +37,7 @@ pub(super) fn play(world: &mut World) {
         facts.alteration_count += 1;
         facts.alterations_open += 1;
         facts.limits.extend(change.record_bytes_max);
-        facts.may_keep(change.retention_ns.flatten(), change.retention_bytes.flatten().is_some());
+        facts.may_keep(change.retention_ns.flatten(), change.retention_bytes.flatten());
     }
 }
 

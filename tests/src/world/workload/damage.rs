@@ -1,14 +1,17 @@
 //! The power goes, something that a shard needs is damaged meanwhile, and an operator accepts what that took.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use florin_engine::checkpoint::slot;
+use florin_engine::format::batch::base_offset;
+use florin_engine::format::control::{Entry, EntryWalk};
 use florin_engine::format::layout::{Copy, journal_path, manifest_path, segment_path, shard_path, superblock_path};
 use florin_engine::io::Runtime;
 use florin_engine::journal::recovery::{RecoveredBlock, Recovery, Told, recover};
 use florin_engine::journal::write::read_superblocks;
 use florin_engine::limits::MANIFEST_SLOT_COUNT;
-use florin_engine::model::{Sequence, ShardId};
+use florin_engine::model::{PartitionId, Sequence, ShardId};
 use florin_engine::shard::open::read_identity;
 use florin_engine::shard::replay::replay;
 use rand::Rng;
@@ -55,6 +58,9 @@ struct Sound {
 }
 
 pub(super) fn play(world: &mut World) -> Checked {
+    if world.faults.random_bool(0.3) {
+        world.close()?;
+    }
     world.lose_power()?;
     let shard = ShardId(world.faults.random_range(0..world.plan.shard_count));
     if let Some(sound) = look_at(world, shard)
@@ -68,7 +74,7 @@ pub(super) fn play(world: &mut World) -> Checked {
             world.names_file(shard, damage.path())?;
         }
         if damage.is_of("/journal-") {
-            of_journal(world, shard, &damage)?;
+            of_journal(world, shard, &damage, &batches_hit(&sound, &damage))?;
         } else if !damage.is_of("/segment-") {
             world.opens_others(shard)?;
             let losses = world.repair_and_lose(shard)?;
@@ -84,14 +90,41 @@ pub(super) fn play(world: &mut World) -> Checked {
 }
 
 /// A start refuses the shard; files that were swapped are put back, the rest is repaired.
-fn of_journal(world: &mut World, shard: ShardId, damage: &Damage) -> Checked {
+fn of_journal(world: &mut World, shard: ShardId, damage: &Damage, hit: &BTreeSet<(PartitionId, u64)>) -> Checked {
     world.opens_without(shard)?;
     if let Damage::Swapped { one, other } = damage {
         world.notices_swap(shard)?;
         world.device.swap(one, other);
     }
-    world.repair_and_lose(shard)?;
-    Ok(())
+    let known = world.model.partitions.clone();
+    let losses = world.repair_and_lose(shard)?;
+    repair::gives_up_no_more(&known, hit, &losses)
+}
+
+/// The batches in blocks that the damage hits, by where they begin; none of files that are put back.
+fn batches_hit(sound: &Sound, damage: &Damage) -> BTreeSet<(PartitionId, u64)> {
+    let (path, from, to) = match damage {
+        Damage::Bit { path, position, .. } => (path, *position, *position + 1),
+        Damage::Noise { path, position, bytes } => (path, *position, *position + *bytes),
+        Damage::Unreadable { path, position } => (path, *position, *position + UNIT),
+        Damage::Truncated { path, bytes } => (path, *bytes, u64::MAX),
+        Damage::Deleted { path } => (path, 0, u64::MAX),
+        Damage::Swapped { .. } => return BTreeSet::new(),
+    };
+    let directory = shard_path(Path::new(DATA), sound.shard);
+    let is_hit = |block: &&RecoveredBlock| {
+        let end = block.position.0 + block.bytes.len() as u64;
+        journal_path(&directory, block.file) == *path && block.position.0 < to && from < end
+    };
+    let entries = sound.recovery.blocks.iter().filter(is_hit).flat_map(|block| {
+        EntryWalk::new(block.payload(), block.entry_count).map(|entry| entry.expect("the block was sound"))
+    });
+    entries
+        .filter_map(|entry| match entry {
+            Entry::Batch { partition, batch, .. } => Some((partition, base_offset(&batch).ok()?.0)),
+            Entry::Control(_) => None,
+        })
+        .collect()
 }
 
 impl Damage {

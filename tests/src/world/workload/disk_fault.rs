@@ -37,8 +37,6 @@ pub(super) fn play(world: &mut World) {
     let is_of_directory = matches!(operation, DiskOperation::List | DiskOperation::SyncDirectory);
     let path = if is_of_directory { format!("shard-{shard}") } else { format!("shard-{shard}/{file}") };
     let is_slow = matches!(fault, Fault::Slow { .. });
-    world.faulty |= !is_slow;
-    world.struck.insert(shard);
     let ends_acks = operation == DiskOperation::Write && !is_slow && !matches!(file, "manifest" | "segment");
     if ends_acks {
         world.watched.push((shard, path.clone()));

@@ -51,7 +51,7 @@ fn in_journal(world: &mut World, partition: PartitionId, shard: ShardId) -> Chec
         }
         _ => Fault::Lost,
     };
-    inject(world, shard, path, fault);
+    inject(world, path, fault);
     let is_acked = is_stored(world, partition)?;
     if !struck(world) {
         return Ok(());
@@ -69,7 +69,7 @@ fn in_journal(world: &mut World, partition: PartitionId, shard: ShardId) -> Chec
 /// What goes to rest is lost or put elsewhere.
 fn in_segment(world: &mut World, shard: ShardId) -> Checked {
     let fault = [Fault::Lost, Fault::Misdirect][world.faults.random_range(0..2)];
-    inject(world, shard, format!("shard-{shard}/segment"), fault);
+    inject(world, format!("shard-{shard}/segment"), fault);
     world.submit(shard, Asked::Other, Request::Checkpoint);
     world.answer_all()?;
     if !struck(world) {
@@ -84,7 +84,7 @@ fn in_segment(world: &mut World, shard: ShardId) -> Checked {
 fn in_copies(world: &mut World, partition: PartitionId, shard: ShardId, file: &str) -> Checked {
     let fault = [Fault::Lost, Fault::Misdirect][world.faults.random_range(0..2)];
     let skip_count = world.faults.random_range(0..2);
-    inject_behind(world, shard, format!("shard-{shard}/{file}"), fault, skip_count);
+    inject_behind(world, format!("shard-{shard}/{file}"), fault, skip_count);
     world.submit(shard, Asked::Other, Request::Checkpoint);
     world.answer_all()?;
     if !struck(world) {
@@ -111,13 +111,12 @@ fn end(world: &mut World, shard: ShardId) -> Checked {
     world.start_again()
 }
 
-fn inject(world: &mut World, shard: ShardId, path: String, fault: Fault) {
-    inject_behind(world, shard, path, fault, 0);
+fn inject(world: &mut World, path: String, fault: Fault) {
+    inject_behind(world, path, fault, 0);
 }
 
-fn inject_behind(world: &mut World, shard: ShardId, path: String, fault: Fault, skip_count: u64) {
+fn inject_behind(world: &mut World, path: String, fault: Fault, skip_count: u64) {
     world.note(|| format!("{fault:?} on a write of {path}, {skip_count} before it pass"));
-    world.struck.insert(shard);
     world.device.inject(Injection { operation: DiskOperation::Write, path_contains: path, skip_count, fault });
 }
 
