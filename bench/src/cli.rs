@@ -16,7 +16,7 @@ use crate::bare::Bare;
 pub use load::CaptureArguments;
 pub use long::{IdleArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments};
 pub use reading::{CatchupArguments, E2eArguments, FanoutArguments, MixedArguments, points};
-pub use shared::{OutputArguments, TargetArguments, seconds, size};
+pub use shared::{OutputArguments, OwnServerArguments, TargetArguments, seconds, size};
 pub use verify::CrashVerifyArguments;
 
 /// Measures Florin, a durable log for payments, on this machine.
@@ -40,7 +40,7 @@ Examples:
   florin-bench mixed --connections 32 --readers 8
   florin-bench partitions --partitions 10,10000 --rate 20000
   florin-bench sustained --retention-bytes 2GiB
-  florin-bench recover --points full_ring,full_ring_small --rounds 5
+  florin-bench recover --points full_ring,half_ring_small --rounds 5
   florin-bench idle --connections 1000
   florin-bench crash-verify --data /var/lib --report report.md
 
@@ -114,3 +114,6 @@ pub struct BareServerArguments {
     #[arg(long, value_name = "N")]
     pub core: Option<usize>,
 }
+
+#[cfg(test)]
+mod tests;

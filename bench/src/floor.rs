@@ -2,6 +2,7 @@
 
 mod disk;
 mod large;
+mod large_writes;
 mod loopback;
 mod polling;
 mod sequential;
@@ -17,6 +18,7 @@ use tempfile::TempDir;
 
 pub use disk::DiskFloor;
 pub use large::{LargeFile, LargeSample, READ_BYTES, read_once};
+pub use large_writes::{LARGE_WRITE_BYTES, LargeWrites};
 pub use loopback::Loopback;
 pub use polling::poll_round_trips;
 pub use sequential::SequentialFloor;

@@ -192,7 +192,10 @@ fn own_program() -> Result<PathBuf> {
 fn program_beside(own: &Path) -> Result<PathBuf> {
     let program = own.with_file_name(PROGRAM);
     if !program.is_file() {
-        bail!("{} is missing: run `cargo build --release`, or name a running server with --server", program.display());
+        bail!(
+            "{} is missing: run `cargo build --release`, or name a running server with --server where that can be",
+            program.display()
+        );
     }
     Ok(program)
 }

@@ -7,7 +7,7 @@ use florin_engine::catalogue::TopicSettings;
 use florin_engine::io::fitness::BlockDevice;
 use florin_engine::model::TopicId;
 
-use crate::cli::TargetArguments;
+use crate::cli::{OwnServerArguments, TargetArguments};
 use crate::client::control::{Control, JournalCounters};
 use crate::machine::{process_cpu_us, thread_cpu_us};
 use crate::report;
@@ -50,14 +50,16 @@ pub struct Costs {
 impl Target {
     /// Starts a server below `home`, or takes the one that is named.
     pub fn start(arguments: &TargetArguments, home: &Path) -> Result<Self> {
-        let device = || BlockDevice::of(home);
-        if let Some(address) = &arguments.server {
-            let device = arguments.data.as_ref().and_then(|_| device());
-            return Ok(Self { address: address.clone(), server: None, device });
-        }
+        let Some(address) = &arguments.server else { return Self::start_own(&arguments.own, home) };
+        let device = arguments.own.data.as_ref().and_then(|_| BlockDevice::of(home));
+        Ok(Self { address: address.clone(), server: None, device })
+    }
+
+    /// Starts a server below `home`.
+    pub fn start_own(arguments: &OwnServerArguments, home: &Path) -> Result<Self> {
         report::progress("starting a server");
         let server = Server::start(&ServerSettings::of(arguments, home.join("data")))?;
-        Ok(Self { address: server.address().to_owned(), server: Some(server), device: device() })
+        Ok(Self::of(server, home))
     }
 
     /// A server that is none of ours.
@@ -125,7 +127,7 @@ impl Costs {
 
 impl ServerSettings {
     /// As the command line asks for, on a directory that is not there yet.
-    pub fn of(arguments: &TargetArguments, directory: PathBuf) -> Self {
+    pub fn of(arguments: &OwnServerArguments, directory: PathBuf) -> Self {
         Self {
             directory,
             shards: 1,

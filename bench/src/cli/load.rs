@@ -43,12 +43,16 @@ pub struct CaptureArguments {
     /// An open loop: so many records per second over all connections, whose latency begins when they are due
     #[arg(long, value_name = "RECORDS", conflicts_with = "in_flight", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Also the bare servers, round by round, under the same load
+    /// Also the bare servers, round by round, under the same load, and beside a burst large durable writes
     #[arg(long)]
     pub floor: bool,
     /// A burst: each round ends after so many bytes of batches, should they fit into the journal
     #[arg(long, value_name = "SIZE", conflicts_with = "rate", value_parser = super::shared::florin_bytes)]
     pub burst_bytes: Option<u64>,
+    /// Of each floor of large durable writes, before and after every burst
+    #[arg(long, value_name = "S", default_value = "1", requires = "burst_bytes", requires = "floor",
+          value_parser = seconds)]
+    pub floor_seconds: Duration,
     /// Partitions of the topic that each point creates and deletes
     #[arg(long, default_value_t = 8, value_name = "COUNT",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(TOPIC_PARTITION_COUNT_MAX)))]
@@ -62,6 +66,11 @@ pub struct CaptureArguments {
 }
 
 impl CaptureArguments {
+    /// Whether large durable writes are the floor: only a burst is bound by them.
+    pub fn has_write_floor(&self) -> bool {
+        self.floor && self.burst_bytes.is_some()
+    }
+
     /// The points, as counts in memory.
     pub fn points(&self) -> anyhow::Result<Vec<usize>> {
         ensure!(self.connections.len() <= POINT_COUNT_MAX, "--connections takes at most {POINT_COUNT_MAX} numbers");

@@ -8,7 +8,7 @@ use florin_engine::limits::BATCH_RECORD_COUNT_MAX;
 
 use super::load::{CONNECTION_COUNT_MAX, POINT_COUNT_MAX, rate};
 use super::shared::florin_bytes;
-use super::{OutputArguments, TargetArguments, seconds, size};
+use super::{OutputArguments, OwnServerArguments, TargetArguments, seconds, size};
 use crate::client::payload::PayloadKind;
 
 /// Partitions of one point, at most: a manifest must have room for them.
@@ -86,7 +86,7 @@ pub struct SustainedArguments {
     pub retention_bytes: u64,
     /// Server and cores.
     #[command(flatten)]
-    pub target: TargetArguments,
+    pub target: OwnServerArguments,
     /// Output.
     #[command(flatten)]
     pub output: OutputArguments,
@@ -96,10 +96,17 @@ pub struct SustainedArguments {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub enum RecoverPoint {
-    /// A crash with a journal that is as full as it gets, in large blocks
+    /// A crash with a journal that is as full as it gets under load, in large blocks
     FullRing,
-    /// A crash with half a journal in blocks of one record each
-    FullRingSmall,
+    /// A crash with one of two ring files full, in blocks of one record each
+    ///
+    /// A single client leaves no more of them: a file is at rest before the next one is full.
+    HalfRingSmall,
+    /// A crash with all of the journal needed, in large blocks, because the disk was full: it takes all space of the
+    /// disk for that time, so --data has to name one that nobody else uses
+    FullDisk,
+    /// The same in blocks of one record each
+    FullDiskSmall,
     /// A stop in order with everything in segment files
     AtRest,
 }
@@ -108,7 +115,7 @@ pub enum RecoverPoint {
 #[derive(Debug, Args)]
 pub struct RecoverArguments {
     /// What to start from
-    #[arg(long, value_delimiter = ',', default_value = "full_ring,full_ring_small,at_rest", value_name = "POINTS")]
+    #[arg(long, value_delimiter = ',', default_value = "full_ring,half_ring_small,at_rest", value_name = "POINTS")]
     pub points: Vec<RecoverPoint>,
     /// Bytes of batches that at_rest brings to segment files
     #[arg(long, value_name = "SIZE", default_value = "20GiB", value_parser = florin_bytes)]
@@ -116,7 +123,7 @@ pub struct RecoverArguments {
     /// Bytes of a record's value
     #[arg(long, default_value_t = 256, value_name = "BYTES", value_parser = size)]
     pub size: usize,
-    /// Records of a batch, but for full_ring_small
+    /// Records of a batch, but for half_ring_small and full_disk_small
     #[arg(long, default_value_t = 1000, value_name = "RECORDS",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(BATCH_RECORD_COUNT_MAX)))]
     pub batch: u32,
@@ -128,7 +135,7 @@ pub struct RecoverArguments {
     pub rounds: u32,
     /// Server and cores.
     #[command(flatten)]
-    pub target: TargetArguments,
+    pub target: OwnServerArguments,
     /// Output.
     #[command(flatten)]
     pub output: OutputArguments,
@@ -149,10 +156,65 @@ pub struct IdleArguments {
     pub rounds: u32,
     /// Server and cores.
     #[command(flatten)]
-    pub target: TargetArguments,
+    pub target: OwnServerArguments,
     /// Output.
     #[command(flatten)]
     pub output: OutputArguments,
+}
+
+impl RecoverPoint {
+    /// Every one, in the order of what is left of the journal.
+    pub const ALL: [Self; 5] = [Self::FullRing, Self::HalfRingSmall, Self::FullDisk, Self::FullDiskSmall, Self::AtRest];
+
+    /// As it is called on the command line and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FullRing => "full_ring",
+            Self::HalfRingSmall => "half_ring_small",
+            Self::FullDisk => "full_disk",
+            Self::FullDiskSmall => "full_disk_small",
+            Self::AtRest => "at_rest",
+        }
+    }
+
+    /// What was done before the start, in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FullRing => "a crash with the journal as full as the load makes it",
+            Self::HalfRingSmall => {
+                "a crash with one of two ring files full of blocks of one record each, of which a single client \
+                 leaves no more, because a file is at rest before the next one is full"
+            }
+            Self::FullDisk => "a crash with a journal of which nothing can come to rest, because the disk is full",
+            Self::FullDiskSmall => {
+                "a crash with a journal of blocks of one record each, of which nothing can come to rest, because the disk is full"
+            }
+            Self::AtRest => "a stop in order with everything in segment files",
+        }
+    }
+
+    /// Whether every block has one record.
+    pub fn is_small(self) -> bool {
+        matches!(self, Self::HalfRingSmall | Self::FullDiskSmall)
+    }
+
+    /// Whether all space of the disk is taken while the journal is filled.
+    pub fn is_on_full_disk(self) -> bool {
+        matches!(self, Self::FullDisk | Self::FullDiskSmall)
+    }
+}
+
+impl RecoverArguments {
+    /// Refuses to take all space of a disk that was not named.
+    pub fn expect_named_disk(&self) -> Result<()> {
+        let full = self.points.iter().find(|point| point.is_on_full_disk());
+        ensure!(
+            full.is_none() || self.target.data.is_some(),
+            "{} takes all space of the disk for a while: name a directory on a disk that nobody else uses with --data",
+            full.map_or("", |point| point.name())
+        );
+        Ok(())
+    }
 }
 
 impl PartitionsArguments {
@@ -163,13 +225,7 @@ impl PartitionsArguments {
     }
 }
 
-impl TargetArguments {
-    /// Refuses a server of somebody else where it must be our own.
-    pub fn expect_own(&self, what: &str) -> Result<()> {
-        ensure!(self.server.is_none(), "{what} starts a server of its own: leave --server away");
-        Ok(())
-    }
-
+impl OwnServerArguments {
     /// Refuses a core for a client that is not measured.
     pub fn expect_no_client_core(&self) -> Result<()> {
         ensure!(self.client_core.is_none(), "no client is measured here: leave --client-core away");

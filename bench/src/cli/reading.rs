@@ -8,7 +8,7 @@ use florin_engine::limits::{BATCH_RECORD_COUNT_MAX, FETCH_BYTES_MAX, TOPIC_PARTI
 
 use super::load::{POINT_COUNT_MAX, rate};
 use super::shared::florin_bytes;
-use super::{OutputArguments, TargetArguments, seconds, size};
+use super::{OutputArguments, OwnServerArguments, TargetArguments, seconds, size};
 use crate::client::payload::PayloadKind;
 
 /// Connections, consumers or readers of one point, at most: a port of a server has a thousand when nothing else is
@@ -116,7 +116,7 @@ pub struct CatchupArguments {
     pub records: RecordArguments,
     /// Server and cores.
     #[command(flatten)]
-    pub target: TargetArguments,
+    pub target: OwnServerArguments,
     /// Output.
     #[command(flatten)]
     pub output: OutputArguments,
@@ -159,7 +159,7 @@ pub struct MixedArguments {
     pub records: RecordArguments,
     /// Server and cores.
     #[command(flatten)]
-    pub target: TargetArguments,
+    pub target: OwnServerArguments,
     /// Output.
     #[command(flatten)]
     pub output: OutputArguments,

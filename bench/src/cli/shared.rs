@@ -14,30 +14,40 @@ const BYTES_MAX: u64 = 1 << 50;
 #[command(next_help_heading = "Server and cores")]
 pub struct TargetArguments {
     /// A running server instead of one that is started for this run
-    #[arg(long, value_name = "HOST:PORT")]
+    ///
+    /// With --data, the directory that its data is on, flushes of its device are counted.
+    #[arg(long, value_name = "HOST:PORT",
+          conflicts_with_all = ["server_core", "journal_files", "journal_file_bytes", "setting"])]
     pub server: Option<String>,
+    /// A server of our own.
+    #[command(flatten)]
+    pub own: OwnServerArguments,
+}
+
+/// A server that is started for a run, and where everything runs.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Server and cores")]
+pub struct OwnServerArguments {
     /// An existing directory on the disk to measure, or target below the current directory
     ///
-    /// The server that is started here has its data in a new folder below, which is removed afterwards. With
-    /// --server, the directory that the other server's data is on: flushes of its device are counted.
+    /// The server that is started here has its data in a new folder below, which is removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// The core of the thread that drives all connections
     #[arg(long, value_name = "N")]
     pub client_core: Option<usize>,
     /// The core that the server is started on, and on which floors are measured
-    #[arg(long, value_name = "N", conflicts_with = "server")]
+    #[arg(long, value_name = "N")]
     pub server_core: Option<usize>,
     /// Journal files of the server that is started
-    #[arg(long, default_value_t = 8, value_name = "COUNT", conflicts_with = "server",
+    #[arg(long, default_value_t = 8, value_name = "COUNT",
           value_parser = clap::value_parser!(u16).range(2..=128))]
     pub journal_files: u16,
     /// Bytes of each of these files
-    #[arg(long, default_value = "128MiB", value_name = "SIZE", conflicts_with = "server",
-          value_parser = journal_file_bytes)]
+    #[arg(long, default_value = "128MiB", value_name = "SIZE", value_parser = journal_file_bytes)]
     pub journal_file_bytes: u64,
     /// A setting of the server that is started, as its command line takes it: --setting log=debug
-    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "server")]
+    #[arg(long, value_name = "NAME=VALUE")]
     pub setting: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::{DiskFloor, LargeFile, Loopback, READ_BYTES, folder, poll_round_trips, read_once, stream};
+use super::{DiskFloor, LargeFile, LargeWrites, Loopback, READ_BYTES, folder, poll_round_trips, read_once, stream};
 
 const SHORT: Duration = Duration::from_millis(20);
 
@@ -56,11 +56,31 @@ fn large_pieces_are_written_and_read_and_counted() {
     assert!(written.mb_per_second() > 0.0);
     let read = file.read(SHORT, None).unwrap();
     assert_eq!(read.bytes, read.latencies.count() * READ_BYTES as u64);
+    let floors = LargeWrites::measure(&file, SHORT, None).unwrap();
+    assert!(floors.write_1m_mb_per_second > 0.0 && floors.write_4m_mb_per_second > 0.0, "{floors:?}");
     let entries = std::fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap());
     let files: Vec<_> = entries.map(|entry| (entry.path(), entry.metadata().unwrap().len())).collect();
     assert!(!read_once(&files).unwrap().is_zero());
     let gone = [(home.path().join("gone"), 4096)];
     assert!(format!("{:#}", read_once(&gone).unwrap_err()).contains("gone"));
+}
+
+#[test]
+fn large_writes_before_and_after_count_alike_and_a_round_is_held_against_its_own() {
+    let floors = |small, large| LargeWrites { write_1m_mb_per_second: small, write_4m_mb_per_second: large };
+    assert_eq!(floors(100.0, 300.0).mean(&floors(200.0, 100.0)), floors(150.0, 200.0));
+    let named = [("floor_write_1m_mb_per_second", Some(150.0)), ("floor_write_4m_mb_per_second", Some(200.0))];
+    assert_eq!(floors(150.0, 200.0).numbers(), named);
+    // The machine was twice as fast in the second round, and so were we.
+    let rounds = [floors(100.0, 200.0), floors(200.0, 400.0)];
+    let ratios = LargeWrites::ratios(["small", "large"], &[60.0, 120.0], &rounds, 0.5);
+    let found: Vec<(&str, usize)> = ratios.iter().map(|(name, ratio)| (*name, ratio.rounds)).collect();
+    assert_eq!(found, [("small", 2), ("large", 2)]);
+    for ((_, ratio), expected) in ratios.iter().zip([1.2, 0.6]) {
+        let ends = [ratio.low, ratio.median, ratio.high];
+        assert!(ends.iter().all(|end| (end - expected).abs() < 1e-9), "{ratio:?}");
+    }
+    assert!(LargeWrites::ratios(["small", "large"], &[60.0], &rounds, 1.0).is_empty(), "a round has no floor");
 }
 
 #[test]

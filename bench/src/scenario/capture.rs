@@ -3,6 +3,7 @@
 //! [`run`] goes over all points in every round, the bare servers beside Florin: what else runs on the machine falls on
 //! all of them, and ratios are those of one round.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,7 +14,7 @@ use crate::client::control::Control;
 use crate::client::load::{Load, LoadSample, LoadSettings, Unobserved};
 use crate::client::payload::Payloads;
 use crate::client::routes::{self, Route};
-use crate::floor::folder;
+use crate::floor::{LargeFile, LargeWrites, folder};
 use crate::machine::{Machine, allow_connections, on_core};
 use crate::report::{self, Column, Output, Point, Round, Series, core_text, count_text};
 use crate::server::Server;
@@ -25,6 +26,15 @@ struct Measured {
     connections: usize,
     florin: Vec<Sample>,
     bare: Vec<(Bare, Vec<Sample>)>,
+    /// Large durable writes, before and after each burst.
+    writes: Vec<LargeWrites>,
+}
+
+/// Who is measured, and what that is held against.
+struct Rig {
+    florin: Target,
+    bare: Vec<(Bare, Target)>,
+    file: Option<LargeFile>,
 }
 
 /// One server under one load in one round.
@@ -57,6 +67,15 @@ const COLUMNS: [Column; 12] = [
     Column { heading: "journal writes/record", number: "journal_writes_per_record", with_range: false },
     Column { heading: "flushes/record", number: "flushes_per_record", with_range: false },
 ];
+
+/// The columns of a burst beside large durable writes.
+const WRITE_COLUMNS: [Column; 4] = [
+    Column { heading: "1 MiB writes MB/s", number: "floor_write_1m_mb_per_second", with_range: true },
+    Column { heading: "4 MiB writes MB/s", number: "floor_write_4m_mb_per_second", with_range: true },
+    Column { heading: "of 1 MiB writes", number: WRITE_RATIOS[0], with_range: true },
+    Column { heading: "of 4 MiB writes", number: WRITE_RATIOS[1], with_range: true },
+];
+const WRITE_RATIOS: [&str; 2] = ["ratio_floor_write_1m", "ratio_floor_write_4m"];
 
 /// The columns of a bare server, and of the ratios to it.
 const fn floor_columns(names: [&'static str; 6], headings: [&'static str; 6]) -> [Column; 6] {
@@ -130,39 +149,24 @@ pub fn run(arguments: &CaptureArguments) -> Result<()> {
     allow_connections(counts.iter().copied().max().unwrap_or(0) as u64)?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
-    let home = folder(arguments.target.data.as_deref(), "capture")?;
+    let home = folder(arguments.target.own.data.as_deref(), "capture")?;
     let machine = Machine::of(home.path());
-    let florin = Target::start(&arguments.target, home.path())?;
-    let mut bare = Vec::new();
-    if arguments.floor {
-        for kind in Bare::ALL {
-            let directory = home.path().join(kind.name());
-            std::fs::create_dir(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
-            let server = Server::start_bare(kind, &directory, arguments.target.server_core)?;
-            bare.push((kind, Target::of(server, &directory)));
-        }
-    }
-    let mut points: Vec<Measured> = counts.into_iter().map(|count| Measured::new(count, &bare)).collect();
+    let rig = Rig::start(arguments, home.path())?;
+    let mut points: Vec<Measured> = counts.into_iter().map(|count| Measured::new(count, &rig.bare)).collect();
     for round in 1..=arguments.rounds {
         for point in &mut points {
             let what = count_text(point.connections, "connection");
             let say = |who: &str| report::progress(&format!("round {round} of {}: {what}, {who}", arguments.rounds));
-            let context = || format!("{what}, round {round}");
-            say("Florin");
-            point.florin.push(run.florin(&florin, point.connections, round).with_context(context)?);
-            for ((kind, target), (_, samples)) in bare.iter().zip(&mut point.bare) {
-                say(kind.name());
-                samples.push(run.bare(target, point.connections).with_context(context)?);
-            }
+            run.measure(&rig, point, round, &say).with_context(|| format!("{what}, round {round}"))?;
         }
     }
     report::progress_end();
-    florin.stop()?;
-    for (_, target) in bare {
-        target.stop()?;
-    }
+    rig.stop()?;
     let points = points.iter().map(|point| run.point(point)).collect::<Vec<_>>();
     let mut columns = COLUMNS.to_vec();
+    if arguments.has_write_floor() {
+        columns.extend(WRITE_COLUMNS);
+    }
     if arguments.floor {
         columns.extend(GLOMMIO.columns);
         columns.extend(EPOLL.columns);
@@ -172,7 +176,33 @@ pub fn run(arguments: &CaptureArguments) -> Result<()> {
 
 impl Measured {
     fn new(connections: usize, bare: &[(Bare, Target)]) -> Self {
-        Self { connections, florin: Vec::new(), bare: bare.iter().map(|(kind, _)| (*kind, Vec::new())).collect() }
+        let bare = bare.iter().map(|(kind, _)| (*kind, Vec::new())).collect();
+        Self { connections, florin: Vec::new(), bare, writes: Vec::new() }
+    }
+}
+
+impl Rig {
+    fn start(arguments: &CaptureArguments, home: &Path) -> Result<Self> {
+        let florin = Target::start(&arguments.target, home)?;
+        let mut rig = Self { florin, bare: Vec::new(), file: None };
+        if arguments.floor {
+            for kind in Bare::ALL {
+                let directory = home.join(kind.name());
+                std::fs::create_dir(&directory).with_context(|| format!("{} cannot be made", directory.display()))?;
+                let server = Server::start_bare(kind, &directory, arguments.target.own.server_core)?;
+                rig.bare.push((kind, Target::of(server, &directory)));
+            }
+        }
+        if arguments.has_write_floor() {
+            report::progress("writing the floor's file");
+            rig.file = Some(LargeFile::prepare(home)?);
+        }
+        Ok(rig)
+    }
+
+    fn stop(self) -> Result<()> {
+        self.florin.stop()?;
+        self.bare.into_iter().try_for_each(|(_, target)| target.stop())
     }
 }
 
@@ -217,6 +247,27 @@ impl<'a> Run<'a> {
         Ok(Self { arguments, payloads, settings })
     }
 
+    /// One round of a point: Florin, with large durable writes around it, then the bare servers.
+    fn measure(&self, rig: &Rig, point: &mut Measured, round: u32, say: &dyn Fn(&str)) -> Result<()> {
+        let writes = |what| {
+            let measured = |file: &LargeFile| {
+                say(what);
+                LargeWrites::measure(file, self.arguments.floor_seconds, self.arguments.target.own.server_core)
+            };
+            rig.file.as_ref().map(measured).transpose()
+        };
+        let before = writes("large writes before")?;
+        say("Florin");
+        point.florin.push(self.florin(&rig.florin, point.connections, round)?);
+        let after = writes("large writes after")?;
+        point.writes.extend(before.zip(after).map(|(before, after)| before.mean(&after)));
+        for ((kind, target), (_, samples)) in rig.bare.iter().zip(&mut point.bare) {
+            say(kind.name());
+            samples.push(self.bare(target, point.connections)?);
+        }
+        Ok(())
+    }
+
     /// Florin, on a topic of its own.
     pub(crate) fn florin(&self, target: &Target, connections: usize, round: u32) -> Result<Sample> {
         let name = format!("bench-{}-{round}-{connections}", std::process::id());
@@ -231,13 +282,18 @@ impl<'a> Run<'a> {
     }
 
     fn load(&self, target: &Target, control: Option<&mut Control>, routes: &[Route]) -> Result<Sample> {
-        measure(target, control, self.arguments.target.client_core, routes, &self.payloads, self.settings)
+        measure(target, control, self.arguments.target.own.client_core, routes, &self.payloads, self.settings)
     }
 
     /// Rates and latencies are those of the counted time; costs are shared by all records, warm-up included, because
     /// the counters are read before and after everything.
     fn costs(&self, sample: &Sample) -> [(&'static str, Option<f64>); 4] {
         sample.costs.per_record(sample.load.answered_batches as f64 * f64::from(self.arguments.batch))
+    }
+
+    /// Of values.
+    fn mb_per_second(&self, sample: &Sample) -> f64 {
+        sample.records_per_second * self.payloads.value_bytes() / 1e6
     }
 
     fn point(&self, measured: &Measured) -> Point {
@@ -261,6 +317,9 @@ impl<'a> Run<'a> {
         if let Some(rate) = arguments.rate {
             point.labels.push(("rate", rate.into()));
         }
+        if let Some(bytes) = arguments.burst_bytes {
+            point.labels.push(("burst_bytes", bytes.into()));
+        }
         for (kind, samples) in &measured.bare {
             let names = names_of(*kind);
             let ratio = |value: fn(&Sample) -> f64| {
@@ -277,15 +336,19 @@ impl<'a> Run<'a> {
             samples.iter().for_each(|sample| latencies.merge(&sample.load.latencies));
             point.series.push(Series { name: names.series, latencies });
         }
+        let written: Vec<f64> = measured.florin.iter().map(|sample| self.mb_per_second(sample)).collect();
+        point.ratios.extend(LargeWrites::ratios(WRITE_RATIOS, &written, &measured.writes, 1.0));
         point
     }
 
     fn round(&self, measured: &Measured, round: usize) -> Round {
         let sample = &measured.florin[round];
-        let mb_per_second = sample.records_per_second * self.payloads.value_bytes() / 1e6;
-        let mut numbers =
-            vec![("records_per_second", Some(sample.records_per_second)), ("mb_per_second", Some(mb_per_second))];
+        let mut numbers = vec![
+            ("records_per_second", Some(sample.records_per_second)),
+            ("mb_per_second", Some(self.mb_per_second(sample))),
+        ];
         numbers.extend(self.costs(sample));
+        numbers.extend(measured.writes.get(round).map(LargeWrites::numbers).into_iter().flatten());
         for kind in Bare::ALL {
             let samples = measured.bare.iter().find(|(measured, _)| *measured == kind);
             let sample = samples.map(|(_, samples)| &samples[round]);
@@ -307,20 +370,28 @@ impl<'a> Run<'a> {
         let arguments = self.arguments;
         let server = match &arguments.target.server {
             Some(address) => format!("server {address}"),
-            None => format!("server on {}", core_text(arguments.target.server_core)),
+            None => format!("server on {}", core_text(arguments.target.own.server_core)),
         };
         let in_flight = count_text(usize::from(arguments.in_flight), "batch").replace("batchs", "batches");
         let how = match arguments.rate {
             Some(rate) => format!("Open loop of {rate} records/s, latencies from when each is due"),
             None => format!("Closed loop, {in_flight} in flight per connection"),
         };
+        let each = match arguments.burst_bytes {
+            Some(bytes) => format!("{bytes} bytes of batches"),
+            None => format!("{} s", arguments.seconds.as_secs_f64()),
+        };
+        let floors = if arguments.has_write_floor() {
+            format!("; large durable writes of {} s before and after each", arguments.floor_seconds.as_secs_f64())
+        } else {
+            String::new()
+        };
         format!(
-            "{how}; batches of {} of {:.0} bytes; {} of {} s, median (range); client on {}, {server}.\n",
+            "{how}; batches of {} of {:.0} bytes; {} of {each}, median (range){floors}; client on {}, {server}.\n",
             count_text(usize::try_from(arguments.batch).unwrap_or(usize::MAX), "record"),
             self.payloads.value_bytes(),
             count_text(usize::try_from(arguments.rounds).unwrap_or(usize::MAX), "round"),
-            arguments.seconds.as_secs_f64(),
-            core_text(arguments.target.client_core),
+            core_text(arguments.target.own.client_core),
         )
     }
 }

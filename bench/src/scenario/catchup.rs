@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::conditions::{batch_text, cores_text, rounds_text};
-use super::old_data::{OldData, OldDataSettings, Reading, ReadingTotals, require_own_server};
+use super::conditions::{batch_text, own_cores_text, rounds_text};
+use super::old_data::{OldData, OldDataSettings, Reading, ReadingTotals};
 use crate::cli::{CatchupArguments, points};
 use crate::client::control::Control;
 use crate::client::load::{Load, LoadSettings};
@@ -60,7 +60,6 @@ struct Sample {
 
 /// Measures all points and prints them.
 pub fn run(arguments: &CatchupArguments) -> Result<()> {
-    require_own_server(&arguments.target, "catchup")?;
     let payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.batch)?;
     let counts = points(&arguments.readers)?;
     let partition_count = counts.iter().copied().max().context("--readers takes at least one number")?;
@@ -111,7 +110,7 @@ pub fn run(arguments: &CatchupArguments) -> Result<()> {
         batch_text(&payloads),
         arguments.records.fetch_bytes,
         rounds_text(arguments.records.rounds, None),
-        cores_text(&arguments.target)
+        own_cores_text(&arguments.target)
     );
     report::publish(&output, &machine, &conditions, &COLUMNS, &points)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::TargetArguments;
+use crate::cli::{OwnServerArguments, TargetArguments};
 use crate::client::payload::Payloads;
 use crate::report::{core_text, count_text};
 
@@ -30,9 +30,13 @@ pub fn rounds_text(rounds: u32, seconds: Option<Duration>) -> String {
 
 /// Who runs where.
 pub fn cores_text(target: &TargetArguments) -> String {
-    let server = match &target.server {
-        Some(address) => format!("server {address}"),
-        None => format!("server on {}", core_text(target.server_core)),
-    };
-    format!("client on {}, {server}", core_text(target.client_core))
+    match &target.server {
+        Some(address) => format!("client on {}, server {address}", core_text(target.own.client_core)),
+        None => own_cores_text(&target.own),
+    }
+}
+
+/// The same of a server of our own.
+pub fn own_cores_text(own: &OwnServerArguments) -> String {
+    format!("client on {}, server on {}", core_text(own.client_core), core_text(own.server_core))
 }

@@ -37,7 +37,7 @@ pub fn run(arguments: &E2eArguments) -> Result<()> {
     allow_connections(2 * counts.iter().copied().max().unwrap_or(0) as u64)?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
-    let home = folder(arguments.target.data.as_deref(), "e2e")?;
+    let home = folder(arguments.target.own.data.as_deref(), "e2e")?;
     let machine = Machine::of(home.path());
     let target = Target::start(&arguments.target, home.path())?;
     let mut samples: Vec<Vec<DeliverySample>> = counts.iter().map(|_| Vec::new()).collect();
@@ -69,7 +69,7 @@ fn load_of<'a>(arguments: &E2eArguments, payloads: &'a Payloads) -> DeliveryLoad
         when_full: WhenFull::Wait,
         ..LoadSettings::lasting(arguments.seconds)
     };
-    let (fetch_bytes, client_core) = (arguments.records.fetch_bytes, arguments.target.client_core);
+    let (fetch_bytes, client_core) = (arguments.records.fetch_bytes, arguments.target.own.client_core);
     DeliveryLoad { payloads, settings, fetch_bytes, client_core }
 }
 

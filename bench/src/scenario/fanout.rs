@@ -35,7 +35,7 @@ pub fn run(arguments: &FanoutArguments) -> Result<()> {
     allow_connections(counts.iter().copied().max().unwrap_or(0) as u64 + u64::from(arguments.partitions))?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
-    let home = folder(arguments.target.data.as_deref(), "fanout")?;
+    let home = folder(arguments.target.own.data.as_deref(), "fanout")?;
     let machine = Machine::of(home.path());
     let target = Target::start(&arguments.target, home.path())?;
     let mut samples: Vec<Vec<DeliverySample>> = counts.iter().map(|_| Vec::new()).collect();
@@ -68,7 +68,7 @@ fn load_of<'a>(arguments: &FanoutArguments, payloads: &'a Payloads) -> DeliveryL
         when_full: WhenFull::Wait,
         ..LoadSettings::lasting(arguments.seconds)
     };
-    let (fetch_bytes, client_core) = (arguments.records.fetch_bytes, arguments.target.client_core);
+    let (fetch_bytes, client_core) = (arguments.records.fetch_bytes, arguments.target.own.client_core);
     DeliveryLoad { payloads, settings, fetch_bytes, client_core }
 }
 

@@ -8,7 +8,7 @@ use crate::cli::FloorArguments;
 use crate::client::load::{Load, LoadSettings, Unobserved};
 use crate::client::payload::{PayloadKind, Payloads};
 use crate::client::routes;
-use crate::floor::{DiskFloor, LargeFile, LargeSample, Loopback, PIECE_BYTES, READ_BYTES};
+use crate::floor::{DiskFloor, LARGE_WRITE_BYTES, LargeFile, LargeSample, Loopback, PIECE_BYTES, READ_BYTES};
 use crate::floor::{folder, poll_round_trips, stream};
 use crate::machine::{Machine, on_core};
 use crate::report::{self, Column, Output, Point, Round, core_text};
@@ -17,7 +17,6 @@ use crate::statistics::Latencies;
 use crate::target::Target;
 
 const SMALL_WRITE_BYTES: usize = 4 << 10;
-const LARGE_WRITE_BYTES: [usize; 2] = [1 << 20, 4 << 20];
 /// The records that the bare servers are given, one in a batch.
 const RECORD_BYTES: usize = 256;
 

@@ -45,7 +45,6 @@ struct Sample {
 
 /// Measures both and prints them.
 pub fn run(arguments: &IdleArguments) -> Result<()> {
-    arguments.target.expect_own("idle looks at the process of the server and")?;
     arguments.target.expect_no_client_core()?;
     allow_connections(arguments.connections)?;
     let output = Output::of(&arguments.output);

@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::setpriority_process;
 
 use super::capture::{self, Sample};
-use super::conditions::{batch_text, cores_text, loop_text, rounds_text};
-use super::old_data::{OldData, OldDataSettings, Reading, ReadingTotals, require_own_server};
+use super::conditions::{batch_text, loop_text, own_cores_text, rounds_text};
+use super::old_data::{OldData, OldDataSettings, Reading, ReadingTotals};
 use crate::cli::{MixedArguments, points};
 use crate::client::load::{Load, LoadSettings, WhenFull};
 use crate::client::payload::Payloads;
@@ -62,7 +62,6 @@ struct Run<'a> {
 
 /// Measures all points and prints them.
 pub fn run(arguments: &MixedArguments) -> Result<()> {
-    require_own_server(&arguments.target, "mixed")?;
     let payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.batch)?;
     let old_payloads = Payloads::build(&arguments.records.payload, arguments.records.size, arguments.old_batch)?;
     let counts = points(&arguments.connections)?;
@@ -96,7 +95,7 @@ pub fn run(arguments: &MixedArguments) -> Result<()> {
         batch_text(&old_payloads),
         core_text(run.reader_core()),
         rounds_text(arguments.records.rounds, Some(arguments.seconds)),
-        cores_text(&arguments.target)
+        own_cores_text(&arguments.target)
     );
     run.data.stop()?;
     report::publish(&output, &machine, &conditions, &COLUMNS, &points)

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use florin_engine::limits::BLOCK_BYTES_MAX;
 use florin_engine::model::{Offset, PartitionId};
 
-use crate::cli::TargetArguments;
+use crate::cli::OwnServerArguments;
 use crate::client::control::Control;
 #[cfg(test)]
 use crate::client::fake_server::FakeServer;
@@ -52,7 +52,7 @@ pub struct OldDataSettings<'a> {
     /// Partitions, each with about the same.
     pub partition_count: usize,
     /// The server, which is our own.
-    pub target: &'a TargetArguments,
+    pub target: &'a OwnServerArguments,
 }
 
 /// What is in one partition.
@@ -76,15 +76,6 @@ pub struct OldData {
     home: PathBuf,
     partitions: Vec<Filled>,
     journal_full_count: u64,
-}
-
-/// Whether all of it can be measured by a server of our own.
-pub fn require_own_server(arguments: &TargetArguments, scenario: &str) -> Result<()> {
-    ensure!(
-        arguments.server.is_none(),
-        "{scenario} starts its server again to empty its memory, so it measures one of its own: leave out --server"
-    );
-    Ok(())
 }
 
 impl OldData {
@@ -239,7 +230,7 @@ impl OldData {
 #[cfg(test)]
 impl OldData {
     /// On a server without a disk, for tests of who uses it.
-    fn on(server: &FakeServer, target: &TargetArguments, partitions: Vec<Filled>) -> Self {
+    fn on(server: &FakeServer, target: &OwnServerArguments, partitions: Vec<Filled>) -> Self {
         Self {
             target: Some(Target::named(server.address(0))),
             settings: ServerSettings::of(target, PathBuf::new()),
@@ -250,7 +241,7 @@ impl OldData {
     }
 
     /// The same, with some batches in so many partitions.
-    pub fn on_with_batches(server: &FakeServer, target: &TargetArguments, partition_count: usize) -> Self {
+    pub fn on_with_batches(server: &FakeServer, target: &OwnServerArguments, partition_count: usize) -> Self {
         let payloads = Payloads::build(&PayloadKind::Random, 100, 3).expect("they are small");
         let settings = OldDataSettings { payloads: &payloads, bytes: 20_000, partition_count, target };
         let mut data = Self::on(server, target, Vec::new());

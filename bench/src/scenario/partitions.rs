@@ -70,7 +70,7 @@ pub fn run(arguments: &PartitionsArguments) -> Result<()> {
     let counts = arguments.points()?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
-    let home = folder(arguments.target.data.as_deref(), "partitions")?;
+    let home = folder(arguments.target.own.data.as_deref(), "partitions")?;
     let machine = Machine::of(home.path());
     let florin = Target::start(&arguments.target, home.path())?;
     let data = florin.process().is_some().then(|| home.path().join("data"));
@@ -125,7 +125,7 @@ impl<'a> Run<'a> {
         let mut tally = Tally::new(&counts, self.arguments.batch);
         // Started from here, it is not bound to the core of the client.
         let watch = data.map(DirectoryWatch::start).transpose()?;
-        let (mut sample, begun, ended) = on_core(self.arguments.target.client_core, || {
+        let (mut sample, begun, ended) = on_core(self.arguments.target.own.client_core, || {
             let mut load = Load::connect(&routes)?;
             let before = target.counters(Some(control))?;
             let begun = clock();
@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
         let arguments = self.arguments;
         let server = match &arguments.target.server {
             Some(address) => format!("server {address}"),
-            None => format!("server on {}", core_text(arguments.target.server_core)),
+            None => format!("server on {}", core_text(arguments.target.own.server_core)),
         };
         let without = if has_checkpoints {
             ""
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
             self.payloads.value_bytes(),
             count_text(usize::try_from(arguments.rounds).unwrap_or(usize::MAX), "round"),
             arguments.seconds.as_secs_f64(),
-            core_text(arguments.target.client_core),
+            core_text(arguments.target.own.client_core),
         )
     }
 }

@@ -4,6 +4,7 @@
 //! A server of our own is filled, ended by a crash or in order, and started again. What was acknowledged must be there.
 
 mod fill;
+mod full_disk;
 mod restart;
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,9 @@ mod tests;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use florin_engine::format::layout::Geometry;
 use florin_engine::io::UNIT_BYTES;
-use florin_engine::limits::{RING_FILE_BYTES_MAX, RING_FILE_COUNT_MIN};
+use florin_engine::limits::{MANIFEST_BYTES_DEFAULT, RING_FILE_BYTES_MAX, RING_FILE_COUNT_MIN};
 use tempfile::TempDir;
 
 use crate::cli::{RecoverArguments, RecoverPoint};
@@ -36,15 +38,17 @@ const FILLING_IN_FLIGHT: usize = 4;
 /// A ring that is written so often over is not getting any fuller.
 const RINGS_MAX: u64 = 4;
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 11] = [
     Column { heading: "start from", number: "start", with_range: false },
     Column { heading: "ready ms", number: "ready_ms", with_range: true },
     Column { heading: "first ack ms", number: "first_ack_ms", with_range: true },
     Column { heading: "floor: read ms", number: "floor_read_ms", with_range: true },
     Column { heading: "bound ms", number: "bound_ms", with_range: false },
     Column { heading: "ready / bound", number: "ratio_bound", with_range: true },
+    Column { heading: "ring bytes", number: "ring_bytes", with_range: false },
     Column { heading: "ring bytes read", number: "ring_bytes_read", with_range: false },
     Column { heading: "ring bytes replayed", number: "ring_bytes_replayed", with_range: false },
+    Column { heading: "share of the ring", number: "ring_share_replayed", with_range: true },
     Column { heading: "bytes in segments", number: "stored_bytes", with_range: false },
 ];
 
@@ -71,8 +75,8 @@ struct Run<'a> {
 
 /// Measures all points and prints them.
 pub fn run(arguments: &RecoverArguments) -> Result<()> {
-    arguments.target.expect_own("recover ends its server by a crash and")?;
     arguments.target.expect_no_client_core()?;
+    arguments.expect_named_disk()?;
     let run = Run::new(arguments)?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
@@ -94,16 +98,6 @@ pub fn run(arguments: &RecoverArguments) -> Result<()> {
     report::publish(&output, &machine, &run.conditions(), &COLUMNS, &points)
 }
 
-impl RecoverPoint {
-    fn name(self) -> &'static str {
-        match self {
-            Self::FullRing => "full_ring",
-            Self::FullRingSmall => "full_ring_small",
-            Self::AtRest => "at_rest",
-        }
-    }
-}
-
 impl<'a> Run<'a> {
     fn new(arguments: &'a RecoverArguments) -> Result<Self> {
         let build = |records| Payloads::build(&arguments.payload, arguments.size, records);
@@ -122,11 +116,12 @@ impl<'a> Run<'a> {
         self.arguments.target.journal_file_bytes.saturating_mul(u64::from(self.arguments.target.journal_files))
     }
 
-    /// The server of a point. What a start reads of a ring in small blocks is one file that is not full yet: as soon as
-    /// it is, its batches are taken to rest faster than a single client writes. So the ring has two large files then.
+    /// The server of a point. Blocks of one record each take a unit of the ring and few bytes of a segment file: a file
+    /// that is full comes to rest long before the next one is, however many there are. So most of a ring is needed when
+    /// it has two files and one of them is about to be full.
     fn server(&self, point: RecoverPoint, directory: PathBuf) -> ServerSettings {
         let settings = ServerSettings::of(&self.arguments.target, directory);
-        if point != RecoverPoint::FullRingSmall {
+        if point != RecoverPoint::HalfRingSmall {
             return settings;
         }
         let half = self.ring_bytes() / u64::from(RING_FILE_COUNT_MIN);
@@ -153,8 +148,7 @@ impl<'a> Run<'a> {
         let settings = self.server(point, folder.path().join("data"));
         let (payloads, filling) = self.filling(point, &settings);
         say("filling the journal");
-        let (mut filled, server) = fill::fill(&settings, payloads, &filling, say)?;
-        server.kill()?;
+        let mut filled = fill::fill(&settings, payloads, &filling, say)?;
         say("starting again");
         let (restart, server) = restart::measure(&settings, &mut filled, payloads, &self.small)?;
         server.kill()?;
@@ -163,43 +157,30 @@ impl<'a> Run<'a> {
 
     /// How the journal of a point is filled.
     fn filling(&self, point: RecoverPoint, settings: &ServerSettings) -> (&Payloads, Filling) {
+        let payloads = if point.is_small() { &self.small } else { &self.large };
         let ring_bytes = settings.journal_file_bytes * u64::from(settings.journal_files);
-        match point {
-            RecoverPoint::FullRing => {
-                // After a crash a fresh file is needed to go on in: one is left.
-                let full_bytes = ring_bytes - settings.journal_file_bytes - settings.journal_file_bytes / 16;
-                let filling = Filling {
-                    connections: FILLING_CONNECTIONS,
-                    in_flight: FILLING_IN_FLIGHT,
-                    batch_records: self.arguments.batch,
-                    batch_count_max: RINGS_MAX * ring_bytes / self.large.batch_bytes(),
-                    until: Until::UsedBytes(full_bytes),
-                };
-                (&self.large, filling)
+        let full_bytes = full_bytes(settings, payloads);
+        let unit = UNIT_BYTES as u64;
+        let (batch_count_max, until) = match point {
+            RecoverPoint::FullRing => (RINGS_MAX * ring_bytes / payloads.batch_bytes(), Until::Fullest(full_bytes)),
+            // Each batch is a block, of a unit at least; the file must not be full, for then it is taken to rest.
+            RecoverPoint::HalfRingSmall => {
+                let blocks = settings.journal_file_bytes / unit;
+                (blocks, Until::UsedBytes((blocks - blocks / 64) * unit))
             }
-            RecoverPoint::FullRingSmall => {
-                // Each batch is a block; the file must not be full, for then it is taken to rest.
-                let blocks = settings.journal_file_bytes / UNIT_BYTES as u64;
-                let filling = Filling {
-                    connections: 1,
-                    in_flight: 1,
-                    batch_records: 1,
-                    batch_count_max: blocks,
-                    until: Until::UsedBytes((blocks - blocks / 64) * UNIT_BYTES as u64),
-                };
-                (&self.small, filling)
-            }
-            RecoverPoint::AtRest => {
-                let filling = Filling {
-                    connections: FILLING_CONNECTIONS,
-                    in_flight: FILLING_IN_FLIGHT,
-                    batch_records: self.arguments.batch,
-                    batch_count_max: (self.arguments.at_rest_bytes / self.large.batch_bytes()).max(1),
-                    until: Until::BatchCount,
-                };
-                (&self.large, filling)
-            }
-        }
+            RecoverPoint::FullDisk => (RINGS_MAX * ring_bytes / payloads.batch_bytes(), Until::UsedBytes(full_bytes)),
+            RecoverPoint::FullDiskSmall => (ring_bytes / unit, Until::UsedBytes(full_bytes)),
+            RecoverPoint::AtRest => ((self.arguments.at_rest_bytes / payloads.batch_bytes()).max(1), Until::BatchCount),
+        };
+        let filling = Filling {
+            connections: if point.is_small() { 1 } else { FILLING_CONNECTIONS },
+            in_flight: if point.is_small() { 1 } else { FILLING_IN_FLIGHT },
+            batch_records: payloads.record_count(),
+            batch_count_max,
+            until,
+            on_full_disk: point.is_on_full_disk(),
+        };
+        (payloads, filling)
     }
 
     /// A directory with everything in segment files: after a crash the file in use is sealed, so what is in it is taken
@@ -209,8 +190,7 @@ impl<'a> Run<'a> {
         let settings = self.server(RecoverPoint::AtRest, folder.path().join("data"));
         let (payloads, filling) = self.filling(RecoverPoint::AtRest, &settings);
         say("writing what is to be at rest");
-        let (mut filled, server) = fill::fill(&settings, payloads, &filling, say)?;
-        server.kill()?;
+        let mut filled = fill::fill(&settings, payloads, &filling, say)?;
         say("taking the rest of the journal to rest");
         let (_, server) = restart::measure(&settings, &mut filled, payloads, &self.small)?;
         restart::wait_for_rest(server.address(), settings.journal_files)?;
@@ -225,7 +205,7 @@ impl<'a> Run<'a> {
             ("ratio_bound", Ratio::paired(&of(|restart| restart.ready_ms), &of(Restart::bound_ms))),
         ];
         let mut labels = vec![("start", measured.point.name().into()), ("size", self.large.size().into())];
-        if measured.point != RecoverPoint::FullRingSmall {
+        if !measured.point.is_small() {
             labels.push(("batch", self.arguments.batch.into()));
         }
         Point {
@@ -240,18 +220,34 @@ impl<'a> Run<'a> {
 
     fn conditions(&self) -> String {
         let arguments = self.arguments;
+        let said: Vec<String> = RecoverPoint::ALL
+            .into_iter()
+            .filter(|point| arguments.points.contains(point))
+            .map(|point| format!(" {}: {}.", point.name(), point.words()))
+            .collect();
         format!(
             "From the start of the process to its ready line, and to the first batch that it acknowledges; a journal of {} \
-             bytes, batches of {} of {:.0} bytes, of full_ring_small of one; {}, median (range); server on {}. The floor \
+             bytes, batches of {} of {:.0} bytes unless it is said otherwise; {}, median (range); server on {}. The floor \
              reads what the start reads of the ring files, once, in pieces of 1 MiB. Bound: {BOUND_FACTOR} times the floor and \
-             {BOUND_MS:.0} ms.\n",
+             {BOUND_MS:.0} ms.{}\n",
             self.ring_bytes(),
             count_text(usize::try_from(arguments.batch).unwrap_or(usize::MAX), "record"),
             self.large.value_bytes(),
             count_text(usize::try_from(arguments.rounds).unwrap_or(usize::MAX), "round"),
             core_text(arguments.target.server_core),
+            said.concat(),
         )
     }
+}
+
+/// What of a journal is taken when it is about to refuse batches: it keeps a reserve, and of a larger journal it is
+/// better to stop a little before than to wait for a refusal, which may come behind a file that has become free.
+fn full_bytes(settings: &ServerSettings, payloads: &Payloads) -> u64 {
+    let (file_count, file_bytes) = (settings.journal_files, settings.journal_file_bytes);
+    let geometry = Geometry { file_count, file_bytes, manifest_bytes: MANIFEST_BYTES_DEFAULT };
+    let block_bytes = payloads.batch_bytes() + 2 * UNIT_BYTES as u64;
+    let margin_bytes = (file_bytes / 16).max(2 * block_bytes);
+    geometry.ring_bytes().saturating_sub(geometry.reserve_bytes() + margin_bytes)
 }
 
 fn new_folder(home: &std::path::Path) -> Result<TempDir> {
@@ -271,8 +267,10 @@ impl Restart {
             ("first_ack_retry_count", Some(self.retry_count as f64)),
             ("floor_read_ms", Some(self.floor_read_ms)),
             ("bound_ms", Some(self.bound_ms())),
+            ("ring_bytes", Some(self.ring.bytes as f64)),
             ("ring_bytes_read", Some(self.ring.file_bytes as f64)),
             ("ring_bytes_replayed", Some(self.ring.block_bytes as f64)),
+            ("ring_share_replayed", Some(self.ring.replayed_share())),
             ("replayed_block_count", Some(self.ring.block_count as f64)),
             ("stored_bytes", Some(self.stored_bytes as f64)),
             ("acknowledged_records", Some(self.acknowledged_records as f64)),

@@ -13,13 +13,13 @@ use florin_engine::catalogue::TopicSettings;
 use crate::cli::SustainedArguments;
 use crate::client::load::{LoadSettings, WhenFull};
 use crate::client::payload::Payloads;
-use crate::floor::{LargeFile, folder};
+use crate::floor::{LargeFile, LargeWrites, folder};
 use crate::machine::Machine;
 use crate::report::{self, Column, Output, Point, Series, core_text, count_text};
-use crate::statistics::{Latencies, Ratio};
+use crate::statistics::Latencies;
 use crate::target::{NewTopic, Target, with_topics};
 
-use round::{Floors, Parts, Sample};
+use round::{Parts, Sample};
 
 const COLUMNS: [Column; 16] = [
     Column { heading: "MB/s", number: "mb_per_second", with_range: true },
@@ -40,6 +40,8 @@ const COLUMNS: [Column; 16] = [
     Column { heading: "most bytes on disk", number: "peak_disk_bytes", with_range: false },
 ];
 
+const RATIOS: [&str; 2] = ["ratio_half_floor_write_1m", "ratio_half_floor_write_4m"];
+
 /// What all rounds share.
 struct Run<'a> {
     arguments: &'a SustainedArguments,
@@ -51,13 +53,12 @@ struct Run<'a> {
 
 /// Measures all rounds and prints them.
 pub fn run(arguments: &SustainedArguments) -> Result<()> {
-    arguments.target.expect_own("sustained looks into the data directory and")?;
     let output = Output::of(&arguments.output);
     output.prepare()?;
     let home = folder(arguments.target.data.as_deref(), "sustained")?;
     let run = Run::new(arguments, home.path().join("data"))?;
     let machine = Machine::of(home.path());
-    let florin = Target::start(&arguments.target, home.path())?;
+    let florin = Target::start_own(&arguments.target, home.path())?;
     report::progress("writing the floor's file");
     let floor = LargeFile::prepare(home.path())?;
     let mut samples = Vec::new();
@@ -95,29 +96,26 @@ impl<'a> Run<'a> {
             },
         };
         say("floors before");
-        let before = Floors::measure(self.arguments, floor)?;
+        let before = self.floors(floor)?;
         with_topics(target, std::slice::from_ref(&topic), |control, ids| {
             say("Florin");
             let mut sample = self.load(target, control, &topic.name, ids[0])?;
             say("waiting for segment files");
             self.wait_until_quiet(control)?;
             say("floors after");
-            sample.floors = before.mean(&Floors::measure(self.arguments, floor)?);
+            sample.floors = before.mean(&self.floors(floor)?);
             Ok(sample)
         })
+    }
+
+    fn floors(&self, floor: &LargeFile) -> Result<LargeWrites> {
+        LargeWrites::measure(floor, self.arguments.floor_seconds, self.arguments.target.server_core)
     }
 
     fn point(&self, samples: &[Sample]) -> Point {
         let arguments = self.arguments;
         let own: Vec<f64> = samples.iter().map(|sample| sample.mb_per_second).collect();
-        let half = |floor: fn(&Floors) -> f64| {
-            let halves: Vec<f64> = samples.iter().map(|sample| floor(&sample.floors) / 2.0).collect();
-            Ratio::paired(&own, &halves)
-        };
-        let ratios = [
-            ("ratio_half_floor_write_1m", half(|floors| floors.write_1m_mb_per_second)),
-            ("ratio_half_floor_write_4m", half(|floors| floors.write_4m_mb_per_second)),
-        ];
+        let floors: Vec<LargeWrites> = samples.iter().map(|sample| sample.floors).collect();
         let series = |name, part: fn(&Parts) -> &Latencies| {
             let mut latencies = Latencies::new();
             samples.iter().for_each(|sample| latencies.merge(part(&sample.parts)));
@@ -134,7 +132,8 @@ impl<'a> Run<'a> {
             ],
             rounds: samples.iter().map(Sample::round).collect(),
             facts: Vec::new(),
-            ratios: ratios.into_iter().filter_map(|(name, ratio)| Some((name, ratio?))).collect(),
+            // Every byte is written twice.
+            ratios: LargeWrites::ratios(RATIOS, &own, &floors, 0.5),
             series: vec![
                 series("checkpoint", |parts| &parts.checkpoint),
                 series("segment_write", |parts| &parts.segment_write),

@@ -15,6 +15,8 @@ use super::identity_of;
 /// What a start reads of the journals of all shards.
 #[derive(Clone, Debug, Default)]
 pub struct Ring {
+    /// Bytes of all files.
+    pub bytes: u64,
     /// Files that a start reads, and how many bytes of each from the front.
     pub files: Vec<(PathBuf, u64)>,
     /// These bytes of all of them.
@@ -26,6 +28,11 @@ pub struct Ring {
 }
 
 impl Ring {
+    /// What part of the ring is replayed.
+    pub fn replayed_share(&self) -> f64 {
+        self.block_bytes as f64 / self.bytes.max(1) as f64
+    }
+
     /// Examines the journals of a directory that no server uses. Damage is an error.
     pub fn of(data: &Path) -> Result<Self> {
         let identity = identity_of(data)?;
@@ -45,6 +52,7 @@ impl Ring {
         let included = manifest.manifest.sequence;
         let recovery = block_on(recover(&BlockingDisk, folder, &superblock, Told::by(included)));
         ensure!(recovery.damage.is_empty(), "it is damaged: {}", recovery.damage[0]);
+        self.bytes += superblock.geometry.ring_bytes();
         for (index, file) in superblock.geometry.files().zip(&superblock.files) {
             let bytes = examined_bytes(&superblock, file);
             if bytes > 0 {

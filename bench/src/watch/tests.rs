@@ -120,6 +120,10 @@ fn what_a_start_reads_of_a_ring_are_the_files_that_are_not_free() {
     assert!(ring.files.contains(&(path, GEOMETRY.file_bytes)));
     assert_eq!(ring.file_bytes, ring.files.len() as u64 * GEOMETRY.file_bytes);
     assert_eq!((ring.block_count, ring.block_bytes), (0, 0));
+    assert_eq!(ring.bytes, u64::from(GEOMETRY.file_count) * GEOMETRY.file_bytes);
+    assert!(ring.replayed_share().abs() < f64::EPSILON, "nothing was written");
+    let half = Ring { block_bytes: ring.bytes / 2, ..ring.clone() };
+    assert!((half.replayed_share() - 0.5).abs() < f64::EPSILON);
     // A ring that a start refuses is no floor for anything.
     std::fs::remove_file(&ring.files[0].0).unwrap();
     let error = format!("{:#}", Ring::of(data.path()).unwrap_err());

@@ -1,6 +1,7 @@
 //! Who hears of every single batch of a load.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -58,9 +59,10 @@ pub struct Unobserved;
 
 /// A function that is told of every batch that is stored, and says whether the load goes on. Nothing is read.
 #[derive(Debug)]
-pub struct EachStored<F> {
+pub struct EachStored<'a, F> {
     tell: F,
     ends: bool,
+    end: Option<&'a AtomicBool>,
 }
 
 impl Window {
@@ -90,14 +92,19 @@ impl Observer for Unobserved {
     }
 }
 
-impl<F: FnMut(&Stored) -> Result<ControlFlow<()>>> EachStored<F> {
+impl<'a, F: FnMut(&Stored) -> Result<ControlFlow<()>>> EachStored<'a, F> {
     /// This function.
     pub fn new(tell: F) -> Self {
-        Self { tell, ends: false }
+        Self { tell, ends: false, end: None }
+    }
+
+    /// The load also ends when somebody else says so, even if the server takes nothing any more.
+    pub fn until(self, end: &'a AtomicBool) -> Self {
+        Self { end: Some(end), ..self }
     }
 }
 
-impl<F> Deliveries for EachStored<F> {
+impl<F> Deliveries for EachStored<'_, F> {
     fn delivered(&mut self, delivered: &Delivered) -> Result<()> {
         bail!("partition {} was read, and nobody asked for it", delivered.partition)
     }
@@ -105,7 +112,7 @@ impl<F> Deliveries for EachStored<F> {
     fn fetched(&mut self, _: Instant, _: Instant) {}
 }
 
-impl<F: FnMut(&Stored) -> Result<ControlFlow<()>>> Observer for EachStored<F> {
+impl<F: FnMut(&Stored) -> Result<ControlFlow<()>>> Observer for EachStored<'_, F> {
     fn begins(&mut self, _: Window) {}
 
     fn stored(&mut self, stored: &Stored) -> Result<()> {
@@ -118,7 +125,7 @@ impl<F: FnMut(&Stored) -> Result<ControlFlow<()>>> Observer for EachStored<F> {
     }
 
     fn ends(&self) -> bool {
-        self.ends
+        self.ends || self.end.is_some_and(|end| end.load(Ordering::Relaxed))
     }
 }
 

@@ -3,10 +3,12 @@ use std::time::Duration;
 use clap::Parser;
 use florin_net::protocol::Code;
 
-use super::{Measured, Run, Sample};
+use super::{Measured, Run, Sample, WRITE_COLUMNS};
 use crate::cli::{CaptureArguments, Cli, Command};
 use crate::client::fake_server::FakeServer;
 use crate::client::load::WhenFull;
+use crate::floor::LargeWrites;
+use crate::statistics::Ratio;
 use crate::target::Target;
 
 fn arguments(line: &str) -> CaptureArguments {
@@ -124,6 +126,51 @@ fn a_point_has_its_labels_and_the_numbers_of_every_round() {
 }
 
 #[test]
+fn a_burst_is_held_against_the_large_writes_of_its_own_round() {
+    let server = FakeServer::start(1);
+    let arguments = arguments("--burst-bytes 100KiB --size 1000 --in-flight 4 --floor");
+    let run = Run::new(&arguments).unwrap();
+    let target = Target::named(server.address(0));
+    let mut measured = Measured::new(1, &[]);
+    for round in 1..=2 {
+        measured.florin.push(run.florin(&target, 1, round).unwrap());
+    }
+    let written: Vec<f64> = measured.florin.iter().map(|sample| run.mb_per_second(sample)).collect();
+    let floors = |mb: &f64| LargeWrites { write_1m_mb_per_second: 2.0 * mb, write_4m_mb_per_second: 4.0 * mb };
+    measured.writes = written.iter().map(floors).collect();
+    let point = run.point(&measured);
+    let ratio = |wanted: &str| point.ratios.iter().find(|(name, _)| *name == wanted).unwrap().1;
+    for (name, expected) in [("ratio_floor_write_1m", 0.5), ("ratio_floor_write_4m", 0.25)] {
+        let Ratio { median, low, high, rounds } = ratio(name);
+        assert!([median, low, high].iter().all(|end| (end - expected).abs() < 1e-9) && rounds == 2, "{name}");
+    }
+    assert!(point.labels.contains(&("burst_bytes", (100 << 10).into())));
+    let numbers = &point.rounds[1].numbers;
+    assert!(numbers.contains(&("floor_write_1m_mb_per_second", Some(2.0 * written[1]))));
+    assert!(numbers.contains(&("floor_write_4m_mb_per_second", Some(4.0 * written[1]))));
+    // What the table, the JSON and the page show.
+    let fields = point.fields();
+    for column in WRITE_COLUMNS {
+        assert!(fields.iter().any(|(name, _)| *name == column.number), "{}", column.number);
+    }
+    assert!(run.conditions().contains("large durable writes of 1 s before and after each"), "{}", run.conditions());
+}
+
+#[test]
+fn large_writes_are_the_floor_of_a_burst_only() {
+    assert!(arguments("--burst-bytes 1MiB --floor --floor-seconds 2").has_write_floor());
+    assert!(!arguments("--floor").has_write_floor() && !arguments("--burst-bytes 1MiB").has_write_floor());
+    let server = FakeServer::start(1);
+    let arguments = arguments("--seconds 0.05 --floor");
+    let run = run(&arguments);
+    let mut measured = Measured::new(1, &[]);
+    measured.florin.push(run.florin(&Target::named(server.address(0)), 1, 1).unwrap());
+    let point = run.point(&measured);
+    assert!(point.ratios.is_empty());
+    assert!(!point.fields().iter().any(|(name, _)| name.starts_with("floor_write")));
+}
+
+#[test]
 fn wrong_arguments_are_refused_before_anything_starts() {
     let lines = [
         "--connections 0",
@@ -132,6 +179,8 @@ fn wrong_arguments_are_refused_before_anything_starts() {
         "--size 9999999",
         "--rate 0",
         "--rate 100 --in-flight 2",
+        "--floor --floor-seconds 2",
+        "--burst-bytes 1MiB --floor-seconds 2",
         "--server a:1 --server-core 1",
     ];
     for line in lines {

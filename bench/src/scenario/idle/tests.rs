@@ -63,8 +63,8 @@ fn more_files_than_the_hard_limit_allows_are_refused_with_advice() {
 }
 
 #[test]
-fn a_server_of_somebody_else_is_refused() {
-    let error = super::run(&arguments("--server a:1")).unwrap_err().to_string();
-    assert!(error.contains("leave --server away"), "{error}");
+fn a_core_for_a_client_that_is_not_measured_is_refused() {
+    let error = super::run(&arguments("--client-core 0")).unwrap_err().to_string();
+    assert!(error.contains("leave --client-core away"), "{error}");
     assert_eq!(arguments("").connections, 1000);
 }

@@ -3,7 +3,7 @@ use std::sync::atomic::Ordering;
 use clap::Parser;
 use florin_engine::model::{Offset, PartitionId, TopicId};
 
-use super::{FILLER, Filled, OldData, OldDataSettings, Reading, ReadingTotals, TOPIC, deal, quiet, require_own_server};
+use super::{FILLER, Filled, OldData, OldDataSettings, Reading, ReadingTotals, TOPIC, deal, quiet};
 use crate::cli::{CatchupArguments, Cli, Command};
 use crate::client::fake_server::FakeServer;
 use crate::client::load::{Load, LoadSettings};
@@ -166,11 +166,4 @@ fn the_log_is_quiet_while_it_is_written_unless_somebody_chose_what_it_shows() {
     if std::env::var_os(LOG_VARIABLE).is_none() {
         assert_eq!(settings_of("--setting memory-bytes=2GiB"), ["memory-bytes=2GiB", "log=error"]);
     }
-}
-
-#[test]
-fn a_server_that_runs_already_cannot_be_started_again() {
-    let error = require_own_server(&arguments("--server a:1").target, "catchup").unwrap_err().to_string();
-    assert!(error.contains("catchup") && error.contains("leave out --server"), "{error}");
-    require_own_server(&arguments("").target, "catchup").unwrap();
 }

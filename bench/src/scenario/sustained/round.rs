@@ -10,11 +10,10 @@ use florin_engine::limits::{RETENTION_INTERVAL_NS, SEGMENT_BYTES_DEFAULT};
 use florin_engine::model::TopicId;
 
 use super::Run;
-use crate::cli::SustainedArguments;
 use crate::client::control::Control;
 use crate::client::load::{EachStored, Load, LoadSample};
 use crate::client::routes;
-use crate::floor::LargeFile;
+use crate::floor::LargeWrites;
 use crate::machine::on_core;
 use crate::report::Round;
 use crate::scenario::tally::{Kept, Tally};
@@ -22,8 +21,6 @@ use crate::statistics::{Latencies, Spread};
 use crate::target::{Costs, Target};
 use crate::watch::{DirectoryWatch, Span, Watched};
 
-const SMALL_PIECE_BYTES: usize = 1 << 20;
-const LARGE_PIECE_BYTES: usize = 4 << 20;
 /// What else is in a data directory: manifests, superblocks.
 const OTHER_BYTES: u64 = 256 << 20;
 /// How long the server may go on writing segment files after a load.
@@ -31,15 +28,6 @@ const QUIET_WAIT: Duration = Duration::from_secs(60);
 /// It has ended when nothing changes for so long.
 const QUIET: Duration = Duration::from_millis(500);
 const QUIET_PAUSE: Duration = Duration::from_millis(50);
-
-/// What the disk does without Florin.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Floors {
-    /// Durable overwrites of 1 MiB.
-    pub(super) write_1m_mb_per_second: f64,
-    /// The same of 4 MiB.
-    pub(super) write_4m_mb_per_second: f64,
-}
 
 /// When a batch was in flight.
 #[derive(Clone, Copy, Debug)]
@@ -75,24 +63,7 @@ pub(super) struct Sample {
     pub(super) peak_disk_bytes: u64,
     pub(super) kept: Kept,
     pub(super) records: u64,
-    pub(super) floors: Floors,
-}
-
-impl Floors {
-    pub(super) fn measure(arguments: &SustainedArguments, floor: &LargeFile) -> Result<Self> {
-        let core = arguments.target.server_core;
-        let small = floor.overwrite(SMALL_PIECE_BYTES, arguments.floor_seconds, core)?;
-        let large = floor.overwrite(LARGE_PIECE_BYTES, arguments.floor_seconds, core)?;
-        Ok(Self { write_1m_mb_per_second: small.mb_per_second(), write_4m_mb_per_second: large.mb_per_second() })
-    }
-
-    /// In the middle of two.
-    pub(super) fn mean(&self, other: &Self) -> Self {
-        Self {
-            write_1m_mb_per_second: f64::midpoint(self.write_1m_mb_per_second, other.write_1m_mb_per_second),
-            write_4m_mb_per_second: f64::midpoint(self.write_4m_mb_per_second, other.write_4m_mb_per_second),
-        }
-    }
+    pub(super) floors: LargeWrites,
 }
 
 impl Run<'_> {
@@ -147,7 +118,7 @@ impl Run<'_> {
             peak_disk_bytes: watched.disk_bytes_max,
             kept,
             records,
-            floors: Floors::default(),
+            floors: LargeWrites::default(),
             load,
             costs,
         }
@@ -219,9 +190,8 @@ impl Sample {
             ("journal_full_count", Some(self.load.journal_full_count as f64)),
             ("retention_cut_bytes", Some(self.kept.cut_bytes as f64)),
             ("peak_disk_bytes", Some(self.peak_disk_bytes as f64)),
-            ("floor_write_1m_mb_per_second", Some(self.floors.write_1m_mb_per_second)),
-            ("floor_write_4m_mb_per_second", Some(self.floors.write_4m_mb_per_second)),
         ];
+        numbers.extend(self.floors.numbers());
         numbers.extend(self.costs.per_record(self.records as f64));
         Round { numbers, latencies: Some(self.load.latencies.clone()) }
     }

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use clap::Parser;
 
 use super::Run;
-use super::round::{Flight, Floors, Parts, covered, per_second};
+use super::round::{Flight, Parts, covered, per_second};
 use crate::cli::{Cli, Command, SustainedArguments};
 use crate::watch::{Span, Watched};
 
@@ -58,15 +58,7 @@ fn time_in_two_stretches_counts_once() {
 }
 
 #[test]
-fn floors_before_and_after_count_alike() {
-    let floors = |small, large| Floors { write_1m_mb_per_second: small, write_4m_mb_per_second: large };
-    assert_eq!(floors(100.0, 300.0).mean(&floors(200.0, 100.0)), floors(150.0, 200.0));
-}
-
-#[test]
-fn a_server_of_somebody_else_and_a_retention_of_nothing_are_refused() {
-    let error = super::run(&arguments("--server a:1")).unwrap_err().to_string();
-    assert!(error.contains("leave --server away"), "{error}");
+fn a_retention_of_nothing_is_refused() {
     let error = Run::new(&arguments("--retention-bytes 0"), "data".into()).err().unwrap().to_string();
     assert!(error.contains("keep everything"), "{error}");
     let defaults = arguments("");
