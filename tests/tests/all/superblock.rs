@@ -10,11 +10,12 @@ use florin_engine::journal::create::{FormatSettings, format};
 use florin_engine::journal::write::read_superblocks;
 use florin_engine::model::{Lap, Position, Realtime, ShardId};
 use florin_engine::shard::open::{OpenSettings, open_shard, read_identity};
-use florin_tests::sim::{DiskConfig, Flush, SimDevice, SimExecutor, SimRuntime, streams};
+use florin_tests::sim::{DiskConfig, Flush, Process, SimDevice, SimExecutor, SimRuntime, streams};
+use rand_chacha::ChaCha8Rng;
 
 const DATA: &str = "/data";
-/// Events after which a start of this directory begins to write its superblocks, and how many it then needs.
-const EVENTS: std::ops::Range<u64> = 50..64;
+/// Events that a start of this directory needs from its first write on, about.
+const WRITE_EVENTS: u64 = 14;
 const SHARD: ShardId = ShardId(0);
 const GEOMETRY: Geometry = Geometry { file_count: 12, file_bytes: 32 * 1024, manifest_bytes: 32 * 1024 };
 
@@ -46,20 +47,43 @@ async fn open(runtime: SimRuntime) -> Result<(), String> {
     opened.map(|_| ()).map_err(|error| error.to_string())
 }
 
+/// A killed update, and a start behind it that is under way.
+struct Started {
+    executor: SimExecutor,
+    device: SimDevice,
+    process: Process,
+    crash: ChaCha8Rng,
+}
+
+fn begin(seed: u64) -> Started {
+    let executor = SimExecutor::new(seed);
+    let device = SimDevice::new(executor.handle(), DiskConfig { flush: Flush::FileOnly, ..DiskConfig::default() });
+    let mut crash = streams(seed).crash;
+    executor.block_on(leave_update_unfinished(SimRuntime::new(executor.handle(), device.mount(), 0)));
+    device.kill(&mut crash);
+    let runtime = SimRuntime::new(executor.handle(), device.mount(), 0);
+    let (process, start) = (runtime.process(), runtime.clone());
+    runtime.spawn(async move { drop(open(start).await) });
+    Started { executor, device, process, crash }
+}
+
+/// Events after which a start begins to write.
+fn events_before_writes() -> u64 {
+    let Started { executor, device, .. } = begin(0);
+    let begun = executor.event_count();
+    while device.in_flight_write_count() == 0 {
+        let _ = executor.run_until_event(executor.event_count() + 1);
+    }
+    executor.event_count() - begun
+}
+
 #[test]
 fn a_start_after_a_killed_superblock_update_survives_power_loss_at_any_event() {
+    let before = events_before_writes();
     let mut cut_in_a_write_count = 0;
     for seed in 0..6000 {
-        let events = EVENTS.start + seed % (EVENTS.end - EVENTS.start);
-        let executor = SimExecutor::new(seed);
-        let device = SimDevice::new(executor.handle(), DiskConfig { flush: Flush::FileOnly, ..DiskConfig::default() });
-        let mut crash = streams(seed).crash;
-        executor.block_on(leave_update_unfinished(SimRuntime::new(executor.handle(), device.mount(), 0)));
-        device.kill(&mut crash);
-
-        let runtime = SimRuntime::new(executor.handle(), device.mount(), 0);
-        let (process, start) = (runtime.process(), runtime.clone());
-        runtime.spawn(async move { drop(open(start).await) });
+        let events = before + seed % WRITE_EVENTS;
+        let Started { executor, device, process, mut crash } = begin(seed);
         let _ = executor.run_until_event(executor.event_count() + events);
         cut_in_a_write_count += u64::from(device.in_flight_write_count() > 0);
         executor.crash_process(process);
@@ -68,5 +92,5 @@ fn a_start_after_a_killed_superblock_update_survives_power_loss_at_any_event() {
         let opened = executor.block_on(open(SimRuntime::new(executor.handle(), device.mount(), 0)));
         assert_eq!(opened, Ok(()), "seed {seed}, power lost {events} events after the start");
     }
-    assert!(cut_in_a_write_count > 1000, "only {cut_in_a_write_count} cuts hit a write of the start: move EVENTS");
+    assert!(cut_in_a_write_count > 1000, "only {cut_in_a_write_count} cuts hit a write of the start");
 }
