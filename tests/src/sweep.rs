@@ -33,6 +33,8 @@ pub struct Changes {
     pub is_traced: bool,
     /// Of the engine's worlds: only these steps are played.
     pub steps: Option<BTreeSet<u32>>,
+    /// Of the worlds of clients: so many requests before everything comes to rest.
+    pub operation_count: Option<u64>,
     /// Of the worlds of clients: these parts are left out.
     pub without: BTreeSet<Part>,
 }
@@ -46,7 +48,7 @@ pub struct Played {
     pub digest: u64,
     /// What was done.
     pub totals: Totals,
-    /// The last step that was played, of those that can be left out.
+    /// What can be left out: the last step that was played, or requests of clients.
     pub last_step: u32,
     /// What happened, if that was to be said.
     pub trace: Vec<String>,
@@ -77,13 +79,15 @@ fn play_clients(seed: u64, changes: &Changes) -> Played {
     plan.lying_disk = changes.lying_disk;
     plan.is_traced = changes.is_traced;
     changes.without.iter().for_each(|part| plan.leave_out(*part));
+    plan.operation_count = changes.operation_count.unwrap_or(plan.operation_count);
+    let last_step = u32::try_from(plan.operation_count).unwrap_or(u32::MAX);
     let wire::Outcome { summary, digest, violation, disk, marks, trace } = wire::play(&plan);
     let totals = Totals { world_count: 1, done: summary.counts(), disk, marks };
-    Played { violation, digest, totals, last_step: 0, trace }
+    Played { violation, digest, totals, last_step, trace }
 }
 
 /// Options of the command that plays as little of a world as still breaks the promise: the fewest steps, or all parts that
-/// can be left out. `again` plays the world with some options and says whether the same promise breaks.
+/// can be left out and the fewest requests. `again` plays the world with some options and says whether the same promise breaks.
 pub fn least(kind: Kind, last_step: u32, try_count_max: u32, again: impl Fn(&str) -> bool) -> String {
     match kind {
         Kind::Engine => {
@@ -99,7 +103,13 @@ pub fn least(kind: Kind, last_step: u32, try_count_max: u32, again: impl Fn(&str
                     let _ = gone.pop();
                 }
             }
-            without_text(&gone)
+            let parts = without_text(&gone);
+            let (mut too_few, mut enough) = (0, last_step);
+            while too_few + 1 < enough {
+                let middle = u32::midpoint(too_few, enough);
+                if again(&format!("{parts} --requests {middle}")) { enough = middle } else { too_few = middle }
+            }
+            if enough < last_step { format!("{parts} --requests {enough}") } else { parts }
         }
     }
 }
@@ -195,5 +205,8 @@ mod tests {
         let again = |options: &str| !options.contains("resets") && !options.contains("hostile");
         let options = least(Kind::Clients, 0, 10, again);
         assert!(again(&options) && options.contains("library") && options.contains("shards"), "{options}");
+        let requests = |options: &str| options.rsplit_once(" --requests ").map(|(_, count)| count.parse().unwrap_or(0));
+        let again = |options: &str| again(options) && requests(options).is_none_or(|count: u32| count >= 77);
+        assert!(least(Kind::Clients, 600, 10, again).ends_with(" --requests 77"));
     }
 }

@@ -39,6 +39,9 @@ struct Arguments {
     /// With --seed, leave out these parts of the world of clients.
     #[arg(long, requires = "seed", value_enum, value_delimiter = ',')]
     without: Vec<Part>,
+    /// With --seed, so many requests in the world of clients before it comes to rest.
+    #[arg(long, requires = "seed")]
+    requests: Option<u64>,
     /// With --seed, say what happens.
     #[arg(long, requires = "seed")]
     trace: bool,
@@ -83,12 +86,15 @@ fn read_seeds(path: &std::path::Path, kind: Kind) -> Result<Vec<u64>, String> {
 fn play_one(seed: u64, arguments: &Arguments) -> Result<ExitCode, String> {
     let steps = arguments.steps.as_deref().map(steps_of).transpose()?;
     match arguments.world {
-        Kind::Engine if !arguments.without.is_empty() => return Err("--without is for --world clients".to_owned()),
+        Kind::Engine if !arguments.without.is_empty() || arguments.requests.is_some() => {
+            return Err("--without and --requests are for --world clients".to_owned());
+        }
         Kind::Clients if steps.is_some() => return Err("--steps is for --world engine".to_owned()),
         Kind::Engine | Kind::Clients => {}
     }
     let (lying_disk, is_traced) = (arguments.lying_disk, arguments.trace);
-    let changes = Changes { lying_disk, is_traced, steps, without: arguments.without.iter().copied().collect() };
+    let without = arguments.without.iter().copied().collect();
+    let changes = Changes { lying_disk, is_traced, steps, operation_count: arguments.requests, without };
     install_panic_hook(arguments.world);
     SEED.set(seed);
     let first = play(arguments.world, seed, &changes);

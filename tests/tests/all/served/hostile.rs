@@ -6,6 +6,8 @@ use std::thread::{self, Scope};
 use std::time::Duration;
 
 use florin_engine::model::PartitionId;
+use florin_harness::served::kill::{Ending, Harness};
+use florin_harness::served::load::Scene;
 use florin_harness::served::server::Server;
 use florin_harness::served::wire::{Wire, batch_of};
 use florin_net::protocol::{Api, Kind};
@@ -21,6 +23,8 @@ use super::{GoodClient, MIB, open, partition_on, place, roomy, start, wait_until
 const GOOD_COUNT: u64 = 150;
 /// Memory above that of a server with good clients only: what is held back for those that do not read, and some more.
 const GROWTH_BYTES_MAX: u64 = 64 * MIB;
+/// How long bad clients are there in each round.
+const BESIDE: Duration = Duration::from_secs(2);
 /// How long a slow client waits before its next byte.
 const DRIP: Duration = Duration::from_millis(100);
 
@@ -91,7 +95,7 @@ fn send_huge(_: Target<'_>, wire: &mut Wire, _: &mut ChaCha8Rng) {
 type Act = fn(Target<'_>, &mut Wire, &mut ChaCha8Rng);
 
 /// All bad clients of one port.
-fn let_loose<'scope>(scope: &'scope Scope<'scope, '_>, target: Target<'scope>, own: PartitionId, seed: u64) {
+fn let_loose<'scope>(scope: &'scope Scope<'scope, '_>, target: Target<'scope>, own: Option<PartitionId>, seed: u64) {
     for act in [drip as Act, drip, send_part, send_noise, send_huge] {
         scope.spawn(move || again(target, seed, act));
     }
@@ -139,7 +143,7 @@ fn served_all_kinds_of_bad_clients_at_once_cost_only_themselves_and_a_kill_behin
         let _over = Over(&over);
         for shard in [0, 1] {
             let target = Target { address: server.address_of(shard), partition: on(0, 0), over: &over };
-            let_loose(scope, target, on(shard, 2), u64::from(shard));
+            let_loose(scope, target, Some(on(shard, 2)), u64::from(shard));
         }
         wait_until("good clients go on", || {
             most = most.max(server.resident_bytes());
@@ -157,4 +161,28 @@ fn served_all_kinds_of_bad_clients_at_once_cost_only_themselves_and_a_kill_behin
     let server = start(&at);
     assert!(captured(&server, &good_partitions) == kept, "a kill loses nothing of what good clients captured");
     assert!(server.stop().status.success());
+}
+
+#[test]
+fn served_bad_clients_beside_every_kind_of_load_break_no_promise_and_kills_behind_them_lose_nothing() {
+    let Some(place) = place("bad clients beside a load") else { return };
+    let mut harness = Harness::new(&place.path().join("data"), u64::from(std::process::id()));
+    let mut hinder = |_: &Server, scene: &Scene<'_>| {
+        let over = AtomicBool::new(false);
+        let partition = scene.topic.partitions().next().expect("it has some");
+        thread::scope(|scope| {
+            let _over = Over(&over);
+            for (address, seed) in scene.addresses.iter().zip(0..) {
+                let_loose(scope, Target { address: *address, partition, over: &over }, None, seed);
+            }
+            thread::sleep(BESIDE);
+        });
+        Ok(())
+    };
+    for ending in [Ending::Kill, Ending::Stop, Ending::Kill] {
+        harness.hindered_round(ending, &mut hinder).unwrap_or_else(|broken| panic!("{broken}"));
+    }
+    harness.finish().unwrap_or_else(|broken| panic!("{broken}"));
+    let stored = harness.totals().outcomes.get("stored").copied().unwrap_or(0);
+    assert!(stored > 100, "there was hardly anything to lose: {stored}");
 }

@@ -102,15 +102,18 @@ fn served_a_connection_with_nothing_to_do_is_closed_and_one_that_waits_for_data_
     assert!(server.stop().status.success());
 }
 
-/// Asks for megabytes again and again, captures now and then, and reads nothing, until the server takes no more.
-pub fn ask_and_never_read(address: SocketAddr, partition: PartitionId, own: PartitionId) -> Wire {
+/// Asks for megabytes again and again, captures into its own partition now and then, if it has one, and reads nothing, until
+/// the server takes no more.
+pub fn ask_and_never_read(address: SocketAddr, partition: PartitionId, own: Option<PartitionId>) -> Wire {
     let mut wire = open(address);
     let mut burst = BytesMut::new();
     for _ in 0..100 {
         let from = RequestFrom::Offset(Offset(0));
         wire.encode(&Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms: 0 }, &mut burst);
     }
-    wire.encode(&Request::Produce { partition: own, batch: batch_of(&[9; 20_000]) }, &mut burst);
+    if let Some(own) = own {
+        wire.encode(&Request::Produce { partition: own, batch: batch_of(&[9; 20_000]) }, &mut burst);
+    }
     wire.stream().set_write_timeout(Some(Duration::from_millis(500))).expect("a time-out can be set");
     for _ in 0..2000 {
         match wire.stream().write_all(&burst) {
@@ -140,7 +143,7 @@ fn served_a_client_that_never_reads_costs_little_and_is_closed_and_nobody_else_w
     fill(&server, partition);
     let good = GoodClient::start(address, partition_on(&topic, 1));
     let before = server.resident_bytes();
-    let deaf: Vec<_> = (0..DEAF_COUNT).map(|_| ask_and_never_read(address, partition, own)).collect();
+    let deaf: Vec<_> = (0..DEAF_COUNT).map(|_| ask_and_never_read(address, partition, Some(own))).collect();
     let most = server.resident_bytes();
     wait_until("all that do not read are closed", || server.metric("florin_connections", "") <= 1.0);
     println!("resident MiB: {} before, {} with {DEAF_COUNT} that do not read", before / MIB, most / MIB);
