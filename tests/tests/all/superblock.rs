@@ -1,16 +1,19 @@
-//! A start that follows a kill in the middle of a superblock update, and is itself cut short by a power loss.
+//! A start that follows a kill in the middle of a superblock update, and is itself cut short by a power loss; and manifests
+//! that the disk does not write as it says.
 
 use std::path::Path;
 
+use florin_engine::checkpoint::slot;
 use florin_engine::format::block::JournalName;
-use florin_engine::format::layout::{Copy, Geometry, shard_path, superblock_path};
+use florin_engine::format::layout::{Copy, Geometry, manifest_path, shard_path, superblock_path};
+use florin_engine::format::manifest::Manifest;
 use florin_engine::format::superblock::{SUPERBLOCK_BYTES, Superblock};
-use florin_engine::io::{Access, Disk, DiskFile, Runtime};
+use florin_engine::io::{Access, Disk, DiskFile, DiskOperation, Runtime};
 use florin_engine::journal::create::{FormatSettings, format};
 use florin_engine::journal::write::read_superblocks;
-use florin_engine::model::{Lap, Position, Realtime, ShardId};
+use florin_engine::model::{Lap, Position, Realtime, Sequence, ShardId};
 use florin_engine::shard::open::{OpenSettings, open_shard, read_identity};
-use florin_tests::sim::{DiskConfig, Flush, Process, SimDevice, SimExecutor, SimRuntime, streams};
+use florin_tests::sim::{DiskConfig, Fault, Flush, Injection, Process, SimDevice, SimExecutor, SimRuntime, streams};
 use rand_chacha::ChaCha8Rng;
 
 const DATA: &str = "/data";
@@ -93,4 +96,39 @@ fn a_start_after_a_killed_superblock_update_survives_power_loss_at_any_event() {
         assert_eq!(opened, Ok(()), "seed {seed}, power lost {events} events after the start");
     }
     assert!(cut_in_a_write_count > 1000, "only {cut_in_a_write_count} cuts hit a write of the start");
+}
+
+#[test]
+fn a_manifest_whose_write_was_lost_or_landed_elsewhere_is_an_error_when_it_is_written() {
+    for (skip_count, fault) in [(0, Fault::Lost), (1, Fault::Lost), (1, Fault::MisdirectTo(Position(0)))] {
+        let executor = SimExecutor::new(1);
+        let device = SimDevice::new(executor.handle(), DiskConfig::default());
+        executor.block_on(leave_update_unfinished(SimRuntime::new(executor.handle(), device.mount(), 0)));
+        let write = || {
+            let runtime = SimRuntime::new(executor.handle(), device.mount(), 0);
+            executor.block_on(async move {
+                let disk = runtime.disk();
+                let identity = read_identity(disk, Path::new(DATA)).await.expect("it was formatted");
+                let sections = Vec::new();
+                let (directory_id, sequence) = (identity.directory_id, Sequence(9));
+                let manifest = Manifest { directory_id, shard: SHARD, generation: 2, sequence, sections };
+                let manifest = manifest.encode(GEOMETRY.manifest_bytes).expect("it is small");
+                slot::write(disk, &shard_path(Path::new(DATA), SHARD), GEOMETRY, 1, &manifest).await
+            })
+        };
+        assert_eq!(write(), Ok(()));
+        // Another manifest, so that what stood there before is not what is to be read back.
+        device.corrupt_range(&manifest_path(&shard_path(Path::new(DATA), SHARD), 1), 0, 64, &mut streams(1).crash);
+        device.corrupt_range(
+            &manifest_path(&shard_path(Path::new(DATA), SHARD), 1),
+            GEOMETRY.manifest_bytes,
+            64,
+            &mut streams(1).crash,
+        );
+        let (operation, path_contains) = (DiskOperation::Write, "manifest-1".to_owned());
+        device.inject(Injection { operation, path_contains, skip_count, fault });
+        let error = write().expect_err("one copy is not what it should be");
+        assert!(error.to_string().contains("other bytes are read back"), "{error}");
+        assert_eq!(write(), Ok(()), "the next write is not hit");
+    }
 }

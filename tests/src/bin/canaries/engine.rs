@@ -27,22 +27,6 @@ pub const CANARIES: &[Canary] = &[
         )],
     },
     Canary {
-        name: "a superblock that is too old is taken for the newest",
-        world: Kind::Engine,
-        seeds: 400,
-        edits: &[(
-            "engine/src/journal/recovery.rs",
-            "later.extend(lap.filter(|lap| *lap > file.lap).map(|lap| (index, lap)));",
-            "later.extend(lap.filter(|lap| lap.0 == u64::MAX).map(|lap| (index, lap)));",
-        )],
-    },
-    Canary {
-        name: "manifests are not read back",
-        world: Kind::Engine,
-        seeds: 400,
-        edits: &[("engine/src/checkpoint/slot.rs", "    match read? {\n", "    match read.map(|_| None)? {\n")],
-    },
-    Canary {
         name: "memory is not let go of",
         world: Kind::Engine,
         seeds: 400,
