@@ -1,5 +1,6 @@
 //! The job that reads batches back from a segment file: one large read, every checksum on the way checked.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -172,7 +173,8 @@ impl ReadPlan {
         // Entries are in the order of places and do not overlap.
         let from = index.entries.partition_point(|entry| entry.position < self.run.position);
         let to = index.entries.partition_point(|entry| entry.end() <= self.run.end());
-        let entries = index.entries.get(from..to).unwrap_or_default();
+        let entries = self.of_run(index.entries.get(from..to).unwrap_or_default());
+        let entries = &*entries;
         let first = self.first_entry(entries);
         let Some(begin) = entries.get(first) else {
             return self.all_damaged("no extent of it can be told from the file");
@@ -208,8 +210,27 @@ impl ReadPlan {
                 }
             }
         }
+        let offsets = chunk.base_offset..=chunk.next_offset;
+        chunk.batches.retain(|batch| offsets.contains(&batch.base_offset) && offsets.contains(&batch.next_offset()));
         chunk.name_gaps();
         chunk
+    }
+
+    /// The extents that can be of the run. Where a write was lost another one may stand that was written there before and
+    /// never counted: it is none of them.
+    fn of_run<'a>(&self, entries: &'a [IndexEntry]) -> Cow<'a, [IndexEntry]> {
+        let offsets = self.run.base_offset..self.run.next_offset;
+        let rises = entries.is_sorted_by(|one, next| one.base_offset < next.base_offset);
+        if rises && entries.iter().all(|entry| offsets.contains(&entry.base_offset)) {
+            return Cow::Borrowed(entries);
+        }
+        let mut next = offsets.start;
+        let is_next = |entry: &&IndexEntry| {
+            let is_next = entry.base_offset >= next && entry.base_offset < offsets.end;
+            next = if is_next { entry.base_offset.plus(1) } else { next };
+            is_next
+        };
+        Cow::Owned(entries.iter().filter(is_next).copied().collect())
     }
 
     async fn read_extent<F: DiskFile>(
@@ -278,6 +299,12 @@ impl ReadPlan {
             Stored::Present(extent) if extent.head.base_offset != entry.base_offset => {
                 format!("an extent that begins at offset {}", extent.head.base_offset)
             }
+            Stored::Present(extent)
+                if extent.head.next_offset > self.run.next_offset
+                    || chunk.batches.last().is_some_and(|last| extent.head.base_offset < last.next_offset()) =>
+            {
+                format!("an extent of offsets {} to below {}", extent.head.base_offset, extent.head.next_offset)
+            }
             Stored::Present(extent) => {
                 chunk.batches.extend(extent.batches);
                 chunk.damaged.extend(extent.damaged);
@@ -316,7 +343,7 @@ impl Chunk {
                 let why = why_at(expected, start);
                 gaps.push(DamagedBatch { base_offset: expected, next_offset: start, why });
             }
-            expected = next;
+            expected = expected.max(next);
         }
         self.damaged = gaps;
     }

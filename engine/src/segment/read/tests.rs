@@ -187,6 +187,38 @@ fn an_extent_of_another_partition_is_damage_and_never_served() {
 }
 
 #[test]
+fn an_extent_that_stood_there_before_and_never_counted_is_damage_of_the_run_and_of_nothing_around_it() {
+    for ahead in [3, 6, 60] {
+        let (directory, run, file) = file(false);
+        // What a write left that failed, before others were taken to rest at the same place.
+        let before = tempfile::tempdir().unwrap();
+        let (_, before_file) = written(before.path(), new_file(SEGMENT, batches(10 - ahead.min(9), 100, 300), false));
+        let bytes = fs::read(segment_path(before.path(), SegmentId(SEGMENT))).unwrap();
+        let unit_count = before_file.end.0.min(file.end.0) / 4096;
+        for unit in [0, 2, unit_count - 1] {
+            let at = usize::try_from(unit * 4096).unwrap();
+            overwrite(directory.path(), unit * 4096, &bytes[at..at + 4096]);
+        }
+        let chunks = read_all(directory.path(), run, file);
+        let mut expected = Offset(10);
+        for chunk in &chunks {
+            assert_eq!(chunk.base_offset, expected, "stretches follow each other");
+            let mut pieces: Vec<_> =
+                chunk.damaged.iter().map(|damaged| (damaged.base_offset, damaged.next_offset)).collect();
+            pieces.extend(chunk.batches.iter().map(|batch| (batch.base_offset, batch.next_offset())));
+            pieces.sort_unstable();
+            for (from, to) in pieces {
+                assert_eq!(from, expected, "each offset is there or damaged, and once");
+                expected = to;
+            }
+            assert_eq!(expected, chunk.next_offset);
+        }
+        assert_eq!(expected, Offset(110));
+        assert!(chunks.iter().any(|chunk| !chunk.damaged.is_empty()));
+    }
+}
+
+#[test]
 fn a_file_that_is_gone_fails_all_its_offsets() {
     let (directory, run, file) = file(true);
     fs::remove_file(segment_path(directory.path(), SegmentId(SEGMENT))).unwrap();
