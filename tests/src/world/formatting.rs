@@ -103,7 +103,8 @@ fn settings_of(plan: &Plan, runtime: &SimRuntime) -> FormatSettings {
     }
 }
 
-fn on_the_side<T: 'static, F: Future<Output = T> + 'static>(
+/// Runs something in a process of its own.
+pub(super) fn on_the_side<T: 'static, F: Future<Output = T> + 'static>(
     executor: &SimExecutor,
     device: &SimDevice,
     task: impl FnOnce(SimRuntime) -> F,

@@ -13,6 +13,7 @@ use rand::Rng;
 
 use super::checkers::{Checked, Violation, repair as checker};
 use super::cluster::DATA;
+use super::formatting::on_the_side;
 use super::run::World;
 use crate::sim::SimRuntime;
 
@@ -123,11 +124,7 @@ impl World {
         &self,
         task: impl FnOnce(SimRuntime) -> F,
     ) -> T {
-        let runtime = SimRuntime::new(self.executor.handle(), self.device.mount(), 0);
-        let process = runtime.process();
-        let done = self.executor.block_on(task(runtime));
-        self.executor.crash_process(process);
-        done
+        on_the_side(&self.executor, &self.device, task)
     }
 }
 

@@ -202,6 +202,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..3 * UNIT_BYTES), count in 0..40u16) {
         let _ = (decoded(&bytes), Manifest::encoded_bytes(&bytes), Manifest::stored_checksum(&bytes));
+        let _ = Manifest::head(&bytes, directory_id(), ShardId(5));
         bytes.resize(2 * UNIT_BYTES, 0);
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[12..14].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
