@@ -19,6 +19,7 @@ use crate::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX}
 use crate::model::{ShardId, TopicId};
 
 mod alteration;
+mod salvage;
 #[cfg(test)]
 mod tests;
 

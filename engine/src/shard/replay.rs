@@ -263,6 +263,10 @@ impl ShardState {
         if let Some(record) = Record::from_control(control) {
             return match (&record, mode) {
                 (Record::Owned(owned), Mode::Salvage(_)) if self.takes_over(owned)? => Ok(()),
+                (Record::Catalogue(record), Mode::Salvage(_)) if self.owner.is_some() => {
+                    let owner = self.owner.as_mut().expect("just seen");
+                    owner.salvage(record).map_err(|error| error.to_string())
+                }
                 _ => self.apply_record(&record),
             };
         }
