@@ -6,6 +6,8 @@ mod data_file;
 mod fuzz;
 #[path = "all/protocol.rs"]
 mod protocol;
+#[path = "all/repair.rs"]
+mod repair;
 #[path = "all/served.rs"]
 mod served;
 #[path = "all/served_damage.rs"]

@@ -111,7 +111,10 @@ pub struct RepairPlan {
     directory: PathBuf,
     accepted: Realtime,
     shard_count: u16,
+    /// What is in force.
     chosen: ChosenSuperblock,
+    /// The same, with what the journal shows of later ones.
+    superblock: Superblock,
     manifest_generation: u64,
     missing: Missing,
     state: ShardState,
@@ -161,7 +164,7 @@ pub async fn plan<D: Disk>(
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
     let orphans = remove::orphans(&found, &state.segments);
     let unsynced_bytes = Cell::new(0);
-    let writing = writing(&path, &chosen.superblock, &unsynced_bytes);
+    let writing = writing(&path, &journal.superblock, &unsynced_bytes);
     let damaged_runs = damaged_runs(disk, writing, &state).await;
     let mut damaged_runs = damaged_runs.map_err(|what| RepairError::Unreadable { shard, what })?;
     rescue(&mut damaged_runs, &journal.blocks);
@@ -171,7 +174,7 @@ pub async fn plan<D: Disk>(
             damaged_indexes.push(segment);
         }
     }
-    let missing = Missing::find(disk, &path, &chosen.superblock).await?;
+    let missing = Missing::find(disk, &path, &journal.superblock).await?;
     let is_whole = journal.damage.is_empty() && damaged_runs.is_empty() && damaged_indexes.is_empty();
     if is_whole && missing.is_empty() && notes.is_empty() {
         return Ok(None);
@@ -189,6 +192,7 @@ pub async fn plan<D: Disk>(
         lost_blocks: journal.lost,
         end_is_unknown: journal.end_is_unknown,
         directory: path,
+        superblock: journal.superblock,
         chosen,
         state,
         damaged_runs,
@@ -206,19 +210,20 @@ async fn read_shard<D: Disk>(
     shard: ShardId,
 ) -> Result<(ChosenSuperblock, ReadManifest, Left), RepairError> {
     let copies = read_superblocks(disk, path, identity.directory_id, shard).await;
-    let mut chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
+    let chosen = copies.choose().map_err(|error| RepairError::Superblock { shard, error })?;
     let manifest = slot::read(disk, path, &chosen.superblock).await;
     let manifest = manifest.map_err(|error| RepairError::Manifest { shard, error })?;
     let later: Vec<_> = later_laps(disk, path, &chosen.superblock).await.collect();
+    let mut superblock = chosen.superblock.clone();
     for (file, lap) in &later {
         // As the superblock said that is gone.
         let opened = RingFile { state: FileUse::Open, lap: *lap, ..RingFile::default() };
-        chosen.superblock.files[usize::from(file.0)] = opened;
-        chosen.superblock.clean = false;
+        superblock.files[usize::from(file.0)] = opened;
+        superblock.clean = false;
     }
-    let later_manifests = slot::later_manifests(disk, path, &chosen.superblock).await;
+    let later_manifests = slot::later_manifests(disk, path, &superblock).await;
     let told = Told::by(manifest.manifest.sequence).and(later_manifests.sequence);
-    let mut journal = Left::of_journal(disk, path, &chosen.superblock, told).await;
+    let mut journal = Left::of_journal(disk, path, superblock, told).await;
     if let Ok(journal) = &mut journal {
         journal.manifest_generation = manifest.manifest.generation.max(later_manifests.generation);
         journal.damage.splice(0..0, later.into_iter().map(Damage::of_later_lap));
@@ -285,6 +290,8 @@ async fn catalogue<D: Disk>(
 
 /// What is left of a journal.
 struct Left {
+    /// Its state, with what its blocks show of later ones.
+    superblock: Superblock,
     blocks: Vec<RecoveredBlock>,
     last: (Sequence, crate::format::checksum::Chain),
     damage: Vec<Damage>,
@@ -299,13 +306,13 @@ impl Left {
     async fn of_journal<D: Disk>(
         disk: &D,
         path: &Path,
-        superblock: &Superblock,
+        superblock: Superblock,
         told: Told,
     ) -> Result<Self, SalvageError> {
         let mut images = Vec::new();
         let mut unread = Vec::new();
         for (index, file) in superblock.geometry.files().zip(&superblock.files) {
-            let front_bytes = examined_bytes(superblock, file);
+            let front_bytes = examined_bytes(&superblock, file);
             if front_bytes == 0 {
                 continue;
             }
@@ -320,10 +327,11 @@ impl Left {
                 }
             }
         }
-        let mut recovery = examine(superblock, told, &images);
+        let mut recovery = examine(&superblock, told, &images);
         recovery.damage.splice(0..0, unread);
         if recovery.damage.is_empty() {
             return Ok(Self {
+                superblock,
                 last: (recovery.last_sequence, recovery.last_chain),
                 blocks: recovery.blocks,
                 damage: Vec::new(),
@@ -333,11 +341,12 @@ impl Left {
                 manifest_generation: 0,
             });
         }
-        let left = salvage(superblock, told, &images, &recovery)?;
+        let left = salvage(&superblock, told, &images, &recovery)?;
         let bound = bound_of(&left);
         let Salvage { blocks, lost, last_sequence, last_chain, end_is_unknown, .. } = left;
         let last = (last_sequence.max(told.included), last_chain);
-        Ok(Self { blocks, last, damage: recovery.damage, lost, end_is_unknown, bound, manifest_generation: 0 })
+        let (damage, manifest_generation) = (recovery.damage, 0);
+        Ok(Self { superblock, blocks, last, damage, lost, end_is_unknown, bound, manifest_generation })
     }
 
     fn state(
@@ -410,7 +419,7 @@ impl RepairPlan {
     /// it is carried out. Some may be missing.
     pub fn damaged_files(&self) -> Vec<PathBuf> {
         use crate::format::layout::{Copy, manifest_path, superblock_path};
-        let superblock = &self.chosen.superblock;
+        let superblock = &self.superblock;
         let mut files: Vec<PathBuf> =
             [Copy::A, Copy::B].map(|copy| superblock_path(&self.directory, copy)).into_iter().collect();
         files.push(manifest_path(&self.directory, superblock.manifest.slot));

@@ -29,8 +29,8 @@ impl RepairPlan {
         }
         let directory = self.directory.clone();
         let unsynced_bytes = Cell::new(0);
-        let writing = writing(&directory, &self.chosen.superblock, &unsynced_bytes);
-        let sizes = SegmentSizes::of(self.chosen.superblock.geometry.file_bytes);
+        let writing = writing(&directory, &self.superblock, &unsynced_bytes);
+        let sizes = SegmentSizes::of(self.superblock.geometry.file_bytes);
         self.missing.make_first(disk, &directory, &self.chosen.superblock).await?;
         let mut writer = SalvageWriter::new(disk, writing, sizes);
         let mut partitions = std::mem::take(&mut self.state.partitions);
@@ -98,18 +98,20 @@ impl RepairPlan {
     /// Writes the manifest and the superblocks, as a start does with a journal that holds nothing any more.
     async fn put_in_force<D: Disk>(self, disk: &D, now: Now) -> Result<(), RepairError> {
         let shard = self.shard;
-        let old = self.chosen.superblock;
+        let before = self.chosen.superblock;
         let superblocks = SuperblockFiles::open(disk, &self.directory).await?;
-        superblocks.write_copy(&old, self.chosen.overwrite_first.other()).await?;
-        let before = old.clone();
+        superblocks.write_copy(&before, self.chosen.overwrite_first.other()).await?;
+        let old = self.superblock;
         let (last_sequence, last_chain) = self.last;
+        let empty: Vec<RingFile> =
+            old.files.iter().map(|file| RingFile { lap: file.lap, ..RingFile::default() }).collect();
         let base = Superblock {
             epoch: old.epoch.next(),
             epoch_first_sequence: last_sequence.next(),
             confirmed_sequence: last_sequence,
             confirmed_chain: last_chain,
             clean: false,
-            files: old.files.iter().map(|file| RingFile { lap: file.lap, ..RingFile::default() }).collect(),
+            files: empty.clone(),
             ..old
         };
         let start = JournalStart {
@@ -135,7 +137,8 @@ impl RepairPlan {
         if let Some(what) = checkpoint_recovered(disk, &files, &mut repaired, self.chosen.other_slot).await {
             return Err(RepairError::Manifested { shard, what });
         }
-        let superblock = repaired.opening_superblock();
+        // As a close in order leaves it: a ring file that is still to be made anew holds nothing, also if this ends here.
+        let superblock = Superblock { clean: true, files: empty, ..repaired.opening_superblock() };
         // A start must be able to read what is put in force.
         let manifest = slot::read(disk, &files.directory, &superblock).await;
         let read = manifest
