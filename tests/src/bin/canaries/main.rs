@@ -32,6 +32,15 @@ struct Arguments {
     /// Only canaries whose name contains this.
     #[arg(long)]
     only: Option<String>,
+    /// Only one share of them, such as 2/3: the second, fifth and so on.
+    #[arg(long, value_parser = share)]
+    share: Option<(usize, usize)>,
+}
+
+/// A share as its number, from 1 on, and how many there are.
+fn share(text: &str) -> Result<(usize, usize), String> {
+    let numbers = text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+    numbers.filter(|(number, of)| (1..=*of).contains(number)).ok_or_else(|| "write it as 1/3, 2/3 or 3/3".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -48,8 +57,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("the tests crate lies in the workspace")?;
     let copy = root.join("target/canaries/workspace");
     let chosen = |canary: &&Canary| arguments.only.as_ref().is_none_or(|part| canary.name.contains(part.as_str()));
+    let (number, of) = arguments.share.unwrap_or((1, 1));
     let mut unnoticed = Vec::new();
-    for canary in engine::CANARIES.iter().chain(clients::CANARIES).filter(chosen) {
+    for canary in all().filter(chosen).skip(number - 1).step_by(of) {
         copy_workspace(root, &copy)?;
         for (file, find, replace) in canary.edits {
             edit(&copy.join(file), find, replace).with_context(|| format!("canary {:?}", canary.name))?;
@@ -62,6 +72,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     ensure!(unnoticed.is_empty(), "unnoticed within their numbers of seeds: {unnoticed:?}");
     Ok(())
+}
+
+fn all() -> impl Iterator<Item = &'static Canary> {
+    engine::CANARIES.iter().chain(clients::CANARIES)
 }
 
 /// A fresh copy of the crates that the simulator is made of. Files that did not change keep their times, so that
@@ -104,10 +118,14 @@ fn put(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn edit(path: &Path, find: &str, replace: &str) -> anyhow::Result<()> {
+    put(path, edited(path, find, replace)?.as_bytes())
+}
+
+fn edited(path: &Path, find: &str, replace: &str) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let count = text.matches(find).count();
     ensure!(count == 1, "{find:?} stands {count} times in {}: adapt the canary to the code", path.display());
-    put(path, text.replace(find, replace).as_bytes())
+    Ok(text.replace(find, replace))
 }
 
 fn build(copy: &Path, target: &Path) -> anyhow::Result<PathBuf> {
@@ -139,5 +157,31 @@ fn sing(binary: &Path, canary: &Canary) -> anyhow::Result<Option<String>> {
         (false, None) => {
             bail!("the simulator failed without a word:\n{text}{}", String::from_utf8_lossy(&output.stderr))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_canary_finds_its_place_in_the_code() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace");
+        for canary in all() {
+            for (file, find, replace) in canary.edits {
+                edited(&root.join(file), find, replace).unwrap_or_else(|error| panic!("{}: {error:#}", canary.name));
+            }
+        }
+    }
+
+    #[test]
+    fn shares_are_all_canaries_and_each_once() {
+        let names = |number, of| all().skip(number - 1).step_by(of).map(|canary| canary.name);
+        let mut shared: Vec<_> = (1..=3).flat_map(|number| names(number, 3)).collect();
+        shared.sort_unstable();
+        let mut every: Vec<_> = all().map(|canary| canary.name).collect();
+        every.sort_unstable();
+        assert_eq!(shared, every);
+        assert_eq!((share("2/3"), share("0/3").is_err(), share("4/3").is_err()), (Ok((2, 3)), true, true));
     }
 }
