@@ -15,7 +15,7 @@ use crate::format::extent::{self, DamagedBatch};
 use crate::format::layout::segment_path;
 use crate::format::segment_index::IndexEntry;
 use crate::format::stored::Stored;
-use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile};
+use crate::io::{Access, Disk, DiskError, DiskErrorKind, DiskFile, UNIT_BYTES};
 use crate::limits::COLD_READ_BYTES;
 use crate::model::{Id128, Offset, PartitionId, Realtime, ShardId};
 
@@ -233,21 +233,29 @@ impl ReadPlan {
         Cow::Owned(entries.iter().filter(is_next).copied().collect())
     }
 
+    /// Of a file that ends within the extent what is there: the rest is zero, as it would be if the file grew again.
     async fn read_extent<F: DiskFile>(
         &self,
         file: &F,
         entry: &IndexEntry,
         rest: &impl AsyncFn(),
     ) -> Result<Bytes, DiskError> {
-        let mut bytes = BytesMut::with_capacity(entry.extent_bytes as usize);
-        while bytes.len() < entry.extent_bytes as usize {
-            let left = entry.extent_bytes as usize - bytes.len();
+        let extent_bytes = entry.extent_bytes as usize;
+        let behind = usize::try_from(file.size_bytes().saturating_sub(entry.position.0)).unwrap_or(usize::MAX);
+        let there_bytes = match behind / UNIT_BYTES * UNIT_BYTES {
+            0 => extent_bytes,
+            whole => whole.min(extent_bytes),
+        };
+        let mut bytes = BytesMut::with_capacity(extent_bytes);
+        while bytes.len() < there_bytes {
+            let left = there_bytes - bytes.len();
             let piece_bytes = self.piece_bytes.map_or(left, |piece_bytes| left.min(piece_bytes));
             if self.piece_bytes.is_some() {
                 rest().await;
             }
             bytes.extend_from_slice(&file.read(entry.position.plus(bytes.len() as u64), piece_bytes).await?);
         }
+        bytes.resize(extent_bytes, 0);
         Ok(bytes.freeze())
     }
 

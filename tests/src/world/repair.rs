@@ -48,7 +48,11 @@ impl World {
         loop {
             match (&announced, self.plan_repair(shard, accepted)?) {
                 (None, None) => return Ok(Losses::new()),
-                (Some(losses), None) => return Ok(losses.clone()),
+                (Some(losses), None) => {
+                    // The power went behind its last write.
+                    self.summary.repair_count += 1;
+                    return Ok(losses.clone());
+                }
                 (Some(before), Some(losses)) => checker::is_as_announced(shard, before, &losses)?,
                 (None, Some(losses)) => announced = Some(losses),
             }

@@ -1,11 +1,12 @@
 use std::cell::Cell;
-use std::fs;
+use std::fs::{self, OpenOptions};
 
 use super::*;
 use crate::format::layout::segment_path;
 use crate::io::blocking::{BlockingDisk, block_on};
 use crate::model::{Position, SegmentId, TopicId};
 use crate::segment::FilePlan;
+use crate::segment::plan::SegmentSizes;
 use crate::segment::tests::{JOURNAL_ID, PARTITION, SHARD, SIZES, bases, batches, chunk, new_file, read_from, written};
 
 const SEGMENT: u64 = 6;
@@ -113,6 +114,29 @@ fn a_damaged_batch_fails_only_its_own_offsets() {
     assert_eq!(bases(&chunk.batches), expected);
     assert_eq!(chunk.damage_at(damaged.base_offset), Some(damaged));
     assert_eq!(chunk.damage_at(Offset(10)), None);
+}
+
+#[test]
+fn a_file_that_ends_within_an_extent_fails_what_stood_behind_its_end_also_when_it_has_grown_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut plan = FilePlan::new(SegmentId(SEGMENT), true, Position(0));
+    plan.add(PARTITION, batches(10, 20, 300), SegmentSizes { extent_bytes_target: 16_384, ..SIZES }, i64::MIN);
+    assert_eq!(plan.parts[0].extents.len(), 1, "an extent of several units");
+    let (run, file) = written(directory.path(), plan);
+    let cut = OpenOptions::new().write(true).open(segment_path(directory.path(), SegmentId(SEGMENT))).unwrap();
+    let mut seen = Vec::new();
+    for bytes in [4096, file.end.0 + 4096] {
+        cut.set_len(bytes).unwrap();
+        let chunk = read_all(directory.path(), run, file).remove(0);
+        assert!(chunk.batches.len() > 8 && !chunk.is_unreadable, "{}", chunk.batches.len());
+        let behind = chunk.batches.last().expect("some").next_offset();
+        assert_eq!(chunk.damaged.iter().map(|damaged| damaged.base_offset).min(), Some(behind));
+        assert_eq!(chunk.damaged.iter().map(|damaged| damaged.next_offset).max(), Some(Offset(30)));
+        seen.push(behind);
+    }
+    assert_eq!(seen[0], seen[1], "the same is lost, whatever becomes of the file");
+    cut.set_len(0).unwrap();
+    assert_eq!(read_all(directory.path(), run, file)[0].batches, []);
 }
 
 #[test]
