@@ -12,6 +12,7 @@ use crate::format::extent;
 use crate::format::layout::segment_path;
 use crate::format::segment_index::{self, IndexEntry};
 use crate::io::{Access, Disk, DiskError, DiskFile, Runtime};
+use crate::limits::EXTENT_BYTES_TARGET;
 use crate::model::{Id128, PartitionId, Position, SegmentId, ShardId};
 
 /// Whose files are written, and how many unsynced bytes there may be at most.
@@ -90,10 +91,17 @@ async fn write_extents<R: Runtime, F: DiskFile>(
     let unsynced_bytes = writing.unsynced_bytes;
     unsynced_bytes.set(0);
     let mut entries = Vec::new();
-    for (partition, extent) in plan.parts.iter().flat_map(|part| part.extents.iter().map(|e| (part.partition, e))) {
+    let extents: Vec<_> =
+        plan.parts.iter().flat_map(|part| part.extents.iter().map(|extent| (part.partition, extent))).collect();
+    let bytes_max = EXTENT_BYTES_TARGET.min(writing.unsynced_bytes_max / 2);
+    let mut left = &extents[..];
+    while !left.is_empty() {
+        let (group, behind) = left.split_at(together(left, bytes_max));
+        left = behind;
         let begun = runtime.monotonic();
-        entries.push(write_extent(file, writing.name(plan.segment), partition, extent).await?);
-        unsynced_bytes.set(unsynced_bytes.get() + extent.bytes);
+        entries.extend(write_group(file, writing.name(plan.segment), group).await?);
+        let bytes: usize = group.iter().map(|(_, extent)| extent.bytes).sum();
+        unsynced_bytes.set(unsynced_bytes.get() + bytes);
         if unsynced_bytes.get() >= writing.unsynced_bytes_max {
             file.sync().await?;
             unsynced_bytes.set(0);
@@ -109,6 +117,17 @@ async fn write_extents<R: Runtime, F: DiskFile>(
     Ok(index_bytes)
 }
 
+/// How many extents from the first on are written at once: as many partitions have little each, their extents are small,
+/// and each write costs the device and the shard as much as a large one.
+fn together(extents: &[(PartitionId, &ExtentPlan)], bytes_max: usize) -> usize {
+    let mut bytes = 0;
+    let fits = |(_, extent): &&(PartitionId, &ExtentPlan)| {
+        bytes += extent.bytes;
+        bytes <= bytes_max
+    };
+    extents.iter().take_while(fits).count().max(1)
+}
+
 /// Writes one extent and returns its entry in the index.
 pub(super) async fn write_extent<F: DiskFile>(
     file: &F,
@@ -116,11 +135,29 @@ pub(super) async fn write_extent<F: DiskFile>(
     partition: PartitionId,
     plan: &ExtentPlan,
 ) -> Result<IndexEntry, DiskError> {
-    let mut buffer = file.allocate(plan.bytes);
-    let place = name.at(plan.position);
-    let head = extent::encode(&place, partition, &plan.batches, plan.max_timestamp_ms, &mut buffer);
-    file.write_unsynced(buffer, plan.position).await.result?;
-    Ok(IndexEntry::of(plan.position, &head))
+    Ok(write_group(file, name, &[(partition, plan)]).await?.remove(0))
+}
+
+/// Writes extents that stand one behind the other, and returns their entries in the index.
+async fn write_group<F: DiskFile>(
+    file: &F,
+    name: FileName,
+    extents: &[(PartitionId, &ExtentPlan)],
+) -> Result<Vec<IndexEntry>, DiskError> {
+    let begin = extents[0].1.position;
+    let mut buffer = file.allocate(extents.iter().map(|(_, extent)| extent.bytes).sum());
+    let mut entries = Vec::with_capacity(extents.len());
+    let mut at = 0;
+    for (partition, plan) in extents {
+        assert_eq!(plan.position, begin.plus(at as u64), "extents of a file leave no gap");
+        let place = name.at(plan.position);
+        let out = &mut buffer[at..at + plan.bytes];
+        let head = extent::encode(&place, *partition, &plan.batches, plan.max_timestamp_ms, out);
+        entries.push(IndexEntry::of(plan.position, &head));
+        at += plan.bytes;
+    }
+    file.write_unsynced(buffer, begin).await.result?;
+    Ok(entries)
 }
 
 /// Writes the index of a file that ends here. Extents that were there before are found by their headers; if one of

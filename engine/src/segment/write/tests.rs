@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use super::*;
 use crate::io::blocking::{BlockingDisk, block_on};
-use crate::model::{Monotonic, Now, Realtime};
-use crate::segment::tests::{batches, new_file, writing};
+use crate::model::{Monotonic, Now, Realtime, TopicId};
+use crate::segment::tests::{SIZES, batches, new_file, writing};
 
 /// Looks at how much is not synced whenever the writer rests.
 #[derive(Clone, Default)]
@@ -62,4 +62,27 @@ fn bytes_that_are_not_synced_grow_up_to_their_limit_and_are_none_at_the_end() {
     assert!(expected.iter().any(|bytes| *bytes > 0) && expected.contains(&0), "{expected:?}");
     assert_eq!(*runtime.seen.borrow(), expected);
     assert_eq!(runtime.unsynced_bytes.get(), 0);
+}
+
+#[test]
+fn small_extents_of_many_partitions_are_written_together_and_stand_where_each_would_by_itself() {
+    let mut files = Vec::new();
+    for (unsynced_bytes_max, write_count) in [(8192, 20), (32 * 1024, 5), (1 << 20, 1)] {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = Watching::default();
+        let mut file = FilePlan::new(SegmentId(1), true, Position(0));
+        for index in 0..20 {
+            let partition = PartitionId { topic: TopicId(2), index };
+            file.add(partition, batches(0, 2, 300), SIZES, i64::MIN);
+        }
+        file.seal = true;
+        let plan = WritePlan { files: vec![file], rest_factor: 1, is_partial: false };
+        let writing = Writing { unsynced_bytes_max, ..writing(directory.path(), &runtime.unsynced_bytes) };
+        let written = block_on(write(&runtime, writing, &plan));
+        assert!(written.iter().all(|written| written.result.is_ok()), "{written:?}");
+        assert_eq!(runtime.seen.borrow().len(), write_count, "{unsynced_bytes_max}");
+        files.push(std::fs::read(segment_path(directory.path(), SegmentId(1))).unwrap());
+    }
+    assert_eq!(files[0].len(), 21 * 4096);
+    assert!(files.iter().all(|bytes| *bytes == files[0]));
 }
