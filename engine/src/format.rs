@@ -7,6 +7,7 @@ pub mod checksum;
 pub mod control;
 pub mod extent;
 pub mod identity;
+pub mod keys;
 pub mod layout;
 pub mod manifest;
 pub mod segment_index;

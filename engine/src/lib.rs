@@ -11,10 +11,12 @@ pub mod format;
 pub mod io;
 
 pub mod catalogue;
+pub mod key;
 pub mod producer;
 
 pub mod checkpoint;
 pub mod journal;
+pub mod key_run;
 pub mod segment;
 
 pub mod partition;

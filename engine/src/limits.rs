@@ -13,6 +13,8 @@ pub const SHARD_COUNT_MAX: u16 = 256;
 pub const BATCH_BYTES_MAX: usize = MIB;
 /// Records in one batch.
 pub const BATCH_RECORD_COUNT_MAX: u32 = 100_000;
+/// The records of one compressed batch, when they are looked into.
+pub const BATCH_DECOMPRESSED_BYTES_MAX: usize = 16 * MIB;
 /// One journal block, header and padding included.
 pub const BLOCK_BYTES_MAX: usize = 4 * MIB;
 /// Journal blocks being written at the same time.
@@ -150,6 +152,14 @@ pub const RECORD_BYTES_MAX_MIN: u32 = 64;
 /// The same at most, and when nothing else is asked for: what a batch has room for.
 #[expect(clippy::cast_possible_truncation, reason = "asserted below")]
 pub const RECORD_BYTES_MAX_MAX: u32 = BATCH_BYTES_MAX as u32;
+/// Days for which a topic remembers its idempotency keys, at least.
+pub const KEY_WINDOW_DAYS_MIN: u16 = 1;
+/// The same, at most.
+pub const KEY_WINDOW_DAYS_MAX: u16 = 400;
+/// The name of a header that holds keys or belongs to a record's body, in bytes of UTF-8.
+pub const KEY_HEADER_BYTES_MAX: usize = 64;
+/// Headers that belong to a record's body.
+pub const KEY_BODY_HEADERS_MAX: usize = 8;
 /// Catalogue changes under way at the same time.
 pub const CATALOGUE_PENDING_MAX: usize = 64;
 /// Topics sent for one request for a copy of the catalogue.

@@ -14,6 +14,7 @@ use crate::segment::Run;
 mod codec;
 mod gap;
 mod held;
+pub mod keys;
 mod lookup;
 mod replay;
 mod retention;

@@ -19,4 +19,4 @@ pub use run::Run;
 pub use table::{SegmentState, SegmentTable};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

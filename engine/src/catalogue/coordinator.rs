@@ -12,7 +12,7 @@ use super::{
     AlterError, CatalogueMessage, CatalogueRecord, CatalogueReply, CopyCursor, CreateError, DeleteError, OwnerState,
     TopicChange, TopicDescriptor, TopicSettings, TopicState,
 };
-use crate::limits::{CATALOGUE_COPY_PARTS_MAX, CATALOGUE_PENDING_MAX, CATALOGUE_RESEND_NS};
+use crate::limits::{CATALOGUE_COPY_PARTS_MAX, CATALOGUE_PENDING_MAX, CATALOGUE_RESEND_NS, TOPIC_PARTITION_COUNT_MAX};
 use crate::model::{Monotonic, RequestId, ShardId, TopicId};
 
 mod change;
@@ -130,7 +130,8 @@ impl Coordinator {
             }
             Err(CreateError::Name(error)) => reply(request, CatalogueReply::InvalidName(error)),
             Err(CreateError::PartitionCount { partition_count: asked }) => {
-                reply(request, CatalogueReply::InvalidPartitionCount { asked, least: 1 })
+                let (least, most) = (1, TOPIC_PARTITION_COUNT_MAX);
+                reply(request, CatalogueReply::InvalidPartitionCount { asked, least, most })
             }
             Err(CreateError::Setting(error)) => reply(request, CatalogueReply::InvalidSetting(error)),
             Err(CreateError::TooManyTopics) => reply(request, CatalogueReply::TooManyTopics),
@@ -157,8 +158,8 @@ impl Coordinator {
             // Without a change under way, what is appended of the topic is durable.
             Ok(None) => reply(request, CatalogueReply::Altered(self.descriptor(topic))),
             Err(AlterError::NotFound) => reply(request, CatalogueReply::NotFound(topic)),
-            Err(AlterError::PartitionCount { asked, least }) => {
-                reply(request, CatalogueReply::InvalidPartitionCount { asked, least })
+            Err(AlterError::PartitionCount { asked, least, most }) => {
+                reply(request, CatalogueReply::InvalidPartitionCount { asked, least, most })
             }
             Err(AlterError::Setting(error)) => reply(request, CatalogueReply::InvalidSetting(error)),
             Err(AlterError::Exhausted) => reply(request, CatalogueReply::TooManyRevisions),

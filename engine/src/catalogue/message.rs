@@ -97,12 +97,14 @@ pub enum CatalogueReply {
     },
     /// The name breaks a rule.
     InvalidName(TopicNameError),
-    /// Fewer partitions than there are or can be, or more than `TOPIC_PARTITION_COUNT_MAX`.
+    /// Fewer partitions than there are or can be, or more than there may be.
     InvalidPartitionCount {
         /// The number asked for.
         asked: u32,
         /// The least there may be.
         least: u32,
+        /// The most there may be.
+        most: u32,
     },
     /// A setting is out of its bounds.
     InvalidSetting(SettingOutOfBounds),

@@ -154,7 +154,7 @@ impl World {
                 let state = self.table.durable().topic(*topic).map(|topic| topic.state);
                 assert!(matches!(state, Some(TopicState::Live | TopicState::Altering)), "{state:?}");
             }
-            CatalogueReply::InvalidPartitionCount { asked, least } => assert!(asked < least),
+            CatalogueReply::InvalidPartitionCount { asked, least, .. } => assert!(asked < least),
             CatalogueReply::TooManyTopics
             | CatalogueReply::NotFound(_)
             | CatalogueReply::Busy

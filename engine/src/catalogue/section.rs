@@ -108,7 +108,8 @@ impl<'a> SectionReader<'a> {
             | TopicError::Shard { .. }
             | TopicError::Setting(_)
             | TopicError::Revision { .. }
-            | TopicError::Reserved => SectionError::Topic { topic, error },
+            | TopicError::KeyRule(_)
+            | TopicError::PartitionsFixed => SectionError::Topic { topic, error },
         })
     }
 

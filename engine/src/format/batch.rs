@@ -7,6 +7,7 @@
 //! and the leader epoch, which lie before it ([`place`]). So the checksum is end to end.
 
 mod builder;
+mod decompress;
 mod error;
 mod header;
 mod held;
@@ -17,6 +18,7 @@ mod tests;
 mod varint;
 
 pub use builder::{BatchBuilder, HEADERS_NONE};
+pub use decompress::{DecompressError, decompress};
 pub use error::{BatchError, RecordFault};
 pub use header::{BatchHeader, Compression, HEADER_BYTES, LEADER_EPOCH, MAGIC};
 pub use held::{HeldBatch, Keep};

@@ -37,7 +37,10 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use topic::{Setting, SettingOutOfBounds, TopicDescriptor, TopicError, TopicNameError, TopicSettings};
+pub use topic::{
+    KeyRule, KeyRuleError, KeySource, Partitioner, Setting, SettingOutOfBounds, TopicDescriptor, TopicError,
+    TopicNameError, TopicSettings,
+};
 pub use walk::{EntryError, EntryFault, EntryWalk};
 
 /// Size of an [`EntryHeader`].

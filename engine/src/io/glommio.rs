@@ -65,6 +65,10 @@ impl Runtime for GlommioRuntime {
         ::glommio::timer::sleep(Duration::from_nanos(duration_ns)).await;
     }
 
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        ::glommio::executor().spawn_blocking(work).await
+    }
+
     fn random(&self) -> Id128 {
         super::host::random_id()
     }

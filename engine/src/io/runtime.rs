@@ -27,6 +27,10 @@ pub trait Runtime: Clone + 'static {
     /// Resumes after `duration_ns` nanoseconds.
     fn sleep(&self, duration_ns: u64) -> impl Future<Output = ()>;
 
+    /// What takes long without waiting for anything, away from this thread: a few milliseconds at a time, because there is
+    /// one thread for it.
+    fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> impl Future<Output = T>;
+
     /// 128 bits nobody can guess.
     fn random(&self) -> Id128;
 }

@@ -17,16 +17,16 @@ use super::write::{FileWritten, Writing, write};
 use super::{FilePlan, Run, SegmentState, WritePlan};
 use crate::segment::table::SegmentFile;
 
-pub(super) const JOURNAL_ID: Id128 = Id128([4; 16]);
-pub(super) const SHARD: ShardId = ShardId(3);
-pub(super) const PARTITION: PartitionId = PartitionId { topic: TopicId(2), index: 1 };
+pub(crate) const JOURNAL_ID: Id128 = Id128([4; 16]);
+pub(crate) const SHARD: ShardId = ShardId(3);
+pub(crate) const PARTITION: PartitionId = PartitionId { topic: TopicId(2), index: 1 };
 /// Extents of one unit, more or less.
 pub(super) const SIZES: SegmentSizes =
     SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192, plan_batch_count: 64 };
 
 /// Nothing waits and no time passes.
 #[derive(Clone)]
-pub(super) struct StillRuntime;
+pub(crate) struct StillRuntime;
 
 impl Runtime for StillRuntime {
     type Disk = BlockingDisk;
@@ -44,6 +44,10 @@ impl Runtime for StillRuntime {
     }
 
     async fn sleep(&self, _duration_ns: u64) {}
+
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        work()
+    }
 
     fn random(&self) -> Id128 {
         Id128::default()
@@ -108,7 +112,7 @@ pub(super) fn chunk(directory: &Path, run: Run, file: SegmentFile, target: Targe
 }
 
 /// Writes over bytes of a file that is there.
-pub(super) fn overwrite(directory: &Path, segment: SegmentId, position: u64, bytes: &[u8]) {
+pub(crate) fn overwrite(directory: &Path, segment: SegmentId, position: u64, bytes: &[u8]) {
     let file = OpenOptions::new().write(true).open(segment_path(directory, segment)).unwrap();
     file.write_all_at(bytes, position).unwrap();
 }

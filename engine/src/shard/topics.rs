@@ -8,7 +8,6 @@ use crate::catalogue::{
 };
 use crate::format::control::{Control, Entry};
 use crate::journal::append::Purpose;
-use crate::limits::TOPIC_PARTITION_COUNT_MAX;
 use crate::model::{Now, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
 
@@ -208,8 +207,8 @@ impl Shard {
             CatalogueReply::Deleted(topic) => return Reply::TopicDeleted(topic),
             CatalogueReply::NameTaken { topic } => Refusal::NameTaken(topic),
             CatalogueReply::InvalidName(error) => Refusal::TopicName(error),
-            CatalogueReply::InvalidPartitionCount { asked, least } => {
-                Refusal::PartitionCount { asked, least, most: TOPIC_PARTITION_COUNT_MAX }
+            CatalogueReply::InvalidPartitionCount { asked, least, most } => {
+                Refusal::PartitionCount { asked, least, most }
             }
             CatalogueReply::InvalidSetting(error) => Refusal::TopicSetting(error),
             CatalogueReply::TooManyTopics | CatalogueReply::TooManyRevisions => Refusal::CatalogueFull,

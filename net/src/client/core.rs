@@ -8,5 +8,4 @@ pub mod batch_view;
 pub mod connection;
 pub mod consumer;
 pub mod metadata;
-pub mod partitioner;
 pub mod producer;

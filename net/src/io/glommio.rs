@@ -70,6 +70,10 @@ impl Runtime for GlommioNetwork {
         self.runtime.sleep(duration_ns).await;
     }
 
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.runtime.compute(work).await
+    }
+
     fn random(&self) -> Id128 {
         self.runtime.random()
     }

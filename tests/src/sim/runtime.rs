@@ -16,6 +16,9 @@ use super::disk::SimDisk;
 use super::executor::{Process, SimHandle};
 use super::streams::runtime_stream;
 
+/// How long what is computed aside takes, at most.
+const COMPUTE_NS_MAX: u64 = 2_000_000;
+
 /// What one shard of one incarnation runs on. After a crash it is inert, and the next incarnation gets a new one.
 #[derive(Clone)]
 pub struct SimRuntime {
@@ -57,6 +60,12 @@ impl Runtime for SimRuntime {
     async fn sleep(&self, duration_ns: u64) {
         self.executor.sleep(duration_ns).await;
         self.disk.until_alive().await;
+    }
+
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        let delay_ns = u64::from(self.random.borrow_mut().next_u32()) % COMPUTE_NS_MAX;
+        self.sleep(delay_ns).await;
+        work()
     }
 
     fn random(&self) -> Id128 {

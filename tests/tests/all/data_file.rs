@@ -13,7 +13,7 @@ use florin_engine::format::control::{Control, ENTRY_ALIGN_BYTES, ENTRY_HEADER_BY
 use florin_engine::format::layout::{self, Copy, FORMAT_VERSION};
 use florin_engine::format::manifest::Module;
 use florin_engine::format::superblock::{FileUse, SUPERBLOCK_BYTES};
-use florin_engine::format::{batch, block, extent, identity, segment_index};
+use florin_engine::format::{batch, block, extent, identity, keys, segment_index};
 use florin_engine::io::UNIT_BYTES;
 use florin_engine::model::{
     Epoch, FileIndex, PartitionId, ProducerEpoch, ProducerId, Realtime, SegmentId, Sequence, ShardId, TopicId,
@@ -63,6 +63,11 @@ fn every_size_in_the_page_is_that_of_the_code() {
         ("EXTENT_ENTRY_BYTES", extent::EXTENT_ENTRY_BYTES),
         ("INDEX_HEADER_BYTES", segment_index::INDEX_HEADER_BYTES),
         ("INDEX_ENTRY_BYTES", segment_index::INDEX_ENTRY_BYTES),
+        ("KEY_ENTRY_BYTES", keys::KEY_ENTRY_BYTES),
+        ("PAGE_HEADER_BYTES", keys::PAGE_HEADER_BYTES),
+        ("SECTION_HEADER_BYTES", keys::SECTION_HEADER_BYTES),
+        ("TABLE_HEADER_BYTES", keys::TABLE_HEADER_BYTES),
+        ("TABLE_ENTRY_BYTES", keys::TABLE_ENTRY_BYTES),
     ];
     assert_eq!(said, are);
 }
@@ -138,7 +143,7 @@ fn every_encoding_in_the_page_has_the_numbers_that_the_code_writes() {
         assert_eq!(said, encoding.number_bytes, "numbers that {} in {} writes", encoding.function, encoding.path);
         described += 1;
     }
-    assert_eq!(described, 11, "encodings of sections, topics and runs in {PAGE}");
+    assert_eq!(described, 13, "encodings of sections, topics and runs in {PAGE}");
 }
 
 /// The bytes of the last group of rows of an encoding's table, up to what varies.

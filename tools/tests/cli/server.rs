@@ -69,6 +69,10 @@ impl Runtime for QueueRuntime {
         }
     }
 
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        work()
+    }
+
     fn random(&self) -> Id128 {
         Id128([7; 16])
     }

@@ -263,7 +263,8 @@ fn requests_outside_the_limits_are_refused_at_once() {
     let name = CatalogueReply::InvalidName(TopicNameError::Empty);
     assert_eq!(create(&mut shard_0, request(1), "", 1), replied(1, name));
     let partition_count = TOPIC_PARTITION_COUNT_MAX + 1;
-    let count = CatalogueReply::InvalidPartitionCount { asked: partition_count, least: 1 };
+    let count =
+        CatalogueReply::InvalidPartitionCount { asked: partition_count, least: 1, most: TOPIC_PARTITION_COUNT_MAX };
     assert_eq!(create(&mut shard_0, request(2), "a", partition_count), replied(2, count));
 }
 

@@ -33,13 +33,16 @@ pub enum AlterError {
         /// Where it is in its life.
         state: TopicState,
     },
-    /// Fewer partitions than there are, or more than `TOPIC_PARTITION_COUNT_MAX`.
-    #[error("{asked} partitions, {least} to {TOPIC_PARTITION_COUNT_MAX} are allowed")]
+    /// Fewer partitions than there are, or more than there may be.
+    #[error("{asked} partitions, {least} to {most} are allowed")]
     PartitionCount {
         /// The number asked for.
         asked: u32,
         /// The number there is.
         least: u32,
+        /// The number there may be: of a topic with idempotency keys as many as there are, because a key would belong to
+        /// another one.
+        most: u32,
     },
     /// A setting is out of its bounds.
     #[error(transparent)]
@@ -82,8 +85,9 @@ impl OwnerState {
         settings.check()?;
         let least = before.partition_count();
         let asked = change.partition_count.unwrap_or(least);
-        if !(least..=TOPIC_PARTITION_COUNT_MAX).contains(&asked) {
-            return Err(AlterError::PartitionCount { asked, least });
+        let most = if before.keys().is_some() { least } else { TOPIC_PARTITION_COUNT_MAX };
+        if !(least..=most).contains(&asked) {
+            return Err(AlterError::PartitionCount { asked, least, most });
         }
         if asked == least && settings == *before.settings() {
             return Ok(None);

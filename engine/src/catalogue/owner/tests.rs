@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::catalogue::Setting;
-use crate::format::control::TopicError;
-use crate::limits::SEGMENT_BYTES_MIN;
+use crate::format::control::{KeyRuleError, TopicError};
+use crate::limits::{SEGMENT_BYTES_MIN, TOPIC_PARTITION_COUNT_MAX};
 
 fn create_plan(state: &OwnerState, name: &str, partition_count: u32) -> Result<CatalogueRecord, CreateError> {
     state.plan_create(name, partition_count, TopicSettings::default())
@@ -121,7 +121,7 @@ fn alterations_are_refused_outside_the_limits_and_while_the_topic_is_not_at_rest
     assert_eq!(state.plan_alter(topic, &partitions(3)), under_way(TopicState::Creating));
     state.apply(&CatalogueRecord::Live(topic)).expect("possible");
     for asked in [0, 1, TOPIC_PARTITION_COUNT_MAX + 1] {
-        let refused = Err(AlterError::PartitionCount { asked, least: 2 });
+        let refused = Err(AlterError::PartitionCount { asked, least: 2, most: TOPIC_PARTITION_COUNT_MAX });
         assert_eq!(state.plan_alter(topic, &partitions(asked)), refused, "{asked} partitions");
     }
     let tiny = TopicChange { record_bytes_max: Some(1), ..TopicChange::default() };
@@ -287,7 +287,7 @@ fn nonsense_in_a_manifest_section_is_refused() {
         (28, 2, SectionError::Order { topic: second }),
         (36, 0, SectionError::State { topic: first, state: 0 }),
         (36, 5, SectionError::State { topic: first, state: 5 }),
-        (43, 1, SectionError::Topic { topic: first, error: TopicError::Reserved }),
+        (43, 1, SectionError::Topic { topic: first, error: TopicError::KeyRule(KeyRuleError::Bytes) }),
         (77, 2, SectionError::Placement { topic: first }),
     ] {
         let mut damaged = good.clone();

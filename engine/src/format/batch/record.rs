@@ -58,6 +58,12 @@ impl<'a> RecordWalk<'a> {
         Ok(Self { cursor: Cursor::new(batch, HEADER_BYTES), record_count, next_index: 0, done: false })
     }
 
+    /// Over the records of a compressed batch as [`decompress`](super::decompress) gave them; `record_count` is what the
+    /// batch's header says. Places in errors count from the first of these bytes.
+    pub fn of_decompressed(records: &'a [u8], record_count: u32) -> Self {
+        Self { cursor: Cursor::new(records, 0), record_count, next_index: 0, done: false }
+    }
+
     fn record(&mut self, index: u32) -> Result<Record<'a>, RecordFault> {
         let start = self.cursor.position();
         let bytes = self.cursor.length()?;

@@ -4,14 +4,14 @@
 //! | --- | --- |
 //! | 0 | partition count u32, 1 to `TOPIC_PARTITION_COUNT_MAX` |
 //! | 4 | name bytes u16, 1 to `TOPIC_NAME_BYTES_MAX` |
-//! | 6 | zero u16 |
+//! | 6 | key rule bytes u16, 0: the topic has no idempotency keys |
 //! | 8 | revision u32, from 1 on |
 //! | 12 | record bytes max u32, see [`TopicSettings`] |
 //! | 16 | segment bytes u64 |
 //! | 24 | retention bytes u64, 0: everything is kept |
 //! | 32 | retention ns u64, 0: everything is kept |
 //! | 40 | the shard of each partition, u16 each, below `SHARD_COUNT_MAX` |
-//! | 40 + 2 × partition count | the name |
+//! | 40 + 2 × partition count | the name, then the key rule, see [`KeyRule`] |
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -23,10 +23,14 @@ use thiserror::Error;
 use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
 use crate::model::{PartitionId, ShardId, TopicId};
 
+mod key_rule;
+mod partitioner;
 mod settings;
 #[cfg(test)]
 pub(in crate::format::control) mod tests;
 
+pub use key_rule::{KeyRule, KeyRuleError, KeySource};
+pub use partitioner::Partitioner;
 pub use settings::{Setting, SettingOutOfBounds, TopicSettings};
 
 const FIXED_BYTES: usize = 40;
@@ -40,7 +44,7 @@ pub const REVISION_FIRST: u32 = 1;
 /// A topic: its id, its name, the shard that owns each partition, and its settings. Always within the limits; cheap to
 /// clone, as every shard holds every live topic.
 ///
-/// Id and name never change. An alteration gives a description of the next revision, with other settings or further
+/// Id, name and the rule of idempotency keys never change. An alteration gives a description of the next revision, with other settings or further
 /// partitions; partitions that are there stay where they are.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TopicDescriptor {
@@ -49,6 +53,7 @@ pub struct TopicDescriptor {
     placement: Arc<[ShardId]>,
     revision: u32,
     settings: TopicSettings,
+    keys: Option<Arc<KeyRule>>,
 }
 
 /// Why a text is not a topic's name.
@@ -106,9 +111,12 @@ pub enum TopicError {
     /// The bytes end before the description does.
     #[error("description is cut short")]
     Truncated,
-    /// A reserved byte is not zero.
-    #[error("reserved bytes of the description are not zero")]
-    Reserved,
+    /// The rule of its idempotency keys.
+    #[error(transparent)]
+    KeyRule(#[from] KeyRuleError),
+    /// With more partitions a key would belong to another one.
+    #[error("partitions cannot be added to a topic with idempotency keys: a retry would go to another one")]
+    PartitionsFixed,
 }
 
 impl TopicDescriptor {
@@ -118,7 +126,12 @@ impl TopicDescriptor {
         Self::check_name(name)?;
         check_placement(&placement)?;
         let (revision, settings) = (REVISION_FIRST, TopicSettings::default());
-        Ok(Self { id, name: name.into(), placement: placement.into(), revision, settings })
+        Ok(Self { id, name: name.into(), placement: placement.into(), revision, settings, keys: None })
+    }
+
+    /// The same description with this rule of idempotency keys.
+    pub fn with_keys(self, keys: KeyRule) -> Self {
+        Self { keys: Some(Arc::new(keys)), ..self }
     }
 
     /// The same description with these settings.
@@ -131,11 +144,14 @@ impl TopicDescriptor {
     /// there. None if there are no more revisions.
     pub fn altered(&self, settings: TopicSettings, added: &[ShardId]) -> Result<Option<Self>, TopicError> {
         settings.check()?;
+        if self.keys.is_some() && !added.is_empty() {
+            return Err(TopicError::PartitionsFixed);
+        }
         let Some(revision) = self.revision.checked_add(1) else { return Ok(None) };
         let placement =
             if added.is_empty() { self.placement.clone() } else { [&self.placement[..], added].concat().into() };
         check_placement(&placement)?;
-        Ok(Some(Self { id: self.id, name: self.name.clone(), placement, revision, settings }))
+        Ok(Some(Self { placement, revision, settings, ..self.clone() }))
     }
 
     /// Whether this is a description that an alteration of `before` can have given.
@@ -143,7 +159,7 @@ impl TopicDescriptor {
         self.id == before.id
             && self.name == before.name
             && Some(self.revision) == before.revision.checked_add(1)
-            && self.placement.starts_with(&before.placement)
+            && self.keeps_partitions_of(before)
     }
 
     /// Whether alterations can have made this of `before`. Settings are not looked at: when blocks are lost, two shards may
@@ -152,7 +168,12 @@ impl TopicDescriptor {
         self.id == before.id
             && self.name == before.name
             && self.revision >= before.revision
-            && self.placement.starts_with(&before.placement)
+            && self.keeps_partitions_of(before)
+    }
+
+    fn keeps_partitions_of(&self, before: &Self) -> bool {
+        let are_fixed = self.keys.is_some() && self.placement.len() != before.placement.len();
+        self.keys == before.keys && self.placement.starts_with(&before.placement) && !are_fixed
     }
 
     /// Whether a topic can have this name.
@@ -185,6 +206,11 @@ impl TopicDescriptor {
         &self.settings
     }
 
+    /// What makes two payments of the topic the same one, if it has idempotency keys.
+    pub fn keys(&self) -> Option<&KeyRule> {
+        self.keys.as_deref()
+    }
+
     /// The shard of each partition, in the order of their indices.
     pub fn placement(&self) -> &[ShardId] {
         &self.placement
@@ -214,14 +240,16 @@ impl TopicDescriptor {
 
     /// Length of what [`TopicDescriptor::put`] writes.
     pub fn encoded_bytes(&self) -> usize {
-        FIXED_BYTES + SHARD_BYTES * self.placement.len() + self.name.len()
+        let keys_bytes = self.keys().map_or(0, KeyRule::encoded_bytes);
+        FIXED_BYTES + SHARD_BYTES * self.placement.len() + self.name.len() + keys_bytes
     }
 
     /// Writes the description, without the id.
     pub fn put(&self, out: &mut impl BufMut) {
         out.put_u32_le(self.partition_count());
         out.put_u16_le(u16::try_from(self.name.len()).expect("checked when it was made"));
-        out.put_u16_le(0);
+        let keys_bytes = self.keys().map_or(0, KeyRule::encoded_bytes);
+        out.put_u16_le(u16::try_from(keys_bytes).expect("a rule is bounded"));
         out.put_u32_le(self.revision);
         out.put_u32_le(self.settings.record_bytes_max);
         out.put_u64_le(self.settings.segment_bytes);
@@ -229,6 +257,9 @@ impl TopicDescriptor {
         out.put_u64_le(self.settings.retention_ns.unwrap_or(0));
         self.placement.iter().for_each(|shard| out.put_u16_le(shard.0));
         out.put_slice(self.name.as_bytes());
+        if let Some(keys) = &self.keys {
+            keys.put(out);
+        }
     }
 
     /// Reads the description of topic `id` from the front of `from`, which then starts behind it.
@@ -236,9 +267,7 @@ impl TopicDescriptor {
         let cut = |_| TopicError::Truncated;
         let partition_count = from.try_get_u32_le().map_err(cut)? as usize;
         let name_bytes = usize::from(from.try_get_u16_le().map_err(cut)?);
-        if from.try_get_u16_le().map_err(cut)? != 0 {
-            return Err(TopicError::Reserved);
-        }
+        let keys_bytes = usize::from(from.try_get_u16_le().map_err(cut)?);
         let revision = from.try_get_u32_le().map_err(cut)?;
         let record_bytes_max = from.try_get_u32_le().map_err(cut)?;
         let segment_bytes = from.try_get_u64_le().map_err(cut)?;
@@ -256,9 +285,11 @@ impl TopicDescriptor {
         let (name, rest) = from.split_at_checked(name_bytes).ok_or(TopicError::Truncated)?;
         check_name_bytes(name)?;
         let name = str::from_utf8(name).expect("an allowed name is ASCII");
+        let (keys, rest) = rest.split_at_checked(keys_bytes).ok_or(TopicError::Truncated)?;
+        let keys = (!keys.is_empty()).then(|| KeyRule::get(keys).map(Arc::new)).transpose()?;
         *from = rest;
         let settings = TopicSettings { retention_bytes, retention_ns, segment_bytes, record_bytes_max };
-        Ok(Self { revision, ..Self::new(id, name, placement)?.with_settings(settings)? })
+        Ok(Self { revision, keys, ..Self::new(id, name, placement)?.with_settings(settings)? })
     }
 }
 
@@ -266,6 +297,9 @@ impl fmt::Debug for TopicDescriptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shards = self.placement.iter().map(|shard| shard.0).collect::<Vec<_>>();
         write!(f, "TopicDescriptor({} {:?} revision {} on {shards:?}, ", self.id, self.name, self.revision)?;
+        if let Some(keys) = &self.keys {
+            write!(f, "{keys:?}, ")?;
+        }
         write!(f, "{:?})", self.settings)
     }
 }

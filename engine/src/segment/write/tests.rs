@@ -35,6 +35,10 @@ impl Runtime for Watching {
         self.seen.borrow_mut().push(self.unsynced_bytes.get());
     }
 
+    async fn compute<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        work()
+    }
+
     fn random(&self) -> Id128 {
         Id128::default()
     }

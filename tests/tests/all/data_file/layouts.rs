@@ -79,6 +79,7 @@ fn bytes_of(source: &str, kind: &str) -> usize {
         "U16" | "I16" => 2,
         "U32" | "I32" => 4,
         "U64" | "I64" => 8,
+        "U128" => 16,
         _ => match kind.strip_prefix('[').and_then(|array| array.strip_suffix(']')) {
             Some(array) => {
                 let (element, count) = array.split_once("; ").expect("an array has a length");

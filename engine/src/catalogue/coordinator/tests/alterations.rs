@@ -101,7 +101,7 @@ fn alterations_that_cannot_be_are_refused_with_the_reason() {
     let mut shard_0 = new();
     let topic = live(&mut shard_0, 1, "pay");
     assert_eq!(alter(&mut shard_0, 2, TopicId(77), 3), replied(2, CatalogueReply::NotFound(TopicId(77))));
-    let lowered = CatalogueReply::InvalidPartitionCount { asked: 1, least: 2 };
+    let lowered = CatalogueReply::InvalidPartitionCount { asked: 1, least: 2, most: TOPIC_PARTITION_COUNT_MAX };
     assert_eq!(alter(&mut shard_0, 3, topic, 1), replied(3, lowered));
     let change = TopicChange { segment_bytes: Some(1), ..TopicChange::default() };
     let (least, most) = Setting::SegmentBytes.bounds().into_inner();

@@ -57,7 +57,7 @@ fn topics_outside_the_limits_cannot_be_made_or_read() {
         (3, 0xff, TopicError::PartitionCount { partition_count: 0xff00_1000 }),
         (4, 0, TopicError::Name(TopicNameError::Empty)),
         (4, 3, TopicError::Truncated),
-        (6, 1, TopicError::Reserved),
+        (6, 1, TopicError::Truncated),
         (8, 0, TopicError::Revision { revision: 0 }),
         (14, 0, TopicError::Setting(out_of_bounds(Setting::RecordBytesMax, 0))),
         (20, 1, TopicError::Setting(out_of_bounds(Setting::SegmentBytes, (1 << 32) + (256 << 20)))),
@@ -103,4 +103,32 @@ fn a_topic_names_its_owners_and_their_partitions() {
     assert_eq!((on(2), on(0), on(1)), (vec![0, 2], vec![1], vec![]));
     assert_eq!(topic.owners().into_iter().collect::<Vec<_>>(), vec![ShardId(0), ShardId(2)]);
     assert_eq!((topic.shard_of(1), topic.shard_of(3)), (Some(ShardId(0)), None));
+}
+
+#[test]
+fn the_rule_of_idempotency_keys_stands_behind_the_name_and_never_changes() {
+    let rule = |window_days| KeyRule::new(KeySource::RecordKey, window_days, Vec::new(), Partitioner::Crc32);
+    let keyed = orders().with_keys(rule(30).expect("a rule"));
+    let (mut plain, mut body) = (Vec::new(), Vec::new());
+    orders().put(&mut plain);
+    keyed.put(&mut body);
+    assert_eq!(body.len(), keyed.encoded_bytes());
+    assert_eq!((&body[..6], &body[8..plain.len()]), (&plain[..6], &plain[8..]));
+    assert_eq!((&body[6..8], &body[plain.len()..]), (&b"\x06\x00"[..], &b"\x01\x02\x1e\x00\x00\x00"[..]));
+    let mut left = &body[..];
+    assert_eq!(TopicDescriptor::get(keyed.id(), &mut left), Ok(keyed.clone()));
+    assert!(left.is_empty());
+    let wrong = |at: usize, byte: u8| {
+        let mut body = body.clone();
+        body[at] = byte;
+        TopicDescriptor::get(keyed.id(), &mut &body[..])
+    };
+    assert_eq!(wrong(plain.len(), 9), Err(TopicError::KeyRule(KeyRuleError::Bytes)));
+    assert_eq!(wrong(6, 7), Err(TopicError::Truncated));
+
+    let next = keyed.altered(TopicSettings::default(), &[]).expect("valid").expect("there are more revisions");
+    assert!(next.follows(&keyed) && next.keys() == keyed.keys());
+    assert_eq!(keyed.altered(TopicSettings::default(), &[ShardId(1)]), Err(TopicError::PartitionsFixed));
+    let other = orders().with_keys(rule(31).expect("a rule"));
+    assert!(!next.follows(&other) && !next.is_made_of(&orders()));
 }

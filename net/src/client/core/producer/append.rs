@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use florin_engine::format::batch::Header;
+use florin_engine::format::control::Partitioner;
 
 use super::lane::Open;
 use super::{AppendError, Appended, ProducerCore};
-use crate::client::core::partitioner::partition_of_key;
 use crate::client::{Record, SendError};
 
 /// What a record takes in the buffer besides its own bytes, as an estimate.
@@ -76,7 +76,7 @@ impl ProducerCore {
         match (record.partition, &record.key) {
             (Some(partition), _) if partition < partition_count => Ok(partition),
             (Some(partition), _) => Err(AppendError::Never(SendError::Partition { partition, partition_count })),
-            (None, Some(key)) => Ok(partition_of_key(key, partition_count)),
+            (None, Some(key)) => Ok(Partitioner::default().partition_of(key, partition_count)),
             (None, None) => Ok(self.sticky),
         }
     }

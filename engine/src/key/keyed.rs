@@ -1,0 +1,116 @@
+//! The keys and bodies of a batch's records, by the rule of its topic.
+
+use thiserror::Error;
+
+use super::KeyHasher;
+use crate::format::batch::{BatchError, Record, RecordWalk};
+use crate::format::control::{KeyRule, KeySource};
+use crate::format::keys::{BodyHash, KeyHash};
+
+/// What stands for a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordKey {
+    /// Its key.
+    pub key: KeyHash,
+    /// Its body.
+    pub body: BodyHash,
+}
+
+/// Why a batch cannot be stored under its topic's rule.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum KeyFault {
+    /// A record cannot be read.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A record has no key.
+    #[error("record {index} has no idempotency key: the topic takes it from {}", words(.place))]
+    Missing {
+        /// The record's index in the batch.
+        index: u32,
+        /// Where it should be.
+        place: KeySource,
+    },
+    /// The header that holds the key is there twice.
+    #[error("record {index} has its idempotency key twice: send one header {name:?}")]
+    Twice {
+        /// The record's index in the batch.
+        index: u32,
+        /// The header.
+        name: Box<str>,
+    },
+    /// The key belongs to another partition.
+    #[error("record {index} belongs to partition {belongs} by its idempotency key: send it there")]
+    Elsewhere {
+        /// The record's index in the batch.
+        index: u32,
+        /// The partition's index.
+        belongs: u32,
+    },
+}
+
+fn words(source: &KeySource) -> String {
+    match source {
+        KeySource::RecordKey => "the record's key".to_owned(),
+        KeySource::Header(name) => format!("header {name:?}"),
+    }
+}
+
+/// The keys of all records, in order, of a batch for partition `index` of `partition_count`.
+///
+/// # Errors
+/// The first record that has no key of its own, or belongs elsewhere.
+pub fn keys_of(
+    records: RecordWalk<'_>,
+    rule: &KeyRule,
+    hasher: &KeyHasher,
+    (index, partition_count): (u32, u32),
+) -> Result<Vec<RecordKey>, KeyFault> {
+    let mut keys = Vec::new();
+    for record in records {
+        let record = record?;
+        let key = key_of(&record, rule.source())?;
+        let belongs = rule.partitioner().partition_of(key, partition_count);
+        if belongs != index {
+            return Err(KeyFault::Elsewhere { index: record.offset_delta, belongs });
+        }
+        keys.push(RecordKey { key: hasher.key(key), body: body_of(&record, rule, hasher)? });
+    }
+    Ok(keys)
+}
+
+fn key_of<'a>(record: &Record<'a>, source: &KeySource) -> Result<&'a [u8], KeyFault> {
+    let index = record.offset_delta;
+    let missing = || KeyFault::Missing { index, place: source.clone() };
+    let name = match source {
+        KeySource::RecordKey => return record.key.ok_or_else(missing),
+        KeySource::Header(name) => name,
+    };
+    let mut found = None;
+    for header in record.headers.clone() {
+        let header = header?;
+        if header.key != name.as_bytes() {
+            continue;
+        }
+        if found.is_some() {
+            return Err(KeyFault::Twice { index, name: name.clone() });
+        }
+        found = Some(header.value.ok_or_else(missing)?);
+    }
+    found.ok_or_else(missing)
+}
+
+fn body_of(record: &Record<'_>, rule: &KeyRule, hasher: &KeyHasher) -> Result<BodyHash, BatchError> {
+    let mut body = hasher.body(record.value);
+    for (place, name) in (0..).zip(rule.body_headers()) {
+        for header in record.headers.clone() {
+            let header = header?;
+            if header.key == name.as_bytes() {
+                body.header(place, header.value);
+            }
+        }
+    }
+    Ok(body.finish())
+}
+
+#[cfg(test)]
+mod tests;
