@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn shares_are_all_canaries_and_each_once() {
-        let names = |number, of| all().skip(number - 1).step_by(of).map(|canary| canary.name);
+        let names = |number: usize, of: usize| all().skip(number - 1).step_by(of).map(|canary| canary.name);
         let mut shared: Vec<_> = (1..=3).flat_map(|number| names(number, 3)).collect();
         shared.sort_unstable();
         let mut every: Vec<_> = all().map(|canary| canary.name).collect();
