@@ -66,6 +66,9 @@ pub const EXTENT_BYTES_TARGET: usize = 256 * KIB;
 pub const SEGMENT_OWN_BYTES_MIN: usize = MIB;
 /// Batches that are taken to rest with one plan: as many as are looked at, referred to and let go within a millisecond.
 pub const PLAN_BATCH_COUNT_MAX: usize = 8192;
+/// Idempotency keys that are taken to rest with one plan, unless one batch has more: they are sorted in a few
+/// milliseconds.
+pub const PLAN_KEY_COUNT_MAX: u64 = 262_144;
 /// Bytes written to a segment file before it is synced, when nothing else is asked for.
 pub const SEGMENT_UNSYNCED_BYTES_DEFAULT: usize = 8 * MIB;
 /// The same, at least.
@@ -160,6 +163,34 @@ pub const KEY_WINDOW_DAYS_MAX: u16 = 400;
 pub const KEY_HEADER_BYTES_MAX: usize = 64;
 /// Headers that belong to a record's body.
 pub const KEY_BODY_HEADERS_MAX: usize = 8;
+/// Idempotency keys in memory, per shard: those of batches that are not at rest. From the half on they are taken there.
+pub const KEY_RECENT_COUNT_MAX: usize = 4 * 1024 * 1024;
+/// Keys that are let go of with one event, once they are at rest.
+pub const KEY_FORGET_COUNT: usize = 4096;
+/// Captures and look-ups that wait for one partition's keys.
+pub const KEYED_WAITING_COUNT_MAX: usize = 256;
+/// Bytes of captures that wait for keys, per shard.
+pub const KEYED_WAITING_BYTES_MAX: usize = 64 * MIB;
+/// Partitions of a shard for whose keys something is read or decompressed at the same time.
+pub const KEY_JOBS_MAX: usize = 16;
+/// Keys of a batch that are read for at the same time.
+pub const KEY_LOOK_AHEAD: usize = 64;
+/// Bytes of key runs that one batch holds on to before its keys are read for one after the other.
+pub const KEY_PIECES_HELD_BYTES_MAX: usize = 8 * MIB;
+/// Bytes of key runs that are kept in memory, per shard, when nothing else is asked for.
+pub const KEY_CACHE_BYTES_DEFAULT: u64 = 64 * MIB as u64;
+/// The same, at least.
+pub const KEY_CACHE_BYTES_MIN: u64 = MIB as u64;
+/// The same, at most.
+pub const KEY_CACHE_BYTES_MAX: u64 = MEMORY_BYTES_MAX;
+/// How often expired key runs are looked for, and what is to be put together.
+pub const KEY_MERGE_INTERVAL_NS: u64 = 1_000_000_000;
+/// How long after a failed merge of key runs the next one begins.
+pub const KEY_MERGE_RETRY_NS: u64 = 60_000_000_000;
+/// Key runs that follow each other and are put together, at least: a look-up asks all of them.
+pub const KEY_MERGE_RUN_COUNT_MIN: usize = 4;
+/// How long a merge of key runs rests after each write, as a multiple of what the write took.
+pub const KEY_MERGE_REST_FACTOR: u32 = 4;
 /// Catalogue changes under way at the same time.
 pub const CATALOGUE_PENDING_MAX: usize = 64;
 /// Topics sent for one request for a copy of the catalogue.

@@ -95,6 +95,24 @@ marks! {
     PollEnded,
     /// A fetch met offsets that an operator gave up.
     ReadLost,
+    /// Somebody waited to hear what is known of keys.
+    KeysWaited,
+    /// Parts of key runs were read.
+    KeysRead,
+    /// A compressed batch was looked into for its keys.
+    KeysDecompressed,
+    /// A part of a key run was damaged.
+    KeysDamaged,
+    /// A batch was answered by its keys.
+    KeysDuplicate,
+    /// A batch was refused for what is known of its keys.
+    KeysMixed,
+    /// Key runs were put together.
+    KeyRunsMerged,
+    /// Key runs were not put together.
+    KeyMergeFailed,
+    /// All keys of a run had expired.
+    KeyRunExpired,
     /// A stamped batch was there already.
     Duplicate,
     /// A stamped batch was refused for its sequence.

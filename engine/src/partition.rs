@@ -6,8 +6,10 @@
 
 use bytes::Bytes;
 
-use crate::format::batch::BatchInfo;
-use crate::model::{FileIndex, Offset, PartitionId, Realtime, Sequence};
+use crate::format::batch::{BatchInfo, ProducerStamp};
+use crate::format::control::TopicDescriptor;
+use crate::key::{KeyHasher, Keying, RecordKey};
+use crate::model::{FileIndex, Offset, PartitionId, Realtime, SegmentId, Sequence};
 use crate::producer::{Admission, ProducerTable, Receipt};
 use crate::segment::Run;
 
@@ -30,6 +32,7 @@ pub use retention::{Cut, CutReason, CutTotals, Retention};
 
 use gap::Gaps;
 use held::HeldBatches;
+use keys::PartitionKeys;
 use stored::StoredRuns;
 
 /// Where a batch was placed.
@@ -65,6 +68,8 @@ pub struct Partition {
     cuts: CutTotals,
     /// Decided, and in force with the next checkpoint.
     cut_ahead: Option<Cut>,
+    /// Of a topic with idempotency keys.
+    keys: Option<Box<PartitionKeys>>,
 }
 
 impl Partition {
@@ -82,7 +87,25 @@ impl Partition {
             held: HeldBatches::default(),
             cuts: CutTotals::default(),
             cut_ahead: None,
+            keys: None,
         }
+    }
+
+    /// An empty partition of this topic, on a shard whose journal has a hasher like this one.
+    pub fn of(descriptor: &TopicDescriptor, id: PartitionId, hasher: &KeyHasher) -> Self {
+        let mut partition = Self::new(id);
+        partition.take_rule(descriptor, hasher);
+        partition
+    }
+
+    /// Its records have keys if the topic has a rule for them.
+    pub(crate) fn take_rule(&mut self, descriptor: &TopicDescriptor, hasher: &KeyHasher) {
+        self.keys = descriptor.keys_shared().map(|rule| {
+            let place = (self.id.index, descriptor.partition_count());
+            let mut keys = PartitionKeys::new(Keying::new(rule, hasher.clone(), place));
+            keys.begin_at(self.flushed_offset());
+            Box::new(keys)
+        });
     }
 
     /// Which partition.
@@ -100,7 +123,7 @@ impl Partition {
         self.durable_offset
     }
 
-    /// When its last batch was appended; 0 if there never was one.
+    /// When its last batch was appended, or answered by its keys; 0 if there never was one.
     pub fn last_append_time(&self) -> Realtime {
         self.last_append_time
     }
@@ -138,6 +161,12 @@ impl Partition {
     /// Its runs, in the order of offsets.
     pub fn runs(&self) -> impl DoubleEndedIterator<Item = &Run> {
         self.stored.iter()
+    }
+
+    /// The segment file of each run and each key run, as often as there are.
+    pub fn segments(&self) -> impl Iterator<Item = SegmentId> {
+        let of_keys = self.keys.iter().flat_map(|keys| keys.all_runs());
+        self.stored.iter().map(|run| run.segment).chain(of_keys.map(|run| run.segment))
     }
 
     /// How many runs it has.
@@ -181,8 +210,15 @@ impl Partition {
     }
 
     /// Appends a batch that was admitted as new, into the slot that [`Partition::next_slot`] gave, once its journal
-    /// entry is placed.
-    pub fn append(&mut self, slot: Slot, info: &BatchInfo, bytes: Bytes, placed: Placed) -> Receipt {
+    /// entry is placed. `keys` are those of its records, if they have some.
+    pub fn append(
+        &mut self,
+        slot: Slot,
+        info: &BatchInfo,
+        bytes: Bytes,
+        placed: Placed,
+        keys: &[RecordKey],
+    ) -> Receipt {
         assert_eq!(slot.base_offset, self.next_offset, "batches are placed where the partition ends");
         assert!(slot.append_time >= self.last_append_time, "append times do not go back");
         let receipt =
@@ -192,8 +228,38 @@ impl Partition {
         }
         self.next_offset = slot.base_offset.plus(u64::from(info.record_count));
         self.last_append_time = slot.append_time;
+        self.note_keys(slot, info, keys);
         self.held.push(slot, bytes, placed, info.max_timestamp_ms);
         receipt
+    }
+
+    /// Notes a producer's batch that its idempotency keys answered, at this time and with this journal block.
+    pub fn note_known(&mut self, stamp: &ProducerStamp, crc: u32, append_time: Realtime, sequence: Sequence) {
+        assert!(append_time >= self.last_append_time, "append times do not go back");
+        let receipt = Receipt { base_offset: self.next_offset, append_time, sequence };
+        self.producers.apply_known(stamp, crc, receipt);
+        self.last_append_time = append_time;
+    }
+
+    fn note_keys(&mut self, slot: Slot, info: &BatchInfo, records: &[RecordKey]) {
+        let Some(keys) = &mut self.keys else { return };
+        assert_eq!(records.len(), info.record_count as usize, "every record of the topic has a key");
+        keys.append(slot.base_offset, slot.append_time, records);
+    }
+
+    /// What is known of its idempotency keys, if its topic has some.
+    pub fn keys(&self) -> Option<&PartitionKeys> {
+        self.keys.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub fn keys_mut(&mut self) -> Option<&mut PartitionKeys> {
+        self.keys.as_deref_mut()
+    }
+
+    /// The journal block that holds the batch with this offset, which is in memory.
+    pub fn sequence_at(&self, offset: Offset) -> Option<Sequence> {
+        self.held.sequence_at(offset)
     }
 
     /// The journal is durable up to the block that holds everything below `offset`.
@@ -221,10 +287,17 @@ impl Partition {
     }
 
     /// Durable batches that are not at rest yet and are in blocks up to `sequence`: the first `count_max`, and all if
-    /// less than `left_bytes_min` would be left. Whether there are
-    /// more.
-    pub fn unflushed(&self, sequence: Sequence, count_max: usize, left_bytes_min: usize) -> (Vec<HeldBatch>, bool) {
-        self.held.unflushed(sequence, self.durable_offset, count_max, left_bytes_min)
+    /// less than `left_bytes_min` would be left; of a topic with keys never many more than `key_count_max` records. Whether
+    /// there are more.
+    pub fn unflushed(
+        &self,
+        sequence: Sequence,
+        count_max: usize,
+        left_bytes_min: usize,
+        key_count_max: u64,
+    ) -> (Vec<HeldBatch>, bool) {
+        let record_count_max = if self.keys.is_some() { key_count_max } else { u64::MAX };
+        self.held.unflushed(sequence, self.durable_offset, count_max, left_bytes_min, record_count_max)
     }
 
     /// A run was written that goes on where the flushed part ends; what retention cut meanwhile may not be wanted any

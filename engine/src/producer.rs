@@ -43,6 +43,8 @@ pub enum Admission {
     New,
     /// It is stored already: answer with the original's receipt.
     Duplicate(Receipt),
+    /// It was answered by its idempotency keys and is not stored as such: they tell the answer once more.
+    Known,
     /// It is not stored by this request.
     Refused(ProducerError),
 }
@@ -77,11 +79,14 @@ impl ProducerTable {
 
     /// A producer whose last batch does not lie below this offset, or is of a later time or block than these.
     pub(crate) fn ahead_of(&self, end: Receipt) -> Option<ProducerId> {
-        let is_before = |last: Receipt| {
-            last.base_offset < end.base_offset && last.append_time <= end.append_time && last.sequence <= end.sequence
+        let is_before = |last: &Entry| {
+            let (receipt, is_known) = (last.receipt, last.is_known);
+            (receipt.base_offset < end.base_offset || is_known && receipt.base_offset == end.base_offset)
+                && receipt.append_time <= end.append_time
+                && receipt.sequence <= end.sequence
         };
         let mut producers = self.producers.iter();
-        producers.find(|(_, producer)| !is_before(producer.window.latest().receipt)).map(|(id, _)| *id)
+        producers.find(|(_, producer)| !is_before(producer.window.latest())).map(|(id, _)| *id)
     }
 
     /// What becomes of a batch with this stamp, whose checksum is `batch_crc`. Changes nothing.
@@ -106,7 +111,8 @@ impl ProducerTable {
         }
         match producer.window.find(stamp, batch_crc) {
             Place::Next => Admission::New,
-            Place::Held(receipt) => Admission::Duplicate(receipt),
+            Place::Held(Entry { is_known: true, .. }) => Admission::Known,
+            Place::Held(entry) => Admission::Duplicate(entry.receipt),
             Place::Overlaps(entry) => Admission::Refused(ProducerError::SequenceConflict {
                 id: stamp.id,
                 base_sequence: stamp.base_sequence,
@@ -148,11 +154,21 @@ impl ProducerTable {
     /// If that is not so, or the receipt lies before the producer's previous one: the caller's broken invariant.
     /// Replay, which takes stamps from disk, calls [`ProducerTable::check`] first as well.
     pub fn apply(&mut self, stamp: &ProducerStamp, batch_crc: u32, receipt: Receipt) {
-        let entry =
-            Entry { base_sequence: stamp.base_sequence, last_sequence: stamp.last_sequence, crc: batch_crc, receipt };
+        self.take(stamp, Entry::of(stamp, batch_crc, receipt, false));
+    }
+
+    /// Notes a batch that its idempotency keys answered: its sequences are used, and nothing of it is stored. `receipt` says
+    /// where the partition ended, when, and which block notes it. The same panics as [`ProducerTable::apply`].
+    pub fn apply_known(&mut self, stamp: &ProducerStamp, batch_crc: u32, receipt: Receipt) {
+        self.take(stamp, Entry::of(stamp, batch_crc, receipt, true));
+    }
+
+    fn take(&mut self, stamp: &ProducerStamp, entry: Entry) {
+        let receipt = entry.receipt;
         if let Some(producer) = self.producers.get_mut(&stamp.id) {
-            let previous = producer.window.latest().receipt;
-            assert!(previous.base_offset < receipt.base_offset, "offsets of producer {} go back", stamp.id);
+            let latest = *producer.window.latest();
+            let previous = latest.receipt;
+            assert!(latest.is_followed_by(&entry), "offsets of producer {} go back", stamp.id);
             assert!(previous.append_time <= receipt.append_time, "append times of producer {} go back", stamp.id);
             assert!(previous.sequence <= receipt.sequence, "journal blocks of producer {} go back", stamp.id);
             assert!(stamp.epoch >= producer.epoch, "a batch of a fenced epoch of producer {} was placed", stamp.id);
@@ -175,6 +191,16 @@ impl ProducerTable {
     /// Notes a batch that is left of a producer whose batches before it are lost: these count as accepted, so none of
     /// them is taken a second time. Returns whether the stamp can be so; the same panics as [`ProducerTable::apply`].
     pub fn apply_after_loss(&mut self, stamp: &ProducerStamp, batch_crc: u32, receipt: Receipt) -> bool {
+        self.take_after_loss(stamp, Entry::of(stamp, batch_crc, receipt, false))
+    }
+
+    /// The same of a batch that its idempotency keys answered.
+    pub fn apply_known_after_loss(&mut self, stamp: &ProducerStamp, batch_crc: u32, receipt: Receipt) -> bool {
+        self.take_after_loss(stamp, Entry::of(stamp, batch_crc, receipt, true))
+    }
+
+    fn take_after_loss(&mut self, stamp: &ProducerStamp, entry: Entry) -> bool {
+        let Entry { crc: batch_crc, receipt, .. } = entry;
         // Whoever would be one too many was admitted because another one had expired: the entry is lost.
         while !self.producers.contains_key(&stamp.id)
             && self.producers.len() >= self.count_max
@@ -185,7 +211,7 @@ impl ProducerTable {
         let known = self.producers.get(&stamp.id).filter(|producer| producer.epoch == stamp.epoch);
         let accepted_before = match (self.check(stamp, batch_crc), known) {
             (Admission::New, _) => {
-                self.apply(stamp, batch_crc, receipt);
+                self.take(stamp, entry);
                 return true;
             }
             (Admission::Refused(ProducerError::OutOfOrder { expected, got, .. }), Some(producer)) => {
@@ -198,8 +224,6 @@ impl ProducerTable {
             _ if stamp.base_sequence == 0 && known.is_some() => 0,
             _ => return false,
         };
-        let entry =
-            Entry { base_sequence: stamp.base_sequence, last_sequence: stamp.last_sequence, crc: batch_crc, receipt };
         let accepted_count = accepted_before + u64::from(entry.record_count());
         if accepted_count > ACCEPTED_COUNT_MAX {
             return false;

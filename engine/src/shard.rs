@@ -11,6 +11,7 @@ use crate::format::control::{Control, Entry};
 use crate::format::layout::Geometry;
 use crate::format::superblock::Superblock;
 use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
+use crate::key::KeyHasher;
 use crate::limits::{
     CAPTURES_EXPECTED_NS, CLOSING_REST_NS_MAX, JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE,
     REQUESTS_WAITING_MAX, RETENTION_INTERVAL_NS,
@@ -28,6 +29,7 @@ pub mod directory;
 pub mod driver;
 mod durable;
 mod fetch;
+mod keyed;
 mod needed;
 pub mod open;
 pub mod refusal;
@@ -35,6 +37,7 @@ pub mod repair;
 pub mod replay;
 pub mod report;
 pub mod request;
+pub mod rest;
 mod retention;
 mod segments;
 mod superblock;
@@ -43,13 +46,15 @@ mod topics;
 pub use refusal::{Action, Refusal};
 pub use report::Report;
 pub use request::{
-    CutReport, Effect, Event, FetchFrom, Fetched, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request, ShardStatus,
+    CutReport, Effect, Event, FetchFrom, Fetched, KeyReceipt, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request,
+    ShardStatus,
 };
 
 use checkpointing::Checkpointing;
 use clock::ClockGuard;
 use cold::Cold;
 use fetch::LongPolls;
+use keyed::KeyedRequests;
 use needed::NeededFiles;
 use segments::Segments;
 use superblock::SuperblockKeeper;
@@ -92,6 +97,9 @@ pub struct Shard {
     segments: Segments,
     needed: NeededFiles,
     cold: Cold,
+    keyed: KeyedRequests,
+    /// What makes hashes of idempotency keys.
+    key_hasher: KeyHasher,
     /// When the event that is handled came, and when the last capture did.
     at: Monotonic,
     captured_at: Option<Monotonic>,
@@ -119,13 +127,14 @@ pub(crate) struct ShardStart {
     pub(crate) state: replay::ShardState,
     pub(crate) manifest_generation: u64,
     pub(crate) memory_bytes_max: u64,
+    pub(crate) key_cache_bytes_max: u64,
     pub(crate) clock_settle_ns: u64,
 }
 
 impl Shard {
     /// A shard that goes on from what was recovered. It serves nothing before its epoch has begun.
     pub(crate) fn new(start: ShardStart, now: Now) -> Self {
-        let ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max, clock_settle_ns } = start;
+        let ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max, .. } = start;
         let geometry = superblock.geometry;
         let producer_bytes = crate::producer::PRODUCER_BYTES_MAX as u64;
         let producer_count_max = geometry.manifest_bytes / PRODUCER_MANIFEST_SHARE / producer_bytes;
@@ -139,10 +148,12 @@ impl Shard {
             copies: TopicCopies::new(),
             producer_count: state.partitions.values().map(|partition| partition.producers().len()).sum(),
             held_bytes: state.partitions.values().map(Partition::held_bytes).sum(),
+            keyed: KeyedRequests::new(state.partitions.values(), start.key_cache_bytes_max),
+            key_hasher: state.hasher,
             partitions: state.partitions,
             mint: state.mint,
             clock: ClockGuard::new(state.latest_append_time, state.clock_confirmed),
-            clock_settles_at: now.monotonic.plus_ns(clock_settle_ns),
+            clock_settles_at: now.monotonic.plus_ns(start.clock_settle_ns),
             batch_bytes_max: geometry.batch_bytes_max(),
             producer_count_max: usize::try_from(producer_count_max).unwrap_or(usize::MAX),
             waiting: BTreeMap::new(),
@@ -217,12 +228,16 @@ impl Shard {
             Event::SegmentsWritten(written) => self.segments_written(&written, now),
             Event::SegmentsMerged(result) => self.segments_merged(result, now),
             Event::SegmentRead { read, done } => self.segment_read(read, done),
+            Event::KeysDerived { partition, batch, result } => self.keys_derived(partition, batch, result, now),
+            Event::KeysRead { partition, found } => self.keys_read(partition, found, now),
+            Event::KeysMerged(result) => self.keys_merged(result, now),
             Event::Tick => self.tick(now),
             Event::Shutdown => {
                 self.stopping = true;
                 self.rest_until = now.monotonic.plus_ns(CLOSING_REST_NS_MAX);
                 self.end_all_polls();
                 self.end_cold_waits();
+                self.end_keyed_waits(&Refusal::Stopping(self.id));
             }
         }
         self.pump(now);
@@ -246,8 +261,8 @@ impl Shard {
             return self.refuse(id, refusal);
         }
         match request {
-            Request::CreateTopic { name, partition_count, settings } => {
-                self.create_topic(id, &name, partition_count, settings, now);
+            Request::CreateTopic { name, partition_count, settings, keys } => {
+                self.create_topic(id, (&name, partition_count, settings, keys), now);
             }
             Request::AlterTopic { topic, change } => self.alter_topic(id, topic, &change, now),
             Request::DeleteTopic { topic } => self.delete_topic(id, topic, now),
@@ -258,6 +273,7 @@ impl Shard {
                 self.fetch(id, partition, from, bytes_max, wait_ns, now);
             }
             Request::ListOffset { partition, at } => self.list_offset(id, partition, at),
+            Request::LookUpKey { partition, key } => self.look_up_key(id, partition, &key, now),
             Request::DescribePartitions { topic } => self.describe_partitions(id, topic),
             Request::Checkpoint if self.failed.is_some() => self.refuse(id, Refusal::ShardUnavailable(self.id)),
             Request::Checkpoint => self.ask_for_checkpoint(id, now),
@@ -279,7 +295,8 @@ impl Shard {
     }
 
     fn requests_waiting(&self) -> usize {
-        self.waiting_count + self.polls.len() + self.cold.waiting_count() + self.checkpointing.waiting_count()
+        let of_parts = self.cold.waiting_count() + self.keyed.waiting_count() + self.checkpointing.waiting_count();
+        self.waiting_count + self.polls.len() + of_parts
     }
 
     fn confirm_clock(&mut self, id: RequestId, now: Now) {
@@ -325,7 +342,9 @@ impl Shard {
         if self.stopped {
             return;
         }
+        self.forget_keys();
         self.begin_segment_work(now);
+        self.begin_key_merge(now);
         let is_asked = self.checkpointing.is_asked() && self.segments.is_idle();
         if is_asked || self.wants_checkpoint(now) {
             self.begin_checkpoint();
@@ -373,6 +392,7 @@ impl Shard {
             idle,
             self.polls.next_deadline(),
             self.segments.next_deadline().filter(|_| self.failed.is_none()),
+            self.keyed.merging.next_deadline().filter(|_| self.failed.is_none() && !self.stopping),
         ];
         due.into_iter().flatten().fold(self.expire_at.min(self.retention_at), Monotonic::min)
     }
@@ -394,6 +414,10 @@ impl Shard {
             stored_bytes: self.segments.table.bytes(),
             cold_read_count: self.cold.read_count(),
             cold_waiting_count: self.cold.waiting_count(),
+            keys_recent_count: self.keyed.recent_count(),
+            keys_cached_bytes: self.keyed.pieces_bytes(),
+            keys_read_count: self.keyed.read_count(),
+            keys_waiting_count: self.keyed.waiting_count(),
             unsynced_bytes: 0,
             disk_full: self.segments.is_disk_full(),
             manifest_full: self.segments.is_manifest_full(),

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use florin_engine::io::blocking::{BlockingDisk, block_on};
+use florin_engine::io::blocking::{BlockingDisk, BlockingRuntime, block_on};
 use florin_engine::io::fitness::DirectoryLock;
 use florin_engine::model::{Realtime, ShardId};
 use florin_engine::shard::open::read_identity;
@@ -90,7 +90,7 @@ fn carry_out(path: &Path, plans: Vec<RepairPlan>, accepted: Realtime, report: &m
         .with_context(|| format!("nothing was repaired: the report cannot be written to {}", place.display()))?;
     for plan in plans {
         let shard = plan.shard();
-        let done = block_on(plan.carry_out(&BlockingDisk, florin_engine::io::host::now()));
+        let done = block_on(plan.carry_out(&BlockingRuntime, florin_engine::io::host::now()));
         settle(report, shard, done);
     }
     report.conclude();

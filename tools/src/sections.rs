@@ -4,7 +4,7 @@ use bytes::Buf;
 use florin_engine::catalogue::{OwnedState, OwnerState, TopicDescriptor, TopicState};
 use florin_engine::format::manifest::{Manifest, Module, Section};
 use florin_engine::limits::PARTITION_PRODUCER_COUNT_MAX;
-use florin_engine::model::{PartitionId, Realtime, ShardId};
+use florin_engine::model::{Offset, PartitionId, Realtime, ShardId};
 use florin_engine::partition::{Gap, Partition};
 use florin_engine::producer::{ProducerIdMint, ProducerTable};
 use florin_engine::segment::{Run, SegmentState, SegmentTable};
@@ -13,6 +13,12 @@ use serde::Serialize;
 use crate::time::{rfc3339, rfc3339_unless_never};
 use crate::topic_settings::SettingsDocument;
 
+pub mod keys;
+
+use keys::Keys;
+
+/// Why a section that goes partition by partition is not read.
+const WHOSE: &str = "whose they are is not known: the section of the partitions cannot be read";
 /// The only version of each section's encoding.
 const SECTION_VERSION: u16 = 1;
 
@@ -32,6 +38,8 @@ pub enum Contents {
     Clock(Clock),
     /// The shard's segment files.
     Segments(Segments),
+    /// Where idempotency keys are at rest.
+    Keys(Keys),
 }
 
 /// Shard 0's table.
@@ -186,6 +194,9 @@ pub struct Clock {
     pub confirmed: Option<String>,
 }
 
+/// Where each open partition goes on.
+type Ends = Vec<(PartitionId, Offset)>;
+
 /// Decodes every section; the result is in the order of `manifest.sections`.
 pub fn decode(manifest: &Manifest, shard_count: u16) -> Vec<Result<Contents, String>> {
     let mut open = None;
@@ -198,17 +209,21 @@ pub fn decode(manifest: &Manifest, shard_count: u16) -> Vec<Result<Contents, Str
         }
         match section.module {
             Module::Catalogue => catalogue(section, shard_count),
-            Module::Partitions => partitions(section, manifest.shard).map(|(ids, contents)| {
-                open = Some(ids);
+            Module::Partitions => partitions(section, manifest.shard).map(|(owned, ends, contents)| {
+                open = Some((owned, ends));
                 contents
             }),
             Module::Producers => match &open {
-                Some(ids) => producers(section, ids),
-                None => Err("whose they are is not known: the section of the partitions cannot be read".to_owned()),
+                Some((_, ends)) => producers(section, ends),
+                None => Err(WHOSE.to_owned()),
             },
             Module::ProducerIds => producer_ids(section, manifest.shard),
             Module::Clock => clock(section),
             Module::Segments => segments(section),
+            Module::Keys => match &open {
+                Some((owned, ends)) => keys::decode(section, owned, ends),
+                None => Err(WHOSE.to_owned()),
+            },
         }
     });
     decoded.collect()
@@ -235,7 +250,7 @@ fn catalogue(section: &Section, shard_count: u16) -> Result<Contents, String> {
 }
 
 /// Owned topics, then every open partition: u32 bytes of the topics, topics, u32 count, partitions.
-fn partitions(section: &Section, shard: ShardId) -> Result<(Vec<PartitionId>, Contents), String> {
+fn partitions(section: &Section, shard: ShardId) -> Result<(OwnedState, Ends, Contents), String> {
     let mut bytes = &section.bytes[..];
     let cut_off = |_| "it is cut off".to_owned();
     let topics_bytes = bytes.try_get_u32_le().map_err(cut_off)? as usize;
@@ -249,7 +264,7 @@ fn partitions(section: &Section, shard: ShardId) -> Result<(Vec<PartitionId>, Co
         let id = partition.id();
         // An append time never goes back, so the earliest possible next one is the last one.
         let last_append_time = partition.next_slot(Realtime(0)).append_time;
-        ids.push(id);
+        ids.push((id, partition.next_offset()));
         ends.push(PartitionEnd {
             topic: id.topic.0,
             partition: id.index,
@@ -265,17 +280,18 @@ fn partitions(section: &Section, shard: ShardId) -> Result<(Vec<PartitionId>, Co
     if !bytes.is_empty() {
         return Err(format!("{} bytes are left behind it", bytes.len()));
     }
-    if !owned.partitions().eq(ids.iter().copied()) {
+    if !owned.partitions().eq(ids.iter().map(|(id, _)| *id)) {
         return Err("partitions and their topics do not agree".to_owned());
     }
     let topics = owned.topics().map(Topic::of).collect();
-    Ok((ids, Contents::Partitions(Partitions { closed_version: owned.closed_version(), topics, partitions: ends })))
+    let contents = Partitions { closed_version: owned.closed_version(), topics, partitions: ends };
+    Ok((owned, ids, Contents::Partitions(contents)))
 }
 
-fn producers(section: &Section, ids: &[PartitionId]) -> Result<Contents, String> {
+fn producers(section: &Section, ends: &Ends) -> Result<Contents, String> {
     let mut bytes = &section.bytes[..];
     let mut partitions = Vec::new();
-    for id in ids {
+    for (id, _) in ends {
         let table = ProducerTable::decode(&mut bytes, PARTITION_PRODUCER_COUNT_MAX);
         let table = table.map_err(|error| format!("partition {id}: {error}"))?;
         partitions.push(ProducerCount { topic: id.topic.0, partition: id.index, producer_count: table.len() });
@@ -342,6 +358,7 @@ pub fn module_word(module: Module) -> &'static str {
         Module::ProducerIds => "producer_ids",
         Module::Clock => "clock",
         Module::Segments => "segments",
+        Module::Keys => "keys",
     }
 }
 

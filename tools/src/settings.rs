@@ -135,6 +135,7 @@ impl Settings {
         server.executor_count_max = self.number_or_auto(&table::CORES).map(usize::try_from).transpose()?;
         server.blocks_in_flight = usize::try_from(self.number(&table::BLOCKS_IN_FLIGHT))?;
         server.memory_bytes = Some(self.number(&table::MEMORY_BYTES));
+        server.key_cache_bytes = self.number(&table::KEY_CACHE_BYTES);
         server.segment_unsynced_bytes = usize::try_from(self.number(&table::SEGMENT_UNSYNCED_BYTES))?;
         server.clock_settle_ns = self.nanoseconds(&table::CLOCK_SETTLE_SECONDS);
         server.connection_count_max = usize::try_from(self.number(&table::CONNECTIONS))?;

@@ -154,7 +154,7 @@ fn partition_with_runs(run_count: u64) -> Partition {
         let slot = partition.next_slot(append_time(number));
         place(&mut bytes, slot.base_offset);
         let placed = Placed { sequence: Sequence(number + 1), file: FileIndex(0) };
-        partition.append(slot, &info, bytes.freeze(), placed);
+        partition.append(slot, &info, bytes.freeze(), placed, &[]);
         partition.make_durable(partition.next_offset());
         assert!(partition.run_written(run(SegmentId(number + 1), number, 1)));
     }

@@ -12,6 +12,7 @@ use super::{
     AlterError, CatalogueMessage, CatalogueRecord, CatalogueReply, CopyCursor, CreateError, DeleteError, OwnerState,
     TopicChange, TopicDescriptor, TopicSettings, TopicState,
 };
+use crate::format::control::KeyRule;
 use crate::limits::{CATALOGUE_COPY_PARTS_MAX, CATALOGUE_PENDING_MAX, CATALOGUE_RESEND_NS, TOPIC_PARTITION_COUNT_MAX};
 use crate::model::{Monotonic, RequestId, ShardId, TopicId};
 
@@ -100,24 +101,27 @@ impl Coordinator {
         self.tick(now)
     }
 
-    /// A client asks for a topic. Who asks for one that is just being created, with as many partitions and the same
-    /// settings, waits for it with the others.
+    /// A client asks for a topic. Who asks for one that is just being created, with as many partitions, the same settings
+    /// and the same rule of keys, waits for it with the others.
     pub fn create(
         &mut self,
         request: RequestId,
         name: &str,
         partition_count: u32,
         settings: TopicSettings,
+        keys: Option<KeyRule>,
         now: Monotonic,
     ) -> Vec<CatalogueAction> {
         if self.failed {
             return reply(request, CatalogueReply::Unavailable);
         }
-        match self.ahead.plan_create(name, partition_count, settings) {
+        match self.ahead.plan_create(name, partition_count, settings, keys.clone()) {
             Ok(record) => self.begin(request, Direction::Create, record, now),
             Err(CreateError::NameTaken { topic, .. }) => {
                 let is_same = |known: &TopicDescriptor| {
-                    known.partition_count() == partition_count && *known.settings() == settings
+                    known.partition_count() == partition_count
+                        && *known.settings() == settings
+                        && known.keys() == keys.as_ref()
                 };
                 let same = self.ahead.topic(topic).is_some_and(|topic| is_same(&topic.descriptor));
                 match self.changes.get_mut(&topic) {

@@ -84,7 +84,7 @@ impl World {
                 let (request, now) = (self.next_request(), self.now);
                 let name = NAMES[usize::from(name) % NAMES.len()];
                 let settings = TopicSettings::default();
-                let actions = self.table.create(request, name, u32::from(partition_count % 4) + 1, settings, now);
+                let actions = self.table.create(request, name, u32::from(partition_count % 4) + 1, settings, None, now);
                 self.run(actions);
             }
             Step::Alter { topic, change } => {

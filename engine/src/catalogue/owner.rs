@@ -15,6 +15,7 @@ use super::{
     CatalogueError, CatalogueRecord, Impossible, SectionError, SettingOutOfBounds, TopicDescriptor, TopicNameError,
     TopicSettings,
 };
+use crate::format::control::KeyRule;
 use crate::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX};
 use crate::model::{ShardId, TopicId};
 
@@ -293,6 +294,7 @@ impl OwnerState {
         name: &str,
         partition_count: u32,
         settings: TopicSettings,
+        keys: Option<KeyRule>,
     ) -> Result<CatalogueRecord, CreateError> {
         TopicDescriptor::check_name(name)?;
         settings.check()?;
@@ -308,7 +310,11 @@ impl OwnerState {
         let placement = self.shards_for(partition_count).collect();
         let descriptor = TopicDescriptor::new(self.topic_id_next, name, placement)
             .and_then(|descriptor| descriptor.with_settings(settings));
-        Ok(CatalogueRecord::Creating(descriptor.expect("checked above")))
+        let descriptor = descriptor.expect("checked above");
+        Ok(CatalogueRecord::Creating(match keys {
+            Some(rule) => descriptor.with_keys(rule),
+            None => descriptor,
+        }))
     }
 
     /// Where so many new partitions of one topic go.

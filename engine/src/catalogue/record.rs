@@ -56,6 +56,7 @@ impl CatalogueRecord {
             | Control::PartitionsClosed { .. }
             | Control::ProducerIdsReserved { .. }
             | Control::ProducerExpired { .. }
+            | Control::BatchKnown { .. }
             | Control::ClockConfirmed { .. } => None,
         }
     }
@@ -95,6 +96,7 @@ impl OwnedRecord {
             | Control::TopicAltering(_)
             | Control::ProducerIdsReserved { .. }
             | Control::ProducerExpired { .. }
+            | Control::BatchKnown { .. }
             | Control::ClockConfirmed { .. } => None,
         }
     }

@@ -18,6 +18,7 @@
 //! | 10 `ProducerExpired` | topic, partition | producer u64, producer epoch u16 |
 //! | 11 `ClockConfirmed` | append time: the confirmed wall clock | none |
 //! | 12 `TopicAltering` | topic | a topic's next description, see [`topic`] |
+//! | 13 `BatchKnown` | topic, partition, append time: when it was answered | producer u64, producer epoch u16, first sequence u32, last sequence u32, CRC-32C of the batch u32 |
 //!
 //! Kinds 3 to 6 and 12 are written by shard 0 only, 7 and 8 by the shards that own partitions of the topic. Checksums are
 //! the block's: an entry has none of its own, and a batch keeps the one its client made.
@@ -28,6 +29,7 @@ use bytes::{BufMut, Bytes};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use super::batch::ProducerStamp;
 use crate::limits::BATCH_BYTES_MAX;
 use crate::model::{Epoch, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, TopicId};
 
@@ -109,6 +111,8 @@ pub enum EntryKind {
     ClockConfirmed = 11,
     /// Shard 0 began to alter the topic.
     TopicAltering = 12,
+    /// A producer's batch was answered by its idempotency keys.
+    BatchKnown = 13,
 }
 
 impl EntryKind {
@@ -127,6 +131,7 @@ impl EntryKind {
             10 => Some(Self::ProducerExpired),
             11 => Some(Self::ClockConfirmed),
             12 => Some(Self::TopicAltering),
+            13 => Some(Self::BatchKnown),
             _ => None,
         }
     }
@@ -206,6 +211,17 @@ pub enum Control {
     },
     /// The topic is to have this description; its owners are being asked to take it over.
     TopicAltering(TopicDescriptor),
+    /// A producer's batch was answered by its idempotency keys: its sequences are used, and nothing of it is stored.
+    BatchKnown {
+        /// The partition.
+        partition: PartitionId,
+        /// When, Unix nanoseconds; never lower than the append times before it in the partition.
+        append_time: Realtime,
+        /// Whose batch it was.
+        stamp: ProducerStamp,
+        /// The batch's checksum.
+        crc: u32,
+    },
 }
 
 /// The body of [`EntryKind::EpochStart`].
@@ -225,7 +241,19 @@ struct ProducerExpiredBody {
     epoch: U16,
 }
 
+/// The body of [`EntryKind::BatchKnown`].
+#[derive(Clone, Copy, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+struct BatchKnownBody {
+    producer: U64,
+    epoch: U16,
+    base_sequence: U32,
+    last_sequence: U32,
+    crc: U32,
+}
+
 const _: () = assert!(size_of::<EpochStartBody>() == 24);
+const _: () = assert!(size_of::<BatchKnownBody>() == 22);
 const _: () = assert!(size_of::<ProducerExpiredBody>() == 10);
 
 impl Entry {
@@ -306,6 +334,7 @@ impl Control {
             Self::ProducerExpired { .. } => EntryKind::ProducerExpired,
             Self::ClockConfirmed { .. } => EntryKind::ClockConfirmed,
             Self::TopicAltering(_) => EntryKind::TopicAltering,
+            Self::BatchKnown { .. } => EntryKind::BatchKnown,
         }
     }
 
@@ -318,6 +347,7 @@ impl Control {
             Self::TopicLive(_) | Self::TopicDeleting(_) | Self::TopicDeleted(_) | Self::ClockConfirmed { .. } => 0,
             Self::PartitionsClosed { .. } | Self::ProducerIdsReserved { .. } => size_of::<U64>(),
             Self::ProducerExpired { .. } => size_of::<ProducerExpiredBody>(),
+            Self::BatchKnown { .. } => size_of::<BatchKnownBody>(),
         }
     }
 
@@ -336,6 +366,7 @@ impl Control {
             | Self::PartitionsClosed { topic, .. } => (*topic, 0, Realtime(0)),
             Self::ProducerIdsReserved { .. } => nothing,
             Self::ProducerExpired { partition, .. } => (partition.topic, partition.index, Realtime(0)),
+            Self::BatchKnown { partition, append_time, .. } => (partition.topic, partition.index, *append_time),
         }
     }
 
@@ -359,6 +390,16 @@ impl Control {
             Self::ProducerExpired { producer, epoch, .. } => {
                 assert!(epoch.0 <= PRODUCER_EPOCH_MAX, "producer epoch {epoch}");
                 let body = ProducerExpiredBody { producer: producer.0.into(), epoch: epoch.0.into() };
+                out.put_slice(body.as_bytes());
+            }
+            Self::BatchKnown { stamp, crc, .. } => {
+                let body = BatchKnownBody {
+                    producer: stamp.id.0.into(),
+                    epoch: stamp.epoch.0.into(),
+                    base_sequence: stamp.base_sequence.into(),
+                    last_sequence: stamp.last_sequence.into(),
+                    crc: (*crc).into(),
+                };
                 out.put_slice(body.as_bytes());
             }
         }

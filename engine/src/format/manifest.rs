@@ -35,6 +35,8 @@ pub enum Module {
     Clock = 5,
     /// The segment files of this shard.
     Segments = 6,
+    /// Where idempotency keys are at rest.
+    Keys = 7,
 }
 
 /// One module's state.
@@ -116,8 +118,15 @@ const _: () = assert!(TABLE_FROM + SECTION_COUNT_MAX * size_of::<SectionLayout>(
 
 impl Module {
     /// All modules, in the order of their sections.
-    pub const ALL: [Self; 6] =
-        [Self::Catalogue, Self::Partitions, Self::Producers, Self::ProducerIds, Self::Clock, Self::Segments];
+    pub const ALL: [Self; 7] = [
+        Self::Catalogue,
+        Self::Partitions,
+        Self::Producers,
+        Self::ProducerIds,
+        Self::Clock,
+        Self::Segments,
+        Self::Keys,
+    ];
 
     fn of(number: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|module| *module as u16 == number)

@@ -9,6 +9,7 @@
 pub(crate) mod conformance;
 pub(in crate::io) mod failure;
 pub(in crate::io) mod names;
+mod runtime;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+
+pub use runtime::BlockingRuntime;
 
 use super::{Access, Buffer, Disk, DiskError, DiskFile, DiskOperation, UNIT_BYTES, Written};
 use crate::model::Position;

@@ -28,6 +28,13 @@ pub struct KeyHasher(SipHasher24);
 #[derive(Clone)]
 pub struct BodyHasher(SipHasher24);
 
+impl std::fmt::Debug for KeyHasher {
+    /// The key of the hash is a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyHasher")
+    }
+}
+
 impl KeyHasher {
     /// The hasher of the shard whose journal has this id.
     pub fn new(journal_id: Id128) -> Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::RecordKey;
-use crate::format::keys::{BodyHash, KeyHash};
+use crate::format::keys::BodyHash;
 use crate::model::{Offset, Realtime};
 
 /// What is known of a key within the window.
@@ -43,6 +43,13 @@ pub enum KeyVerdict {
     },
 }
 
+impl KeyVerdict {
+    /// Whether another body is stored under the record's key.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict { .. })
+    }
+}
+
 /// What becomes of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BatchVerdict {
@@ -54,17 +61,17 @@ pub enum BatchVerdict {
     Mixed(Vec<KeyVerdict>),
 }
 
-/// Judges a batch of these records.
+/// Judges a batch of these records, of whose keys this is known, record by record.
 ///
 /// # Panics
-/// If there are none: a batch has records.
-pub fn judge(records: &[RecordKey], mut known: impl FnMut(KeyHash) -> Option<Known>) -> BatchVerdict {
-    assert!(!records.is_empty(), "a batch has records");
+/// If there are none, or not as much is known as there are records: a batch has records.
+pub fn judge(records: &[RecordKey], known: &[Option<Known>]) -> BatchVerdict {
+    assert!(!records.is_empty() && records.len() == known.len(), "a batch has records");
     let mut firsts = BTreeMap::new();
     let mut verdicts = Vec::with_capacity(records.len());
-    for (index, record) in (0_u32..).zip(records) {
+    for ((index, record), known) in (0_u32..).zip(records).zip(known) {
         let first = *firsts.entry(record.key).or_insert(index);
-        verdicts.push(match known(record.key) {
+        verdicts.push(match *known {
             _ if first != index => KeyVerdict::Repeated { first },
             None => KeyVerdict::New,
             Some(Known { body, offset, append_time }) if body == record.body => {

@@ -2,10 +2,13 @@
 
 use thiserror::Error;
 
+use std::sync::Arc;
+
 use super::KeyHasher;
-use crate::format::batch::{BatchError, Record, RecordWalk};
+use crate::format::batch::{BatchError, BatchInfo, Compression, DecompressError, Record, RecordWalk, decompress};
 use crate::format::control::{KeyRule, KeySource};
 use crate::format::keys::{BodyHash, KeyHash};
+use crate::limits::BATCH_DECOMPRESSED_BYTES_MAX;
 
 /// What stands for a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +25,9 @@ pub enum KeyFault {
     /// A record cannot be read.
     #[error(transparent)]
     Batch(#[from] BatchError),
+    /// Its records cannot be decompressed.
+    #[error(transparent)]
+    Decompress(#[from] DecompressError),
     /// A record has no key.
     #[error("record {index} has no idempotency key: the topic takes it from {}", words(.place))]
     Missing {
@@ -52,6 +58,48 @@ fn words(source: &KeySource) -> String {
     match source {
         KeySource::RecordKey => "the record's key".to_owned(),
         KeySource::Header(name) => format!("header {name:?}"),
+    }
+}
+
+/// By what rule the keys of a partition's records are found.
+#[derive(Clone, Debug)]
+pub struct Keying {
+    rule: Arc<KeyRule>,
+    hasher: KeyHasher,
+    index: u32,
+    partition_count: u32,
+}
+
+impl Keying {
+    /// The rule of a topic of so many partitions, for the one with this index.
+    pub fn new(rule: Arc<KeyRule>, hasher: KeyHasher, (index, partition_count): (u32, u32)) -> Self {
+        Self { rule, hasher, index, partition_count }
+    }
+
+    /// The topic's rule.
+    pub fn rule(&self) -> &KeyRule {
+        &self.rule
+    }
+
+    /// What stands for a key, if it belongs to the partition; otherwise the index of the one that it belongs to.
+    pub fn key(&self, key: &[u8]) -> Result<KeyHash, u32> {
+        match self.rule.partitioner().partition_of(key, self.partition_count) {
+            belongs if belongs == self.index => Ok(self.hasher.key(key)),
+            belongs => Err(belongs),
+        }
+    }
+
+    /// The keys of all records of a batch that was validated. One that is compressed takes much longer.
+    ///
+    /// # Errors
+    /// The first record that has no key of its own, or belongs elsewhere; or records that cannot be read.
+    pub fn keys_of(&self, batch: &[u8], info: &BatchInfo) -> Result<Vec<RecordKey>, KeyFault> {
+        let place = (self.index, self.partition_count);
+        if info.compression == Compression::None {
+            return keys_of(RecordWalk::new(batch)?, &self.rule, &self.hasher, place);
+        }
+        let records = decompress(batch, BATCH_DECOMPRESSED_BYTES_MAX)?;
+        keys_of(RecordWalk::of_decompressed(&records, info.record_count), &self.rule, &self.hasher, place)
     }
 }
 

@@ -63,6 +63,29 @@ impl KeyPiece {
 }
 
 impl KeyFound {
+    /// What is wrong with it, if it is not sound.
+    pub fn problem(&self) -> Option<String> {
+        let problem = |problem: Option<String>| Some(problem.unwrap_or_default());
+        match self {
+            Self::Table(Stored::Present(_)) | Self::Section(Stored::Present(_)) | Self::Page(Stored::Present(_)) => {
+                None
+            }
+            Self::Table(other) => problem(other.problem()),
+            Self::Section(other) => problem(other.problem()),
+            Self::Page(other) => problem(other.problem()),
+        }
+    }
+
+    /// Whether the disk did not give it.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(
+            self,
+            Self::Table(Stored::Unreadable(_))
+                | Self::Section(Stored::Unreadable(_))
+                | Self::Page(Stored::Unreadable(_))
+        )
+    }
+
     /// Bytes in memory, of what is sound.
     pub fn memory_bytes(&self) -> usize {
         match self {
@@ -110,7 +133,7 @@ pub(super) async fn read_table<F: DiskFile>(file: &F, name: FileName, run: &KeyR
 }
 
 /// The map of a section, which is what its row in the table says.
-async fn read_section<F: DiskFile>(file: &F, name: FileName, section: &TableEntry) -> Stored<SectionMap> {
+pub(super) async fn read_section<F: DiskFile>(file: &F, name: FileName, section: &TableEntry) -> Stored<SectionMap> {
     let bytes = match file.read(section.position, section.head_bytes as usize).await {
         Ok(bytes) => bytes,
         Err(error) => return Stored::Unreadable(error),

@@ -1,6 +1,8 @@
 //! The job that puts key runs of a partition together: one pass over all of them, the later one counts, and what has
 //! expired goes.
 
+use std::cell::Cell;
+
 use super::KeyRun;
 use super::look_up::read_table;
 use super::write::{KeyWriteError, KeyWriter, KeyWriting};
@@ -12,7 +14,9 @@ use crate::model::{PartitionId, Position, Realtime, SegmentId};
 use crate::segment::index::FileName;
 
 /// Pages that are read from one run at a time.
-const PAGES_READ: usize = 64;
+pub(super) const PAGES_READ: usize = 64;
+/// Bytes that the head of a section takes at most.
+const HEAD_BYTES_MAX: usize = 512 * 1024;
 
 /// What is to be put together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct KeyMerge {
     pub segment: SegmentId,
     /// Keys appended before this have expired; none if nothing may expire now.
     pub expired_before: Option<Realtime>,
+    /// What is damaged is left out, instead of ending the merge.
+    pub leaves_out_damage: bool,
 }
 
 /// Why key runs were not put together. They stay as they are.
@@ -43,10 +49,13 @@ pub enum KeyMergeError {
     /// The new run could not be written.
     #[error(transparent)]
     Write(#[from] KeyWriteError),
+    /// The shard ends: nobody waits for it.
+    #[error("the shard ends")]
+    Stopped,
 }
 
-/// Carries out a merge; the new file is durable, its name is for the caller. None: everything had expired, and there is no
-/// file.
+/// Carries out a merge; the new file and its name are durable. None: everything had expired, and there is no file. When
+/// `must_stop` becomes true it is given up.
 ///
 /// # Errors
 /// If a run is damaged or the disk fails. A file may be there then; it does not count.
@@ -54,12 +63,13 @@ pub async fn merge<R: Runtime>(
     runtime: &R,
     writing: KeyWriting<'_>,
     plan: &KeyMerge,
+    must_stop: &Cell<bool>,
 ) -> Result<Option<KeyRun>, KeyMergeError> {
     let mut sources = Vec::with_capacity(plan.runs.len());
     let mut result = open_all(runtime, writing, plan, &mut sources).await.map(|()| None);
     if result.is_ok() {
         let mut writer = None;
-        result = merge_all(runtime, writing, plan, &mut sources, &mut writer).await;
+        result = merge_all(runtime, writing, plan, (&mut sources, must_stop), &mut writer).await;
         if let Some(writer) = writer {
             writer.close().await;
         }
@@ -74,17 +84,24 @@ async fn open_all<R: Runtime>(
     runtime: &R,
     writing: KeyWriting<'_>,
     plan: &KeyMerge,
-    sources: &mut Vec<Source<<R::Disk as Disk>::File>>,
+    sources: &mut Vec<SourceOn<R>>,
 ) -> Result<(), KeyMergeError> {
     for run in &plan.runs {
         let damaged = |what: String| KeyMergeError::Damaged { segment: run.segment, position: run.position, what };
         let opened = runtime.disk().open(&segment_path(writing.directory, run.segment), Access::Read).await;
-        let file = opened.map_err(|error| damaged(error.to_string()))?;
+        let file = match opened {
+            Ok(file) => file,
+            Err(_) if plan.leaves_out_damage => continue,
+            Err(error) => return Err(damaged(error.to_string())),
+        };
         let name = FileName { journal_id: writing.journal_id, shard: writing.shard, segment: run.segment };
-        sources.push(Source { file, name, sections: Vec::new().into_iter(), pages: (run.position, 0) });
+        let leaves_out_damage = plan.leaves_out_damage;
+        let sections = Vec::new().into_iter();
+        sources.push(Source { file, name, sections, pages: (run.position, 0), leaves_out_damage });
         let source = sources.last_mut().expect("it was just added");
         match read_table(&source.file, name, run).await {
             Stored::Present(sections) => source.sections = sections.into_iter(),
+            _ if plan.leaves_out_damage => source.sections = source.walk(run).await.into_iter(),
             other => return Err(damaged(other.problem().unwrap_or_default())),
         }
     }
@@ -95,11 +112,14 @@ async fn merge_all<'a, R: Runtime>(
     runtime: &'a R,
     writing: KeyWriting<'a>,
     plan: &KeyMerge,
-    sources: &mut [Source<<R::Disk as Disk>::File>],
+    (sources, must_stop): (&mut [SourceOn<R>], &Cell<bool>),
     writer: &mut Option<KeyWriter<'a, R>>,
 ) -> Result<Option<KeyRun>, KeyMergeError> {
     let mut step = Step { out: Vec::new(), last: None, ahead: vec![Vec::new(); sources.len()] };
     loop {
+        if must_stop.get() {
+            return Err(KeyMergeError::Stopped);
+        }
         for (source, ahead) in sources.iter_mut().zip(&mut step.ahead) {
             source.fill(ahead).await?;
         }
@@ -127,6 +147,7 @@ async fn merge_all<'a, R: Runtime>(
     let (first, last) = (plan.runs.first().expect("there are keys"), plan.runs.last().expect("there are keys"));
     let run = writer.finish(first.base_offset, last.next_offset).await?;
     writer.sync().await?;
+    runtime.disk().sync_directory(writing.directory).await.map_err(KeyWriteError::Disk)?;
     Ok(Some(run))
 }
 
@@ -155,11 +176,12 @@ impl Step {
             let must_read = self.ahead.iter().zip(is_at_end).any(|(ahead, at_end)| ahead.is_empty() && !at_end);
             let next = self.ahead.iter().filter_map(|ahead| ahead.last()).map(|entry| entry.key).min();
             let Some(next) = next.filter(|_| !must_read) else { break };
-            let mut latest = None;
+            let mut latest: Option<(usize, KeyEntry)> = None;
             for (source, ahead) in self.ahead.iter_mut().enumerate() {
-                if ahead.last().is_some_and(|entry| entry.key == next) {
-                    latest = ahead.pop().map(|entry| (source, entry));
-                }
+                let found = ahead.pop_if(|entry| entry.key == next).map(|entry| (source, entry));
+                let is_later =
+                    |(_, entry): &(usize, KeyEntry)| latest.is_none_or(|(_, latest)| entry.offset > latest.offset);
+                latest = found.filter(is_later).or(latest);
             }
             let (source, entry) = latest.expect("some run has the least key");
             if self.last.is_some_and(|last| last >= next) {
@@ -174,6 +196,8 @@ impl Step {
     }
 }
 
+type SourceOn<R> = Source<<<R as Runtime>::Disk as Disk>::File>;
+
 /// A run that is being read from its first key to its last.
 struct Source<F> {
     file: F,
@@ -181,6 +205,7 @@ struct Source<F> {
     sections: std::vec::IntoIter<TableEntry>,
     /// The next page of the section that is being read, and how many are left.
     pages: (Position, usize),
+    leaves_out_damage: bool,
 }
 
 impl<F: DiskFile> Source<F> {
@@ -189,11 +214,30 @@ impl<F: DiskFile> Source<F> {
         self.pages.1 == 0 && self.sections.len() == 0
     }
 
+    /// The sections of a run whose table is damaged, up to the first whose head is damaged as well.
+    async fn walk(&self, run: &KeyRun) -> Vec<TableEntry> {
+        let mut sections = Vec::new();
+        let mut position = run.position;
+        while position < run.table_position() {
+            let left = usize::try_from(run.table_position().0 - position.0).unwrap_or(usize::MAX);
+            let Ok(bytes) = self.file.read(position, left.min(HEAD_BYTES_MAX)).await else { break };
+            let Stored::Present(map) = keys::decode_section(&bytes, &self.name.at(position)) else { break };
+            sections.push(TableEntry::of(position, &map.head));
+            position = position.plus(map.head.section_bytes());
+        }
+        sections
+    }
+
     /// Reads on, if nothing that was read is left.
     async fn fill(&mut self, ahead: &mut Vec<KeyEntry>) -> Result<(), KeyMergeError> {
-        if !ahead.is_empty() || self.is_at_end() {
-            return Ok(());
+        while ahead.is_empty() && !self.is_at_end() {
+            self.read(ahead).await?;
         }
+        Ok(())
+    }
+
+    /// Reads the next pages.
+    async fn read(&mut self, ahead: &mut Vec<KeyEntry>) -> Result<(), KeyMergeError> {
         if self.pages.1 == 0
             && let Some(section) = self.sections.next()
         {
@@ -201,20 +245,25 @@ impl<F: DiskFile> Source<F> {
             self.pages = (first, section.page_count as usize);
         }
         let (position, left) = self.pages;
-        let count = left.min(PAGES_READ);
+        // Of pages that the disk does not give, those beside them may be there.
+        let count = if self.leaves_out_damage { left.min(1) } else { left.min(PAGES_READ) };
+        self.pages = (position.plus((count * UNIT_BYTES) as u64), left - count);
         let segment = self.name.segment;
         let damaged = |position: Position, what: String| KeyMergeError::Damaged { segment, position, what };
-        let read = self.file.read(position, count * UNIT_BYTES).await;
-        let bytes = read.map_err(|error| damaged(position, error.to_string()))?;
+        let bytes = match self.file.read(position, count * UNIT_BYTES).await {
+            Ok(bytes) => bytes,
+            Err(_) if self.leaves_out_damage => return Ok(()),
+            Err(error) => return Err(damaged(position, error.to_string())),
+        };
         for (index, page) in bytes.chunks_exact(UNIT_BYTES).enumerate() {
             let at = position.plus((index * UNIT_BYTES) as u64);
             match keys::decode_page(page, &self.name.at(at)) {
                 Stored::Present(entries) => ahead.extend(entries),
+                _ if self.leaves_out_damage => {}
                 other => return Err(damaged(at, other.problem().unwrap_or_default())),
             }
         }
         ahead.reverse();
-        self.pages = (position.plus((count * UNIT_BYTES) as u64), left - count);
         Ok(())
     }
 }

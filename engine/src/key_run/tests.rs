@@ -1,5 +1,7 @@
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -45,12 +47,13 @@ fn part(base_offset: u64, numbers: impl IntoIterator<Item = u64>) -> KeyPart {
     let entries: Vec<_> =
         numbers.into_iter().zip(base_offset..).map(|(number, offset)| entry(number, offset)).collect();
     let next_offset = Offset(base_offset + entries.len() as u64);
-    KeyPart { partition: PARTITION, base_offset: Offset(base_offset), next_offset, entries }
+    let chunks = entries.chunks(7).map(|chunk| Arc::new(chunk.to_vec())).collect();
+    KeyPart { partition: PARTITION, base_offset: Offset(base_offset), next_offset, chunks }
 }
 
 fn written(directory: &Path, segment: u64, section_entry_count_max: usize, parts: Vec<KeyPart>) -> Vec<KeyRun> {
     let writing = writing(directory, section_entry_count_max);
-    block_on(write_runs(&StillRuntime, writing, SegmentId(segment), parts)).expect("keys are written")
+    block_on(write_runs(&StillRuntime, writing, SegmentId(segment), &parts)).expect("keys are written")
 }
 
 fn read(directory: &Path, piece: KeyPiece) -> KeyFound {
@@ -88,8 +91,9 @@ fn look_up_one(directory: &Path, run: &KeyRun, key: KeyHash) -> Option<KeyEntry>
 
 fn merged(directory: &Path, runs: Vec<KeyRun>, expired_before: Option<u64>) -> Result<Option<KeyRun>, KeyMergeError> {
     let expired_before = expired_before.map(Realtime);
-    let plan = KeyMerge { partition: PARTITION, runs, segment: SegmentId(99), expired_before };
-    block_on(merge(&StillRuntime, writing(directory, 100), &plan))
+    let plan =
+        KeyMerge { partition: PARTITION, runs, segment: SegmentId(99), expired_before, leaves_out_damage: false };
+    block_on(merge(&StillRuntime, writing(directory, 100), &plan, &Cell::new(false)))
 }
 
 #[test]
@@ -114,9 +118,9 @@ fn every_key_that_was_written_is_found_and_no_other() {
 #[test]
 fn a_file_holds_runs_of_several_partitions_one_behind_the_other() {
     let directory = tempfile::tempdir().unwrap();
-    let parts = vec![part(0, 0..3), part(7, []), part(10, 3..300)];
+    let parts = vec![part(0, 0..3), part(10, 3..300)];
     let runs = written(directory.path(), 1, 100, parts);
-    assert_eq!(runs.len(), 2, "a part without keys has no run");
+    assert_eq!(runs.len(), 2);
     assert_eq!((runs[0].position, runs[1].position), (Position(0), runs[0].end()));
     assert_eq!(look_up_one(directory.path(), &runs[1], entry(200, 207).key), Some(entry(200, 207)));
     assert_eq!(look_up_one(directory.path(), &runs[0], entry(200, 0).key), None);
@@ -154,6 +158,27 @@ fn when_everything_has_expired_no_run_and_no_file_are_left() {
     let runs = written(directory.path(), 1, 100, vec![part(0, 0..400)]);
     assert_eq!(merged(directory.path(), runs, Some(400)), Ok(None));
     assert!(!segment_path(directory.path(), SegmentId(99)).exists());
+}
+
+#[test]
+fn only_the_keys_of_its_offsets_are_written_of_a_chunk() {
+    let directory = tempfile::tempdir().unwrap();
+    let all = part(0, 0..20);
+    let middle = KeyPart { base_offset: Offset(5), next_offset: Offset(9), ..all };
+    let run = written(directory.path(), 1, 100, vec![middle])[0];
+    assert_eq!((run.entry_count, run.base_offset, run.next_offset), (4, Offset(5), Offset(9)));
+    assert_eq!(look_up_one(directory.path(), &run, entry(4, 4).key), None);
+    assert_eq!(look_up_one(directory.path(), &run, entry(5, 5).key), Some(entry(5, 5)));
+}
+
+#[test]
+fn a_merge_that_nobody_waits_for_is_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let runs = written(directory.path(), 1, 100, vec![part(0, 0..400)]);
+    let plan =
+        KeyMerge { partition: PARTITION, runs, segment: SegmentId(99), expired_before: None, leaves_out_damage: false };
+    let ended = block_on(merge(&StillRuntime, writing(directory.path(), 100), &plan, &Cell::new(true)));
+    assert_eq!(ended, Err(KeyMergeError::Stopped));
 }
 
 #[test]
@@ -238,7 +263,7 @@ proptest! {
         for (numbers, segment) in numbers.iter().zip(1..) {
             let part = part(offset, numbers.iter().copied());
             offset = part.next_offset.0;
-            expected.extend(part.entries.iter().map(|entry| (entry.key, *entry)));
+            expected.extend(part.chunks.iter().flat_map(|chunk| chunk.iter()).map(|entry| (entry.key, *entry)));
             runs.push(written(directory.path(), segment, section_entry_count_max, vec![part])[0]);
         }
         expected.retain(|_, entry| expired_before.is_none_or(|before| entry.append_time.0 >= before));

@@ -2,6 +2,7 @@
 //! it counts.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::KeyRun;
 use crate::format::keys::{
@@ -39,8 +40,9 @@ pub struct KeyPart {
     pub base_offset: Offset,
     /// The first offset behind it.
     pub next_offset: Offset,
-    /// Its keys, in any order; of a key that is there twice, the one with the higher offset counts.
-    pub entries: Vec<KeyEntry>,
+    /// Chunks of the keys of these offsets and perhaps of others, in any order; of a key that is there twice, the one with
+    /// the higher offset counts.
+    pub chunks: Vec<Arc<Vec<KeyEntry>>>,
 }
 
 /// Why keys were not written.
@@ -54,13 +56,13 @@ pub enum KeyWriteError {
     Filter(#[from] FilterError),
 }
 
-/// Writes a new file with a run for each part that has keys, and syncs it. Nothing counts before its name is durable:
+/// Writes a new file with a run for each part, and syncs it. Nothing counts before its name is durable:
 /// that is for the caller, who may have written other files.
 pub async fn write_runs<R: Runtime>(
     runtime: &R,
     writing: KeyWriting<'_>,
     segment: SegmentId,
-    parts: Vec<KeyPart>,
+    parts: &[KeyPart],
 ) -> Result<Vec<KeyRun>, KeyWriteError> {
     let mut writer = KeyWriter::create(runtime, writing, segment).await?;
     let mut result = write_parts(&mut writer, parts).await;
@@ -75,12 +77,12 @@ pub async fn write_runs<R: Runtime>(
 
 async fn write_parts<R: Runtime>(
     writer: &mut KeyWriter<'_, R>,
-    parts: Vec<KeyPart>,
+    parts: &[KeyPart],
 ) -> Result<Vec<KeyRun>, KeyWriteError> {
     let mut runs = Vec::with_capacity(parts.len());
-    for part in parts.into_iter().filter(|part| !part.entries.is_empty()) {
-        let entries = part.entries;
-        let entries = writer.runtime.compute(move || sorted(entries)).await;
+    for part in parts {
+        let to_sort = part.clone();
+        let entries = writer.runtime.compute(move || sorted(&to_sort)).await;
         writer.begin(part.partition);
         let section_entry_count_max = writer.writing.section_entry_count_max;
         for section in entries.chunks(section_entry_count_max) {
@@ -91,8 +93,11 @@ async fn write_parts<R: Runtime>(
     Ok(runs)
 }
 
-/// Sorts keys; of those that are there twice the later one stays.
-fn sorted(mut entries: Vec<KeyEntry>) -> Vec<KeyEntry> {
+/// The keys of a part in order; of those that are there twice the later one.
+fn sorted(part: &KeyPart) -> Vec<KeyEntry> {
+    let all = part.chunks.iter().flat_map(|chunk| chunk.iter());
+    let mut entries: Vec<_> =
+        all.filter(|entry| (part.base_offset..part.next_offset).contains(&entry.offset)).copied().collect();
     entries.sort_unstable_by_key(|entry| (entry.key, std::cmp::Reverse(entry.offset)));
     entries.dedup_by_key(|entry| entry.key);
     entries

@@ -7,7 +7,7 @@ use bytes::{Buf, BufMut, TryGetError};
 use super::Partition;
 use super::gap::Gap;
 use super::retention::{CutReason, CutTotals};
-use crate::model::{Offset, PartitionId, Realtime, Sequence, TopicId};
+use crate::model::{Offset, PartitionId, Realtime, SegmentId, Sequence, TopicId};
 use crate::producer::{ProducerDecodeError, ProducerTable, Receipt};
 use crate::segment::Run;
 
@@ -49,6 +49,12 @@ impl Partition {
     pub fn encoded_runs(&self) -> impl Iterator<Item = &Run> {
         let start_offset = self.start_offset.max(self.cut_ahead.map_or(Offset(0), |cut| cut.to));
         self.stored.iter().filter(move |run| run.next_offset > start_offset)
+    }
+
+    /// The segment file of each of them, and of each key run.
+    pub fn encoded_segments(&self) -> impl Iterator<Item = SegmentId> {
+        let of_keys = self.keys.iter().flat_map(|keys| keys.all_runs());
+        self.encoded_runs().map(|run| run.segment).chain(of_keys.map(|run| run.segment))
     }
 
     /// Reads what [`Partition::encode`] wrote; its producers are read apart.

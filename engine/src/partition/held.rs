@@ -58,6 +58,12 @@ impl HeldBatches {
         self.batches.back().map(|held| held.batch.append_time)
     }
 
+    /// The block of the batch that holds this offset.
+    pub(super) fn sequence_at(&self, offset: Offset) -> Option<Sequence> {
+        let at = self.batches.partition_point(|held| held.batch.last_offset < offset);
+        self.batches.get(at).filter(|held| held.batch.base_offset <= offset).map(|held| held.placed.sequence)
+    }
+
     pub(super) fn last_sequence(&self) -> Option<Sequence> {
         self.batches.back().map(|held| held.placed.sequence)
     }
@@ -107,19 +113,24 @@ impl HeldBatches {
     }
 
     /// Durable batches that are not at rest, in blocks up to `sequence`: the first `count_max`, and all if less than
-    /// `left_bytes_min` would be left. Whether there are more.
+    /// `left_bytes_min` would be left, but never more than `record_count_max` records unless the first batch has. Whether
+    /// there are more.
     pub(super) fn unflushed(
         &self,
         sequence: Sequence,
         durable: Offset,
         count_max: usize,
         left_bytes_min: usize,
+        record_count_max: u64,
     ) -> (Vec<HeldBatch>, bool) {
         let wanted = |held: &&Held| held.placed.sequence <= sequence && held.batch.last_offset < durable;
+        let records_end = self.flushed_offset.0.saturating_add(record_count_max);
         let mut chosen = Vec::new();
         let mut left_bytes = self.unflushed_bytes;
         for held in self.unflushed_range().take_while(wanted) {
-            if chosen.len() >= count_max && left_bytes >= left_bytes_min {
+            let is_enough = chosen.len() >= count_max && left_bytes >= left_bytes_min;
+            let has_too_many = !chosen.is_empty() && held.batch.next_offset().0 > records_end;
+            if is_enough || has_too_many {
                 return (chosen, true);
             }
             left_bytes -= held.batch.bytes.len();

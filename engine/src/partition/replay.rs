@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::{Partition, Placed, Slot};
-use crate::format::batch::{self, BatchInfo, Keep};
-use crate::model::{Offset, Realtime};
+use crate::format::batch::{self, BatchInfo, Keep, ProducerStamp};
+use crate::key::RecordKey;
+use crate::model::{Offset, Realtime, Sequence};
 use crate::producer::Admission;
 
 /// What a partition's journal entries or manifest cannot say together.
@@ -48,6 +49,14 @@ pub enum PartitionDamage {
     /// Offsets that no batch can have.
     #[error("offsets behind {0} are above all that a batch can have")]
     Exhausted(Offset),
+    /// A batch whose records have no keys of their own, or none of this partition.
+    #[error("the batch at offset {offset} cannot have been admitted: {why}")]
+    Keys {
+        /// Where it is.
+        offset: Offset,
+        /// Why.
+        why: String,
+    },
     /// A producer's batch that cannot have been admitted.
     #[error("the batch at offset {0} cannot have been admitted from its producer")]
     Producer(Offset),
@@ -72,8 +81,10 @@ impl Partition {
             return Err(PartitionDamage::Gap { expected, found: base_offset });
         }
         let own = keep.take(bytes);
+        let keys = self.keys_of(base_offset, bytes, &info)?;
         if known {
             self.check_known(slot, &info)?;
+            self.note_keys(slot, &info, &keys);
             self.held.push(slot, own, placed, info.max_timestamp_ms);
             return Ok(());
         }
@@ -86,8 +97,34 @@ impl Partition {
         if self.admit(&info) != Admission::New {
             return Err(PartitionDamage::Producer(base_offset));
         }
-        self.append(slot, &info, own, placed);
+        self.append(slot, &info, own, placed, &keys);
         Ok(())
+    }
+
+    /// Takes back from the journal that a producer's batch was answered by its keys.
+    pub fn replay_known(
+        &mut self,
+        stamp: &ProducerStamp,
+        crc: u32,
+        append_time: Realtime,
+        sequence: Sequence,
+    ) -> Result<(), PartitionDamage> {
+        let next_offset = self.next_offset;
+        if append_time < self.last_append_time {
+            return Err(PartitionDamage::TimeGoesBack(next_offset));
+        }
+        if self.producers.check(stamp, crc) != Admission::New {
+            return Err(PartitionDamage::Producer(next_offset));
+        }
+        self.note_known(stamp, crc, append_time, sequence);
+        Ok(())
+    }
+
+    /// The keys of a batch from the journal; none if its topic has none.
+    fn keys_of(&self, offset: Offset, batch: &[u8], info: &BatchInfo) -> Result<Vec<RecordKey>, PartitionDamage> {
+        let Some(keys) = &self.keys else { return Ok(Vec::new()) };
+        let found = keys.keying().keys_of(batch, info);
+        found.map_err(|why| PartitionDamage::Keys { offset, why: why.to_string() })
     }
 
     /// Ends replay: everything the state knows must be held or at rest, and all of it is durable.

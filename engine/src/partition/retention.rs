@@ -63,7 +63,8 @@ struct Piece {
 
 impl Partition {
     /// Decides what to cut; nothing while an earlier decision is not in force. Whole runs go, and batches that are not
-    /// at rest yet when no run is left before them.
+    /// at rest yet when no run is left before them, unless they have idempotency keys: those outlive them, and are taken to
+    /// rest with them.
     pub fn plan_cut(&mut self, retention: &Retention, now: Realtime) -> Option<Cut> {
         if self.cut_ahead.is_some() || (retention.bytes.is_none() && retention.ns.is_none()) {
             return None;
@@ -94,7 +95,7 @@ impl Partition {
     fn pieces(&self) -> impl Iterator<Item = Piece> {
         let run =
             |run: &Run| Piece { next_offset: run.next_offset, bytes: run.bytes, append_time: run.last_append_time };
-        let durable = self.durable_offset;
+        let durable = if self.keys.is_some() { self.flushed_offset() } else { self.durable_offset };
         let held = self.held.unflushed_range().map(|held| &held.batch);
         let held = held.take_while(move |batch| batch.last_offset < durable).map(|batch| Piece {
             next_offset: batch.next_offset(),

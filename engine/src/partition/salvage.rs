@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::gap::Gap;
 use super::{HeldBatch, Partition, PartitionDamage, Placed, Slot};
+use crate::format::batch::ProducerStamp;
 use crate::model::{Offset, Realtime, Sequence};
 use crate::producer::Receipt;
 use crate::segment::Run;
@@ -49,6 +50,25 @@ impl Partition {
         Ok(())
     }
 
+    /// As [`Partition::replay_known`], of a producer whose batches before may be lost.
+    pub fn salvage_known(
+        &mut self,
+        stamp: &ProducerStamp,
+        crc: u32,
+        append_time: Realtime,
+        sequence: Sequence,
+    ) -> Result<(), PartitionDamage> {
+        if append_time < self.last_append_time {
+            return Err(PartitionDamage::TimeGoesBack(self.next_offset));
+        }
+        let receipt = Receipt { base_offset: self.next_offset, append_time, sequence };
+        if !self.producers.apply_known_after_loss(stamp, crc, receipt) {
+            return Err(PartitionDamage::Producer(self.next_offset));
+        }
+        self.last_append_time = append_time;
+        Ok(())
+    }
+
     /// The block of its last batch in the journal that is not at rest.
     pub fn last_held_sequence(&self) -> Option<Sequence> {
         self.held.last_sequence()
@@ -72,7 +92,7 @@ impl Partition {
     /// The batches that only the journal holds, in stretches without a gap.
     pub fn salvaged(&self) -> Vec<Vec<HeldBatch>> {
         let mut stretches: Vec<Vec<HeldBatch>> = Vec::new();
-        for batch in self.unflushed(Sequence(u64::MAX), usize::MAX, 0).0 {
+        for batch in self.unflushed(Sequence(u64::MAX), usize::MAX, 0, u64::MAX).0 {
             match stretches.last_mut() {
                 Some(stretch) if stretch.last().is_some_and(|last| last.next_offset() == batch.base_offset) => {
                     stretch.push(batch);

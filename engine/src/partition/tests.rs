@@ -30,7 +30,7 @@ fn append(partition: &mut Partition, mut bytes: BytesMut, now: u64, sequence: u6
     assert_eq!(partition.admit(&info), Admission::New);
     let slot = partition.next_slot(Realtime(now));
     batch::place(&mut bytes, slot.base_offset);
-    partition.append(slot, &info, bytes.freeze(), placed(sequence))
+    partition.append(slot, &info, bytes.freeze(), placed(sequence), &[])
 }
 
 /// What is read from memory, which holds everything from there on.
@@ -328,10 +328,10 @@ fn one_batch() -> usize {
 #[test]
 fn what_is_at_rest_lets_go_of_ring_files_and_stays_in_memory_until_it_is_evicted() {
     let mut partition = durable(9);
-    assert_eq!(bases(&partition.unflushed(Sequence(5), usize::MAX, 0).0), [0, 1, 2, 3, 4]);
+    assert_eq!(bases(&partition.unflushed(Sequence(5), usize::MAX, 0, u64::MAX).0), [0, 1, 2, 3, 4]);
     assert_eq!(partition.ring_files().count(), 3);
     assert!(partition.run_written(run(1, 0, 7)));
-    assert_eq!(bases(&partition.unflushed(Sequence(9), usize::MAX, 0).0), [7, 8]);
+    assert_eq!(bases(&partition.unflushed(Sequence(9), usize::MAX, 0, u64::MAX).0), [7, 8]);
     assert_eq!((partition.unflushed_bytes(), partition.held_bytes()), (2 * one_batch(), 9 * one_batch()));
     assert_eq!(partition.ring_files().copied().collect::<Vec<_>>(), [FileIndex(0), FileIndex(2)]);
     assert_eq!(bases(&read(&partition, Offset(0), usize::MAX)).len(), 9);
@@ -348,7 +348,7 @@ fn what_is_at_rest_lets_go_of_ring_files_and_stays_in_memory_until_it_is_evicted
 fn only_durable_batches_are_taken_to_rest() {
     let mut partition = durable(3);
     append(&mut partition, batch(1, 10, None), 4, 4);
-    assert_eq!(bases(&partition.unflushed(Sequence(9), usize::MAX, 0).0), [0, 1, 2]);
+    assert_eq!(bases(&partition.unflushed(Sequence(9), usize::MAX, 0, u64::MAX).0), [0, 1, 2]);
 }
 
 #[test]

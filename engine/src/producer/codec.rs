@@ -2,8 +2,8 @@
 //!
 //! Table: producer count `u32`; then the producers, in the order of their ids. Producer: id `u64`, epoch `u16`,
 //! batch count `u16`, records accepted in the epoch `u64`; then the batches, oldest first. Batch: first sequence
-//! `u32`, last sequence `u32`, CRC-32C `u32`, base offset `u64`, append time in Unix nanoseconds `u64`, journal block
-//! `u64`.
+//! `u32`, last sequence `u32` with the highest bit set if idempotency keys answered it, CRC-32C `u32`, base offset `u64`,
+//! append time in Unix nanoseconds `u64`, journal block `u64`.
 
 use bytes::{Buf, BufMut, TryGetError};
 use thiserror::Error;
@@ -17,10 +17,13 @@ use crate::model::{Offset, ProducerEpoch, ProducerId, Realtime, Sequence};
 const COUNT_BYTES: usize = 4;
 const PRODUCER_HEADER_BYTES: usize = 20;
 const ENTRY_BYTES: usize = 36;
+/// Set beside the last sequence of a batch that idempotency keys answered.
+const KNOWN: u32 = SEQUENCE_COUNT;
 
 /// Encoded bytes of one producer whose window is full. A table takes 4 bytes more than its producers.
 pub const PRODUCER_BYTES_MAX: usize = PRODUCER_HEADER_BYTES + PRODUCER_WINDOW_BATCHES * ENTRY_BYTES;
 
+const _: () = assert!(SEQUENCE_COUNT == 1 << 31);
 const _: () = assert!(PRODUCER_WINDOW_BATCHES >= 1 && PRODUCER_WINDOW_BATCHES <= u16::MAX as usize);
 
 /// Why bytes are not a producer table. The bytes were checksummed before: it is damage, or another format.
@@ -162,7 +165,7 @@ fn decode_producer(
 
 fn encode_entry(entry: &Entry, out: &mut impl BufMut) {
     out.put_u32_le(entry.base_sequence);
-    out.put_u32_le(entry.last_sequence);
+    out.put_u32_le(entry.last_sequence | if entry.is_known { KNOWN } else { 0 });
     out.put_u32_le(entry.crc);
     out.put_u64_le(entry.receipt.base_offset.0);
     out.put_u64_le(entry.receipt.append_time.0);
@@ -171,9 +174,11 @@ fn encode_entry(entry: &Entry, out: &mut impl BufMut) {
 
 /// The next batch, or nothing if its sequences are none.
 fn decode_entry(buf: &mut impl Buf) -> Result<Option<Entry>, TryGetError> {
+    let (base_sequence, last_sequence) = (buf.try_get_u32_le()?, buf.try_get_u32_le()?);
     let entry = Entry {
-        base_sequence: buf.try_get_u32_le()?,
-        last_sequence: buf.try_get_u32_le()?,
+        base_sequence,
+        last_sequence: last_sequence & !KNOWN,
+        is_known: last_sequence & KNOWN != 0,
         crc: buf.try_get_u32_le()?,
         receipt: Receipt {
             base_offset: Offset(buf.try_get_u64_le()?),
@@ -181,6 +186,5 @@ fn decode_entry(buf: &mut impl Buf) -> Result<Option<Entry>, TryGetError> {
             sequence: Sequence(buf.try_get_u64_le()?),
         },
     };
-    let is_sequence = entry.base_sequence < SEQUENCE_COUNT && entry.last_sequence < SEQUENCE_COUNT;
-    Ok(is_sequence.then_some(entry))
+    Ok((entry.base_sequence < SEQUENCE_COUNT).then_some(entry))
 }

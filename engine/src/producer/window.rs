@@ -14,6 +14,8 @@ pub(super) struct Entry {
     pub(super) base_sequence: u32,
     pub(super) last_sequence: u32,
     pub(super) crc: u32,
+    /// It was answered by its idempotency keys: the receipt says where the partition ended.
+    pub(super) is_known: bool,
     pub(super) receipt: Receipt,
 }
 
@@ -22,10 +24,22 @@ const ENTRY_NONE: Entry = Entry {
     base_sequence: 0,
     last_sequence: 0,
     crc: 0,
+    is_known: false,
     receipt: Receipt { base_offset: Offset(0), append_time: Realtime(0), sequence: Sequence(0) },
 };
 
 impl Entry {
+    pub(super) fn of(stamp: &ProducerStamp, crc: u32, receipt: Receipt, is_known: bool) -> Self {
+        let (base_sequence, last_sequence) = (stamp.base_sequence, stamp.last_sequence);
+        Self { base_sequence, last_sequence, crc, is_known, receipt }
+    }
+
+    /// Whether the partition can have come from here to `next`: what is not stored takes no offset.
+    pub(super) fn is_followed_by(&self, next: &Self) -> bool {
+        let (from, to) = (self.receipt.base_offset, next.receipt.base_offset);
+        from < to || (self.is_known && from == to)
+    }
+
     pub(super) fn record_count(&self) -> u32 {
         sequence_distance(self.base_sequence, self.last_sequence) + 1
     }
@@ -42,7 +56,7 @@ pub(super) enum Place {
     /// Right behind the latest.
     Next,
     /// It is one of the window.
-    Held(Receipt),
+    Held(Entry),
     /// It shares sequences with this one of the window, the first such, but is another batch.
     Overlaps(Entry),
     /// Accepted once, before all of the window.
@@ -86,7 +100,7 @@ impl Window {
         window.entries.get_mut(..entries.len())?.copy_from_slice(entries);
         let in_order = entries.windows(2).all(|pair| {
             sequence_plus(pair[0].last_sequence, 1) == pair[1].base_sequence
-                && pair[0].receipt.base_offset < pair[1].receipt.base_offset
+                && pair[0].is_followed_by(&pair[1])
                 && pair[0].receipt.append_time <= pair[1].receipt.append_time
                 && pair[0].receipt.sequence <= pair[1].receipt.sequence
         });
@@ -141,7 +155,7 @@ impl Window {
             let is_same = entry.base_sequence == stamp.base_sequence
                 && entry.last_sequence == stamp.last_sequence
                 && entry.crc == crc;
-            return if is_same { Place::Held(entry.receipt) } else { Place::Overlaps(*entry) };
+            return if is_same { Place::Held(*entry) } else { Place::Overlaps(*entry) };
         }
         let behind_count = sequence_distance(stamp.base_sequence, next_sequence);
         let is_behind = behind_count <= SEQUENCE_COUNT / 2;

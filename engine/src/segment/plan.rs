@@ -4,12 +4,15 @@
 use super::Run;
 use crate::format::batch::HeldBatch;
 use crate::format::extent::{EXTENT_ENTRY_BYTES, EXTENT_HEADER_BYTES, extent_bytes};
+use crate::format::keys::SECTION_ENTRY_COUNT_MAX;
 use crate::format::layout::unit_aligned;
 use crate::limits::{EXTENT_BYTES_TARGET, PLAN_BATCH_COUNT_MAX, SEGMENT_OWN_BYTES_MIN, UNIT_BYTES};
 use crate::model::{PartitionId, Position, SegmentId};
 
 /// Ring files of small rings hold few batches: one for so many of their bytes is planned at once.
 const PLAN_BYTES_PER_BATCH: u64 = 4096;
+/// The same of sections of idempotency keys.
+const SECTION_BYTES_PER_ENTRY: u64 = 1024;
 
 /// Sizes by which writes are planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct SegmentSizes {
     pub own_bytes_min: usize,
     /// Batches that are planned at once: the shard does nothing else meanwhile.
     pub plan_batch_count: usize,
+    /// Idempotency keys of a section, at most.
+    pub section_entry_count: usize,
 }
 
 impl SegmentSizes {
@@ -30,6 +35,7 @@ impl SegmentSizes {
             extent_bytes_target: EXTENT_BYTES_TARGET.min(unit_aligned(part(8)).max(UNIT_BYTES)),
             own_bytes_min: SEGMENT_OWN_BYTES_MIN.min(part(4)),
             plan_batch_count: PLAN_BATCH_COUNT_MAX.min(part(PLAN_BYTES_PER_BATCH)).max(1),
+            section_entry_count: SECTION_ENTRY_COUNT_MAX.min(part(SECTION_BYTES_PER_ENTRY)).max(1),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const SHARD: ShardId = ShardId(3);
 pub(crate) const PARTITION: PartitionId = PartitionId { topic: TopicId(2), index: 1 };
 /// Extents of one unit, more or less.
 pub(super) const SIZES: SegmentSizes =
-    SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192, plan_batch_count: 64 };
+    SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192, plan_batch_count: 64, section_entry_count: 64 };
 
 /// Nothing waits and no time passes.
 #[derive(Clone)]

@@ -47,13 +47,19 @@ impl Writing<'_> {
     }
 }
 
-/// Carries out a plan, file by file. A new file counts only when its name is durable as well.
-pub async fn write<R: Runtime>(runtime: &R, writing: Writing<'_>, plan: &WritePlan) -> Vec<FileWritten> {
+/// Carries out a plan, file by file. A new file counts only when its name is durable as well: that is for the caller.
+pub async fn write_files<R: Runtime>(runtime: &R, writing: Writing<'_>, plan: &WritePlan) -> Vec<FileWritten> {
     let mut written = Vec::with_capacity(plan.files.len());
     for file in &plan.files {
         let result = write_file(runtime, writing, file, plan.rest_factor).await;
         written.push(FileWritten { segment: file.segment, result });
     }
+    written
+}
+
+/// The same, and makes the names of new files durable.
+pub async fn write<R: Runtime>(runtime: &R, writing: Writing<'_>, plan: &WritePlan) -> Vec<FileWritten> {
+    let mut written = write_files(runtime, writing, plan).await;
     if plan.files.iter().any(|file| file.is_new)
         && let Err(error) = runtime.disk().sync_directory(writing.directory).await
     {

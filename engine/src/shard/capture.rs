@@ -2,20 +2,22 @@
 
 use bytes::BytesMut;
 
+use super::keyed::beyond_window;
 use super::request::Reply;
 use super::{Refusal, Shard};
 use crate::format::batch::{self, BatchInfo};
 use crate::format::control::{Control, Entry};
 use crate::journal::append::{AppendError, Purpose};
+use crate::key::RecordKey;
 use crate::limits::{PRODUCER_EXPIRY_COUNT_MAX, PRODUCER_IDLE_NS};
 use crate::marks::{self, Mark};
-use crate::model::{Now, PartitionId, ProducerEpoch, RequestId};
+use crate::model::{Now, PartitionId, ProducerEpoch, RequestId, Sequence};
 use crate::partition::Placed;
 use crate::producer::{Admission, Minted};
 
 impl Shard {
     /// Takes one batch for one partition.
-    pub(super) fn capture(&mut self, id: RequestId, partition: PartitionId, mut bytes: BytesMut, now: Now) {
+    pub(super) fn capture(&mut self, id: RequestId, partition: PartitionId, bytes: BytesMut, now: Now) {
         let Some(state) =
             self.partitions.get(&partition).filter(|_| self.owned.ahead().topic(partition.topic).is_some())
         else {
@@ -26,32 +28,63 @@ impl Shard {
             Ok(info) => info,
             Err(error) => return self.refuse(id, error.into()),
         };
-        match state.admit(&info) {
-            Admission::New => {}
+        if state.keys().is_some() {
+            return self.capture_keyed(id, partition, bytes, info, now);
+        }
+        let admission = state.admit(&info);
+        match Self::answer_of_producer(&admission) {
+            Some((depends_on, reply)) => self.answer_after(id, depends_on, reply),
+            None if admission == Admission::New => self.place(id, partition, bytes, &info, &[], now),
+            None => self.refuse(id, beyond_window(&info)),
+        }
+    }
+
+    /// The answer to a batch that its producer's window settles, and the block that it depends on.
+    pub(super) fn answer_of_producer(admission: &Admission) -> Option<(Option<Sequence>, Reply)> {
+        match admission {
+            Admission::New | Admission::Known => None,
             Admission::Duplicate(receipt) => {
                 marks::hit(Mark::Duplicate);
                 let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);
-                let reply = Reply::Captured { base_offset, append_time, duplicate: true };
-                return self.answer_when_durable(id, receipt.sequence, reply);
+                Some((Some(receipt.sequence), Reply::Captured { base_offset, append_time, duplicate: true }))
             }
             Admission::Refused(error) => {
                 marks::hit(Mark::SequenceRefused);
-                let reply = Reply::Refused(Refusal::Producer(error));
-                return match error.depends_on() {
-                    Some(sequence) => self.answer_when_durable(id, sequence, reply),
-                    None => self.answer(id, reply),
-                };
+                Some((error.depends_on(), Reply::Refused(Refusal::Producer(*error))))
             }
         }
+    }
+
+    /// Answers once this block is durable, if there is one to wait for.
+    pub(super) fn answer_after(&mut self, id: RequestId, depends_on: Option<Sequence>, reply: Reply) {
+        match depends_on {
+            Some(sequence) => self.answer_when_durable(id, sequence, reply),
+            None => self.answer(id, reply),
+        }
+    }
+
+    /// Places a batch that was admitted; `keys` are those of its records, if they have some.
+    pub(super) fn place(
+        &mut self,
+        id: RequestId,
+        partition: PartitionId,
+        mut bytes: BytesMut,
+        info: &BatchInfo,
+        keys: &[RecordKey],
+        now: Now,
+    ) {
         // Behind admission: a retry of what was stored before the setting was lowered gets its original answer.
-        if let Some(refusal) = self.record_refusal(partition, &info) {
+        if let Some(refusal) = self.record_refusal(partition, info) {
             return self.refuse(id, refusal);
         }
-        let is_new_producer = info.producer.is_some_and(|stamp| !state.producers().knows(stamp.id));
-        if is_new_producer && self.producer_count >= self.producer_count_max {
-            return self.refuse(id, Refusal::ProducersFull(self.id));
+        let is_new_producer = match self.has_room_for_producer(partition, info) {
+            Ok(is_new_producer) => is_new_producer,
+            Err(refusal) => return self.refuse(id, refusal),
+        };
+        if !self.keyed.has_room_for_keys(keys.len()) {
+            return self.refuse(id, Refusal::Busy(self.id));
         }
-        let slot = state.next_slot(now.realtime);
+        let slot = self.partitions[&partition].next_slot(now.realtime);
         batch::place(&mut bytes, slot.base_offset);
         let bytes = bytes.freeze();
         let entry = Entry::Batch { partition, append_time: slot.append_time, batch: bytes.clone() };
@@ -68,11 +101,25 @@ impl Shard {
         self.evict_memory();
         let state = self.partitions.get_mut(&partition).expect("it was found above");
         let placed = Placed { sequence: appended.sequence, file: appended.file };
-        let receipt = state.append(slot, &info, bytes, placed);
+        let receipt = state.append(slot, info, bytes, placed, keys);
         self.placed.push_back((appended.sequence, partition, state.next_offset()));
+        self.keyed.note_recent(keys.len());
         let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);
         let reply = Reply::Captured { base_offset, append_time, duplicate: false };
         self.answer_when_durable(id, appended.sequence, reply);
+    }
+
+    /// Whether a batch brings a producer that the partition does not know.
+    ///
+    /// # Errors
+    /// If the shard has no room for one more.
+    pub(super) fn has_room_for_producer(&self, partition: PartitionId, info: &BatchInfo) -> Result<bool, Refusal> {
+        let producers = self.partitions[&partition].producers();
+        let is_new = info.producer.is_some_and(|stamp| !producers.knows(stamp.id));
+        if is_new && self.producer_count >= self.producer_count_max {
+            return Err(Refusal::ProducersFull(self.id));
+        }
+        Ok(is_new)
     }
 
     fn record_refusal(&self, partition: PartitionId, info: &BatchInfo) -> Option<Refusal> {

@@ -225,8 +225,8 @@ impl Shard {
 
     fn stated(&self) -> Stated {
         let open = self.owned.ahead().partitions();
-        let runs = open.flat_map(|id| self.partitions[&id].encoded_runs().map(|run| run.segment));
-        Stated { segments: runs.collect(), segment_next: self.segments.table.next_id(), cuts: self.cuts_ahead() }
+        let named = open.flat_map(|id| self.partitions[&id].encoded_segments());
+        Stated { segments: named.collect(), segment_next: self.segments.table.next_id(), cuts: self.cuts_ahead() }
     }
 
     /// What a manifest states is in force: both superblock copies name it.
@@ -302,6 +302,7 @@ impl Shard {
         let mut files = Vec::new();
         self.segments.table.encode(segments, &mut files);
         modules.push((Module::Segments, files));
+        modules.push((Module::Keys, self.keys_section()));
         let section = |(module, bytes): (Module, Vec<u8>)| Section {
             module,
             version: SECTION_VERSION,
@@ -328,6 +329,15 @@ impl Shard {
         out.put_u32_le(u32::try_from(open.len()).expect("bounded by the topics' limits"));
         for id in open {
             self.partitions[&id].encode(&mut out);
+        }
+        out
+    }
+
+    /// The key runs of every open partition that has keys, in the same order.
+    fn keys_section(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        for id in self.owned.ahead().partitions() {
+            self.partitions[&id].keys().into_iter().for_each(|keys| keys.encode(&mut out));
         }
         out
     }

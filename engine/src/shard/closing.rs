@@ -28,6 +28,7 @@ impl Shard {
                 && shard.checkpointing.is_idle()
                 && shard.segments.is_idle()
                 && shard.cold.is_idle()
+                && shard.keyed.is_idle()
         };
         if quiet(self) && !self.last_checkpoint_tried {
             self.last_checkpoint_tried = true;

@@ -12,6 +12,7 @@ use super::Shard;
 use super::open::{Opened, ShardFiles};
 use super::report::Report;
 use super::request::{CutReport, Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
+use super::rest::{self, RestPlan};
 use crate::catalogue::{CatalogueMessage, TopicDescriptor};
 use crate::checkpoint::slot;
 use crate::format::layout::{Copy, Geometry};
@@ -19,10 +20,10 @@ use crate::format::superblock::Superblock;
 use crate::io::{DiskError, DiskFile, Runtime};
 use crate::limits::{COLD_REST_FACTOR, COLD_REST_NS_MAX};
 use crate::model::{Id128, Monotonic, PartitionId, RequestId, SegmentId, ShardId, TopicId};
+use crate::segment;
 use crate::segment::merge::MergePlan;
 use crate::segment::read::ReadPlan;
 use crate::segment::write::Writing;
-use crate::segment::{self, WritePlan};
 
 /// A journal block that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub trait Outlet: 'static {
     fn stopped(&self, shard: ShardId, clean: bool);
 }
 
+mod keys;
+
 /// A running shard. Clones share it; all of them live on one executor.
 pub struct ShardDriver<R: Runtime, O: Outlet> {
     inner: Rc<Inner<R, O>>,
@@ -97,6 +100,8 @@ struct Inner<R: Runtime, O: Outlet> {
     /// Deadlines that sleeping tasks will wake for.
     armed: RefCell<BTreeSet<Monotonic>>,
     stopped: Cell<bool>,
+    /// What takes long and nobody waits for is given up.
+    must_stop: Cell<bool>,
     /// When the first entry of the block that waits to be written was placed.
     forming_since: Cell<Option<Monotonic>>,
     /// Writes that were begun and have not come back.
@@ -134,6 +139,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             files,
             armed: RefCell::default(),
             stopped: Cell::new(false),
+            must_stop: Cell::new(false),
             forming_since: Cell::new(None),
             writing_count: Cell::new(0),
             to_tell: Cell::new(None),
@@ -170,6 +176,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
 
     /// Takes nothing new, finishes what is under way, and closes; [`Outlet::stopped`] says when.
     pub fn shutdown(&self) {
+        self.inner.must_stop.set(true);
         self.handle(Event::Shutdown);
     }
 
@@ -217,6 +224,9 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
             Effect::WriteSegments(plan) => self.write_segments(plan),
             Effect::MergeSegments(plan) => self.merge_segments(plan),
             Effect::ReadSegment { read, plan } => self.read_segment(read, plan),
+            Effect::DeriveKeys(derive) => self.derive_keys(*derive),
+            Effect::ReadKeys(read) => self.read_keys(read),
+            Effect::MergeKeys(plan) => self.merge_keys(plan),
             Effect::RemoveSegments(segments) => self.remove_segments(segments),
             Effect::Cut(report) => inner.outlet.cut(inner.id, &report),
             Effect::Report(report) => inner.outlet.report(inner.id, &report),
@@ -308,11 +318,11 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
         });
     }
 
-    fn write_segments(&self, plan: Rc<WritePlan>) {
+    fn write_segments(&self, plan: Rc<RestPlan>) {
         let driver = self.begin_write();
         self.inner.runtime.spawn(async move {
             let inner = &driver.inner;
-            let written = segment::write::write(&inner.runtime, inner.writing(), &plan).await;
+            let written = rest::write(&inner.runtime, inner.writing(), &plan).await;
             driver.end_write(Event::SegmentsWritten(written));
         });
     }

@@ -94,6 +94,7 @@ impl Shard {
         for id in self.checkpointing.waiting() {
             self.answer(id, Reply::Refused(Refusal::OutcomeUnknown(self.id)));
         }
+        self.end_keyed_waits(&Refusal::ShardUnavailable(self.id));
         self.end_catalogue_changes();
         self.effects.push(Effect::Failed(error));
     }
@@ -120,6 +121,7 @@ impl Shard {
         if !self.stopped {
             self.stopped = true;
             self.end_cold_waits();
+            self.end_keyed_waits(&Refusal::Stopping(self.id));
             self.effects.push(Effect::Stopped { clean });
         }
     }

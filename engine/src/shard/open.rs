@@ -18,7 +18,8 @@ use crate::journal::recovery::{CutUnit, Damage, Recovery};
 use crate::journal::ring::Ring;
 use crate::journal::write::{NoSuperblock, SuperblockFiles, read_superblocks};
 use crate::limits::{
-    BLOCKS_IN_FLIGHT_DEFAULT, CACHED_BYTES_DEFAULT, CLOCK_SETTLE_NS_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT,
+    BLOCKS_IN_FLIGHT_DEFAULT, CACHED_BYTES_DEFAULT, CLOCK_SETTLE_NS_DEFAULT, KEY_CACHE_BYTES_DEFAULT,
+    SEGMENT_UNSYNCED_BYTES_DEFAULT,
 };
 use crate::marks::{self, Mark};
 use crate::model::{Epoch, FileIndex, Position, SegmentId, Sequence, ShardId};
@@ -39,6 +40,8 @@ pub struct OpenSettings {
     /// Memory for batches: at least as much as the journal's files together. None: [`CACHED_BYTES_DEFAULT`] more than
     /// that.
     pub memory_bytes: Option<u64>,
+    /// Memory for parts of key runs that were read: filters of two bytes for each idempotency key, mostly.
+    pub key_cache_bytes: u64,
     /// A segment file is synced whenever so many bytes of it are not.
     pub segment_unsynced_bytes: usize,
     /// So long after the start nothing expires by the wall clock, which may be set right meanwhile.
@@ -50,6 +53,7 @@ impl Default for OpenSettings {
         Self {
             blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT,
             memory_bytes: None,
+            key_cache_bytes: KEY_CACHE_BYTES_DEFAULT,
             segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
             clock_settle_ns: CLOCK_SETTLE_NS_DEFAULT,
         }
@@ -245,8 +249,15 @@ pub async fn open_shard<R: Runtime>(
     drop(recovery);
     let journal = Journal::new(start, Ring::restore(base.geometry, &base.files, active));
     let manifest_generation = manifest.manifest.generation;
-    let clock_settle_ns = settings.clock_settle_ns;
-    let start = ShardStart { journal, superblock: base, state, manifest_generation, memory_bytes_max, clock_settle_ns };
+    let start = ShardStart {
+        journal,
+        superblock: base,
+        state,
+        manifest_generation,
+        memory_bytes_max,
+        key_cache_bytes_max: settings.key_cache_bytes,
+        clock_settle_ns: settings.clock_settle_ns,
+    };
     let mut shard = Shard::new(start, runtime.now());
     if manifest.manifest.sequence < report.last_sequence {
         report.notes.extend(checkpoint_recovered(disk, &files, &mut shard, chosen.other_slot).await);

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{SettingOutOfBounds, TopicNameError};
 use crate::format::batch::BatchError;
+use crate::key::{KeyFault, KeyVerdict};
 use crate::model::{Offset, PartitionId, ShardId, TopicId};
 use crate::partition::Gap;
 use crate::producer::ProducerError;
@@ -80,6 +81,31 @@ pub enum Refusal {
     /// The producer's sequence forbids it.
     #[error("{0}")]
     Producer(#[from] ProducerError),
+    /// A record has no idempotency key of its own, or belongs to another partition by it; or its batch cannot be looked
+    /// into.
+    #[error("{0}")]
+    Keys(KeyFault),
+    /// Some of a batch's keys are known, or come twice in it: nothing of it was stored.
+    #[error("partition {partition}: {}", of_verdicts(verdicts))]
+    KeysKnown {
+        /// The partition.
+        partition: PartitionId,
+        /// What is known of each record.
+        verdicts: Vec<KeyVerdict>,
+    },
+    /// What is known of a key cannot be read: whether the payment is stored nobody can tell.
+    #[error(
+        "partition {partition}: whether the payment is stored cannot be told: {why}: retry later, an operator must look at the directory"
+    )]
+    KeysUnanswerable {
+        /// The partition.
+        partition: PartitionId,
+        /// What cannot be read.
+        why: String,
+    },
+    /// The topic has no idempotency keys.
+    #[error("topic {0} has no idempotency keys: ask for one that has")]
+    NoKeys(TopicId),
     /// The shard knows as many producers as its manifest has room for.
     #[error("shard {0} knows as many producers as it can keep: use fewer, or retry when idle ones are forgotten")]
     ProducersFull(ShardId),
@@ -157,6 +183,29 @@ pub enum Refusal {
     CheckpointFailed(String),
 }
 
+/// What is wrong with a batch of which these records are known, and what to do.
+fn of_verdicts(verdicts: &[KeyVerdict]) -> String {
+    let conflict = verdicts.iter().enumerate().find_map(|(index, verdict)| match verdict {
+        KeyVerdict::Conflict { offset, .. } => Some((index, offset)),
+        _ => None,
+    });
+    if let Some((index, offset)) = conflict {
+        return format!(
+            "record {index} has the idempotency key of another payment, which is stored at offset {offset}: nothing of the batch was stored; give it a key of its own, or read what is stored there"
+        );
+    }
+    let count = |wanted: fn(&KeyVerdict) -> bool| verdicts.iter().filter(|verdict| wanted(verdict)).count();
+    let (new, known) = (
+        count(|verdict| *verdict == KeyVerdict::New),
+        count(|verdict| matches!(verdict, KeyVerdict::Duplicate { .. })),
+    );
+    let repeated = verdicts.len() - new - known;
+    format!(
+        "of {} records {known} are stored already and {repeated} repeat the key of one before: nothing of the batch was stored; send the {new} others without them",
+        verdicts.len()
+    )
+}
+
 impl Refusal {
     /// The number that stands for this refusal in every protocol. Never given to another one.
     pub fn code(&self) -> u16 {
@@ -195,6 +244,13 @@ impl Refusal {
             Self::ProducersFull(_) => 36,
             Self::ProducerIdsExhausted(_) => 37,
             Self::CheckpointFailed(_) => 40,
+            Self::Keys(KeyFault::Missing { .. } | KeyFault::Twice { .. }) => 50,
+            Self::Keys(KeyFault::Elsewhere { .. }) => 51,
+            Self::Keys(KeyFault::Batch(_) | KeyFault::Decompress(_)) => 20,
+            Self::KeysKnown { verdicts, .. } if verdicts.iter().any(KeyVerdict::is_conflict) => 53,
+            Self::KeysKnown { .. } => 52,
+            Self::KeysUnanswerable { .. } => 54,
+            Self::NoKeys(_) => 55,
         }
     }
 
@@ -211,11 +267,14 @@ impl Refusal {
             | Self::StillWorking
             | Self::CheckpointFailed(_)
             | Self::ReadFailed { .. }
+            | Self::KeysUnanswerable { .. }
             | Self::Batch(BatchError::Checksum { .. })
             | Self::Producer(ProducerError::TableFull { .. }) => Action::Retry,
-            Self::UnknownPartition(_) | Self::NotOwner { .. } | Self::UnknownTopic(_) | Self::NotCoordinator => {
-                Action::Refresh
-            }
+            Self::UnknownPartition(_)
+            | Self::NotOwner { .. }
+            | Self::UnknownTopic(_)
+            | Self::NotCoordinator
+            | Self::Keys(KeyFault::Elsewhere { .. }) => Action::Refresh,
             Self::Producer(ProducerError::Fenced { .. }) => Action::Fenced,
             Self::Batch(_)
             | Self::OffsetOutOfRange { .. }
@@ -226,6 +285,9 @@ impl Refusal {
             | Self::TopicSetting(_)
             | Self::RecordTooLarge { .. }
             | Self::CatalogueFull
+            | Self::Keys(_)
+            | Self::KeysKnown { .. }
+            | Self::NoKeys(_)
             | Self::Producer(
                 ProducerError::UnknownProducer { .. }
                 | ProducerError::OutOfOrder { .. }

@@ -10,13 +10,10 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
-
 use super::replay::{Accepted, LossBound, ReplayError, ShardState, replay, replay_salvage};
 use crate::catalogue::{COORDINATOR, OwnerState};
 use crate::checkpoint::slot::{self, NoManifest, ReadManifest};
-use crate::format::batch::{self, HeldBatch};
-use crate::format::control::{ENTRY_HEADER_BYTES, Entry, EntryWalk};
+use crate::format::control::ENTRY_HEADER_BYTES;
 use crate::format::identity::Identity;
 use crate::format::layout::{journal_path, segment_path, shard_path};
 use crate::format::manifest::Manifest;
@@ -31,12 +28,15 @@ use crate::limits::{BATCH_RECORD_COUNT_MAX, SEGMENT_UNSYNCED_BYTES_DEFAULT};
 use crate::model::{FileIndex, PartitionId, Position, Realtime, SegmentId, Sequence, ShardId};
 use crate::partition::Gap;
 use crate::segment::remove;
-use crate::segment::salvage::{DamagedRun, RunState, check_run, has_index};
+use crate::segment::salvage::{DamagedRun, has_index};
 use crate::segment::write::Writing;
 use files::Missing;
+pub use keys::DamagedKeys;
 
 mod carry_out;
 mod files;
+mod keys;
+mod runs;
 
 /// Bytes of a journal block that a batch takes at least: its header, and the entry's.
 const BATCH_ENTRY_BYTES_MIN: u64 = (crate::format::batch::HEADER_BYTES + ENTRY_HEADER_BYTES) as u64;
@@ -129,6 +129,8 @@ pub struct RepairPlan {
     pub damaged_runs: Vec<(PartitionId, DamagedRun)>,
     /// Segment files whose index is damaged: nothing is lost with it.
     pub damaged_indexes: Vec<SegmentId>,
+    /// Damaged key runs.
+    pub damaged_keys: Vec<(PartitionId, DamagedKeys)>,
     /// Segment files that no manifest names: a start removes them.
     orphans: Vec<SegmentId>,
     /// Damaged copies of which the other one is whole.
@@ -158,16 +160,18 @@ pub async fn plan<D: Disk>(
         catalogue: catalogue.as_ref().map(|(catalogue, _)| catalogue),
         is_complete: catalogue.as_ref().is_some_and(|(_, is_complete)| *is_complete),
     };
-    let state = journal.state(shard, identity.shard_count, &manifest, accepted_loss);
+    let state = journal.state(identity.shard_count, &manifest, accepted_loss);
     let mut state = state.map_err(|error| RepairError::Contradiction { shard, error })?;
     let found = remove::list(disk, &path).await?;
     found.last().iter().for_each(|last| state.segments.skip_past(**last));
     let orphans = remove::orphans(&found, &state.segments);
     let unsynced_bytes = Cell::new(0);
     let writing = writing(&path, &journal.superblock, &unsynced_bytes);
-    let damaged_runs = damaged_runs(disk, writing, &state).await;
+    let damaged_runs = runs::damaged_runs(disk, writing, &state).await;
     let mut damaged_runs = damaged_runs.map_err(|what| RepairError::Unreadable { shard, what })?;
-    rescue(&mut damaged_runs, &journal.blocks);
+    runs::rescue(&mut damaged_runs, &journal.blocks);
+    let damaged_keys = keys::damaged_keys(disk, writing, &state, &damaged_runs).await;
+    let damaged_keys = damaged_keys.map_err(|what| RepairError::Unreadable { shard, what })?;
     let mut damaged_indexes = Vec::new();
     for (segment, file) in state.segments.files().filter(|(_, file)| file.index_bytes > 0) {
         if !has_index(disk, writing, segment, *file).await? {
@@ -175,8 +179,8 @@ pub async fn plan<D: Disk>(
         }
     }
     let missing = Missing::find(disk, &path, &journal.superblock).await?;
-    let is_whole = journal.damage.is_empty() && damaged_runs.is_empty() && damaged_indexes.is_empty();
-    if is_whole && missing.is_empty() && notes.is_empty() {
+    let is_at_rest_whole = damaged_runs.is_empty() && damaged_indexes.is_empty() && damaged_keys.is_empty();
+    if is_at_rest_whole && journal.damage.is_empty() && missing.is_empty() && notes.is_empty() {
         return Ok(None);
     }
     let salvaged = state.partitions.values().map(|partition| partition.unflushed_bytes() as u64);
@@ -197,6 +201,7 @@ pub async fn plan<D: Disk>(
         state,
         damaged_runs,
         damaged_indexes,
+        damaged_keys,
         orphans,
         notes,
     }))
@@ -232,46 +237,6 @@ async fn read_shard<D: Disk>(
     Ok((chosen, manifest, journal))
 }
 
-/// Reads everything that is at rest. An error says what the disk does not give.
-async fn damaged_runs<D: Disk>(
-    disk: &D,
-    writing: Writing<'_>,
-    state: &ShardState,
-) -> Result<Vec<(PartitionId, DamagedRun)>, String> {
-    let mut damaged_runs = Vec::new();
-    for (id, partition) in &state.partitions {
-        for run in partition.runs() {
-            let file = *state.segments.get(run.segment).expect("replay refuses a run without a file");
-            match check_run(disk, writing, *id, *run, file).await {
-                RunState::Whole => {}
-                RunState::Damaged(damaged) => damaged_runs.push((*id, damaged)),
-                RunState::Unreadable(what) => return Err(what),
-            }
-        }
-    }
-    Ok(damaged_runs)
-}
-
-/// Finds what cannot be read at rest in the journal, as far as it is still there.
-fn rescue(damaged_runs: &mut [(PartitionId, DamagedRun)], blocks: &[RecoveredBlock]) {
-    if damaged_runs.is_empty() {
-        return;
-    }
-    for entry in blocks.iter().flat_map(|block| EntryWalk::new(block.payload(), block.entry_count)) {
-        let Ok(Entry::Batch { partition, append_time, batch: bytes }) = entry else { continue };
-        let (Ok(base_offset), Ok(last_offset)) = (batch::base_offset(&bytes), batch::last_offset(&bytes)) else {
-            continue;
-        };
-        let is_wanted = |damaged: &DamagedRun| damaged.wants(base_offset, last_offset);
-        let runs = damaged_runs.iter_mut().filter(|(id, damaged)| *id == partition && is_wanted(damaged));
-        for (_, damaged) in runs.filter(|_| batch::validate(&bytes, bytes.len()).is_ok()) {
-            // A slice would keep the whole ring file that it was read with.
-            let bytes = Bytes::copy_from_slice(&bytes);
-            damaged.rescue(HeldBatch { base_offset, last_offset, append_time, bytes });
-        }
-    }
-}
-
 /// Shard 0's table of topics, as far as it is left, and whether nothing of it is lost.
 async fn catalogue<D: Disk>(
     disk: &D,
@@ -283,7 +248,7 @@ async fn catalogue<D: Disk>(
     let (_, ReadManifest { manifest, .. }, journal) =
         read_shard(disk, &shard_path(directory, shard), identity, shard).await?;
     let accepted = Accepted { time: accepted, catalogue: None, is_complete: false };
-    let state = journal.state(shard, identity.shard_count, &manifest, accepted);
+    let state = journal.state(identity.shard_count, &manifest, accepted);
     let state = state.map_err(|error| RepairError::Contradiction { shard, error })?;
     Ok((state.owner.expect("shard 0 has the table of all topics"), journal.bound.is_none()))
 }
@@ -349,17 +314,11 @@ impl Left {
         Ok(Self { superblock, blocks, last, damage, lost, end_is_unknown, bound, manifest_generation })
     }
 
-    fn state(
-        &self,
-        shard: ShardId,
-        shard_count: u16,
-        manifest: &Manifest,
-        accepted: Accepted<'_>,
-    ) -> Result<ShardState, ReplayError> {
+    fn state(&self, shard_count: u16, manifest: &Manifest, accepted: Accepted<'_>) -> Result<ShardState, ReplayError> {
         if self.damage.is_empty() {
-            return replay(shard, shard_count, manifest, &self.blocks);
+            return replay(self.superblock.name, shard_count, manifest, &self.blocks);
         }
-        replay_salvage(shard, shard_count, manifest, &self.blocks, self.bound, accepted)
+        replay_salvage(self.superblock.name, shard_count, manifest, &self.blocks, self.bound, accepted)
     }
 }
 
@@ -432,6 +391,7 @@ impl RepairPlan {
         }
         let mut segments: Vec<SegmentId> = self.damaged_runs.iter().map(|(_, damaged)| damaged.run.segment).collect();
         segments.extend(&self.damaged_indexes);
+        segments.extend(self.damaged_keys.iter().map(|(_, damaged)| damaged.run.segment));
         segments.sort_unstable();
         segments.dedup();
         files.extend(segments.into_iter().map(|segment| segment_path(&self.directory, segment)));

@@ -7,13 +7,17 @@ use bytes::Buf;
 use super::Record;
 use super::checkpointing::SECTION_VERSION;
 use crate::catalogue::{COORDINATOR, OwnedRecord, OwnedState, OwnerState, TopicDescriptor, TopicState};
+use crate::format::block::JournalName;
 use crate::format::control::{Control, Entry, EntryWalk};
 use crate::format::manifest::{Manifest, Module};
 use crate::journal::recovery::RecoveredBlock;
+use crate::key::KeyHasher;
 use crate::model::{PartitionId, Realtime, Sequence, ShardId, TopicId};
 use crate::partition::{Partition, Placed};
 use crate::producer::ProducerIdMint;
 use crate::segment::{Run, SegmentTable};
+
+mod keys;
 
 /// What a shard knows after replay.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub struct ShardState {
     pub clock_confirmed: Realtime,
     /// Segment files, with the runs of these partitions counted.
     pub segments: SegmentTable,
+    /// What makes hashes of idempotency keys.
+    pub(crate) hasher: KeyHasher,
 }
 
 /// The manifest or a block contradicts the rest, although every checksum is right.
@@ -82,14 +88,14 @@ pub struct LossBound {
 /// Rebuilds what damage left of the state: offsets that nothing holds are gaps, accepted now. With a `bound`, blocks
 /// are lost: every partition goes on behind all offsets that these may have given out, and so do ids.
 pub fn replay_salvage(
-    shard: ShardId,
+    name: JournalName,
     shard_count: u16,
     manifest: &Manifest,
     blocks: &[RecoveredBlock],
     bound: Option<LossBound>,
     accepted: Accepted<'_>,
 ) -> Result<ShardState, ReplayError> {
-    let mut state = ShardState::from_manifest(shard, shard_count, manifest)?;
+    let mut state = ShardState::from_manifest(name, shard_count, manifest)?;
     state.apply_blocks(manifest.sequence, blocks, Mode::Salvage(accepted))?;
     if bound.is_some() {
         state.reconcile(accepted).map_err(in_manifest)?;
@@ -99,7 +105,7 @@ pub fn replay_salvage(
         let more = more.map_or(0, |bound| bound.offset_count);
         let finished = partition.finish_salvage(more, accepted.time);
         finished.map_err(|damage| in_manifest(format!("partition {id}: {damage}")))?;
-        partition.runs().for_each(|run| state.segments.add_run(run.segment));
+        count_runs(partition, &mut state.segments);
     }
     if let Some(bound) = bound {
         state.mint.skip(bound.entry_count).map_err(in_manifest)?;
@@ -110,24 +116,29 @@ pub fn replay_salvage(
     Ok(state)
 }
 
-/// Rebuilds the state of `shard` in a directory of `shard_count` shards.
+/// Rebuilds the state of the shard whose journal this is, in a directory of `shard_count` shards.
 pub fn replay(
-    shard: ShardId,
+    name: JournalName,
     shard_count: u16,
     manifest: &Manifest,
     blocks: &[RecoveredBlock],
 ) -> Result<ShardState, ReplayError> {
-    let mut state = ShardState::from_manifest(shard, shard_count, manifest)?;
+    let mut state = ShardState::from_manifest(name, shard_count, manifest)?;
     state.apply_blocks(manifest.sequence, blocks, Mode::Strict)?;
     for (id, partition) in &mut state.partitions {
         partition.finish_replay().map_err(|damage| in_manifest(format!("partition {id}: {damage}")))?;
-        partition.runs().for_each(|run| state.segments.add_run(run.segment));
+        count_runs(partition, &mut state.segments);
     }
     Ok(state)
 }
 
+fn count_runs(partition: &Partition, segments: &mut SegmentTable) {
+    partition.segments().for_each(|segment| segments.add_run(segment));
+}
+
 impl ShardState {
-    fn from_manifest(shard: ShardId, shard_count: u16, manifest: &Manifest) -> Result<Self, ReplayError> {
+    fn from_manifest(name: JournalName, shard_count: u16, manifest: &Manifest) -> Result<Self, ReplayError> {
+        let shard = name.shard;
         let mut state = Self {
             owner: (shard == COORDINATOR).then(|| OwnerState::new(shard_count)),
             owned: OwnedState::new(shard),
@@ -136,6 +147,7 @@ impl ShardState {
             latest_append_time: Realtime(0),
             clock_confirmed: Realtime(0),
             segments: SegmentTable::default(),
+            hasher: KeyHasher::new(name.journal_id),
         };
         for section in &manifest.sections {
             if section.version != SECTION_VERSION || section.sequence != manifest.sequence {
@@ -154,6 +166,7 @@ impl ShardState {
         if let Some(section) = manifest.section(Module::Partitions) {
             state.read_partitions(shard, &section.bytes)?;
         }
+        self::keys::read(&mut state, manifest.section(Module::Keys).map(|section| &section.bytes[..]))?;
         if let Some(section) = manifest.section(Module::Producers) {
             let mut bytes = &section.bytes[..];
             for partition in state.partitions.values_mut() {
@@ -261,14 +274,7 @@ impl ShardState {
 
     fn apply_control(&mut self, control: &Control, block: &RecoveredBlock, mode: Mode<'_>) -> Result<(), String> {
         if let Some(record) = Record::from_control(control) {
-            return match (&record, mode) {
-                (Record::Owned(owned), Mode::Salvage(_)) if self.takes_over(owned)? => Ok(()),
-                (Record::Catalogue(record), Mode::Salvage(_)) if self.owner.is_some() => {
-                    let owner = self.owner.as_mut().expect("just seen");
-                    owner.salvage(record).map_err(|error| error.to_string())
-                }
-                _ => self.apply_record(&record),
-            };
+            return self.apply_record(&record, mode);
         }
         match control {
             Control::EpochStart { epoch, last_sequence, .. } => {
@@ -281,6 +287,18 @@ impl ShardState {
                     state.producers_mut().remove(*producer, *epoch);
                 }
                 Ok(())
+            }
+            Control::BatchKnown { partition, append_time, stamp, crc } => {
+                let Some(state) = self.partitions.get_mut(partition) else {
+                    let is_lost = matches!(mode, Mode::Salvage(_));
+                    return if is_lost { Ok(()) } else { Err(format!("an answer of unknown partition {partition}")) };
+                };
+                self.latest_append_time = self.latest_append_time.max(*append_time);
+                let result = match mode {
+                    Mode::Strict => state.replay_known(stamp, *crc, *append_time, block.sequence),
+                    Mode::Salvage(_) => state.salvage_known(stamp, *crc, *append_time, block.sequence),
+                };
+                result.map_err(|damage| format!("partition {partition}: {damage}"))
             }
             Control::ClockConfirmed { realtime } => {
                 self.clock_confirmed = *realtime;
@@ -309,10 +327,14 @@ impl ShardState {
 
     fn restore(&mut self, descriptor: &TopicDescriptor) -> Result<(), String> {
         self.owned.restore(descriptor).map_err(|error| error.to_string())?;
-        for id in descriptor.partitions_on(self.owned.shard()) {
-            self.partitions.entry(id).or_insert_with(|| Partition::new(id));
-        }
+        self.open_partitions(descriptor);
         Ok(())
+    }
+
+    fn open_partitions(&mut self, descriptor: &TopicDescriptor) {
+        for id in descriptor.partitions_on(self.owned.shard()) {
+            self.partitions.entry(id).or_insert_with(|| Partition::of(descriptor, id, &self.hasher));
+        }
     }
 
     /// Opens a partition of which a batch is left and the record that opened it is lost, as shard 0 describes it.
@@ -346,20 +368,19 @@ impl ShardState {
         Ok(())
     }
 
-    fn apply_record(&mut self, record: &Record) -> Result<(), String> {
+    fn apply_record(&mut self, record: &Record, mode: Mode<'_>) -> Result<(), String> {
+        let is_salvage = matches!(mode, Mode::Salvage(_));
         match record {
             Record::Catalogue(record) => match &mut self.owner {
+                Some(owner) if is_salvage => owner.salvage(record).map_err(|error| error.to_string()),
                 Some(owner) => owner.apply(record).map_err(|error| error.to_string()),
                 None => Err("a record of shard 0's catalogue".to_owned()),
             },
+            Record::Owned(record) if is_salvage && self.takes_over(record)? => Ok(()),
             Record::Owned(record) => {
                 self.owned.apply(record).map_err(|error| error.to_string())?;
                 match record {
-                    OwnedRecord::Opened(descriptor) => {
-                        for id in descriptor.partitions_on(self.owned.shard()) {
-                            self.partitions.entry(id).or_insert_with(|| Partition::new(id));
-                        }
-                    }
+                    OwnedRecord::Opened(descriptor) => self.open_partitions(descriptor),
                     OwnedRecord::Closed { topic, .. } => self.partitions.retain(|id, _| id.topic != *topic),
                 }
                 Ok(())

@@ -1,7 +1,7 @@
 //! What an operator should hear of although the shard goes on.
 
 use crate::io::DiskError;
-use crate::model::{Offset, PartitionId, Realtime, SegmentId};
+use crate::model::{Offset, PartitionId, Position, Realtime, SegmentId};
 
 /// Something that happened, or began, or is over. Told once each time, through
 /// [`Outlet::report`](super::driver::Outlet::report).
@@ -57,6 +57,25 @@ pub enum Report {
     ClockJumped {
         /// What it shows.
         realtime: Realtime,
+    },
+    /// A part of a key run is damaged or cannot be read: where another one does not say the same, captures whose keys may be
+    /// in it are refused.
+    KeysDamaged {
+        /// Of which partition.
+        partition: PartitionId,
+        /// In which file.
+        segment: SegmentId,
+        /// Where in it.
+        position: Position,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Key runs of a partition were not put together; unless one is damaged, it is tried again.
+    KeyMergeFailed {
+        /// Of which partition.
+        partition: PartitionId,
+        /// Why.
+        why: String,
     },
     /// Small runs of a partition are not put together any more until a restart: one of them could not be read in full.
     MergeGivenUp(PartitionId),

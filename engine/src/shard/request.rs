@@ -2,22 +2,30 @@
 
 use std::rc::Rc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+
+mod keys;
+
+pub use keys::{DeriveKeys, KeyReceipt, ReadKeys};
 
 use super::refusal::Refusal;
 use super::report::Report;
+use super::rest::{RestPlan, RestWritten};
 use crate::catalogue::{CatalogueMessage, TopicChange, TopicDescriptor, TopicSettings};
+use crate::format::control::KeyRule;
 use crate::format::manifest::EncodedManifest;
 use crate::format::superblock::Superblock;
 use crate::io::DiskError;
+use crate::key::{KeyFault, RecordKey};
+use crate::key_run::KeyRun;
+use crate::key_run::look_up::{KeyFound, KeyPiece};
+use crate::key_run::merge::{KeyMerge, KeyMergeError};
 use crate::model::{
     Epoch, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, SegmentId, Sequence, ShardId, TopicId,
 };
 use crate::partition::{CutReason, CutTotals, HeldBatch};
-use crate::segment::WritePlan;
 use crate::segment::merge::{MergeError, MergePlan, Merged};
 use crate::segment::read::{ReadDone, ReadPlan};
-use crate::segment::write::FileWritten;
 
 /// Something a client, or another shard on its behalf, asks for.
 #[derive(Clone, Debug)]
@@ -30,6 +38,8 @@ pub enum Request {
         partition_count: u32,
         /// Its settings.
         settings: TopicSettings,
+        /// What makes two of its payments the same one, if it has idempotency keys; fixed for ever.
+        keys: Option<KeyRule>,
     },
     /// Change a topic's settings or the number of its partitions. Shard 0 only.
     AlterTopic {
@@ -77,6 +87,13 @@ pub enum Request {
     DescribePartitions {
         /// The topic.
         topic: TopicId,
+    },
+    /// What is stored under an idempotency key.
+    LookUpKey {
+        /// The partition that the key belongs to.
+        partition: PartitionId,
+        /// The key.
+        key: Bytes,
     },
     /// Write a checkpoint now.
     Checkpoint,
@@ -178,6 +195,11 @@ pub enum Reply {
         /// Whether it had been stored before: then this is the original answer.
         duplicate: bool,
     },
+    /// Every record of the batch had been stored before: the original receipts, record by record. Those of records that
+    /// were stored with one batch in this order are a [`Reply::Captured`].
+    Known(Vec<KeyReceipt>),
+    /// What is stored under a key, if something is.
+    Key(Option<KeyReceipt>),
     /// Batches.
     Fetched(Fetched),
     /// An offset.
@@ -228,8 +250,8 @@ pub enum Event {
     SuperblockWritten(Result<(), DiskError>),
     /// The manifest write that was asked for ended, in both copies.
     ManifestWritten(Result<(), DiskError>),
-    /// The write of segment files that was asked for ended, file by file.
-    SegmentsWritten(Vec<FileWritten>),
+    /// The write of segment files and key runs that was asked for ended.
+    SegmentsWritten(RestWritten),
     /// The merge of runs that was asked for ended.
     SegmentsMerged(Result<Merged, MergeError>),
     /// A read of a segment file ended.
@@ -239,6 +261,24 @@ pub enum Event {
         /// What came of it.
         done: ReadDone,
     },
+    /// The keys of a compressed batch were looked for.
+    KeysDerived {
+        /// The partition that it is for.
+        partition: PartitionId,
+        /// The batch.
+        batch: Bytes,
+        /// Its keys.
+        result: Result<Vec<RecordKey>, KeyFault>,
+    },
+    /// Parts of key runs were read.
+    KeysRead {
+        /// The partition that waits for them.
+        partition: PartitionId,
+        /// What was read.
+        found: Vec<(KeyPiece, KeyFound)>,
+    },
+    /// The merge of key runs that was asked for ended.
+    KeysMerged(Result<Option<KeyRun>, KeyMergeError>),
     /// Time passed.
     Tick,
     /// Take nothing new, finish what is under way, close in order.
@@ -290,8 +330,8 @@ pub enum Effect {
     WriteSuperblock(Superblock),
     /// Write both copies of a manifest; one such write is under way at a time.
     WriteManifest(ManifestWrite),
-    /// Write segment files; one such write, or one merge, is under way at a time.
-    WriteSegments(Rc<WritePlan>),
+    /// Write segment files, and the keys of what is in them; one such write, or one merge of runs, is under way at a time.
+    WriteSegments(Rc<RestPlan>),
     /// Put runs together.
     MergeSegments(Rc<MergePlan>),
     /// Read from a segment file.
@@ -301,6 +341,12 @@ pub enum Effect {
         /// What to read.
         plan: ReadPlan,
     },
+    /// Find the keys of a compressed batch, away from the shard's thread.
+    DeriveKeys(Box<DeriveKeys>),
+    /// Read from key runs.
+    ReadKeys(ReadKeys),
+    /// Put key runs together; one such merge is under way at a time.
+    MergeKeys(Rc<KeyMerge>),
     /// Remove segment files. Nothing depends on it.
     RemoveSegments(Vec<SegmentId>),
     /// Retention cut the front of a partition. Tell whoever keeps account.
@@ -345,6 +391,14 @@ pub struct ShardStatus {
     pub cold_read_count: u64,
     /// Requests that wait for a read of a segment file.
     pub cold_waiting_count: usize,
+    /// Idempotency keys in memory: those of batches that are not at rest.
+    pub keys_recent_count: usize,
+    /// Bytes of key runs that are kept in memory.
+    pub keys_cached_bytes: usize,
+    /// Parts of key runs read so far.
+    pub keys_read_count: u64,
+    /// Requests that wait to hear what is known of keys.
+    pub keys_waiting_count: usize,
     /// Bytes written to segment files and not synced yet.
     pub unsynced_bytes: u64,
     /// Whether segment files find no space: captures go on until the journal is full.

@@ -18,6 +18,7 @@ impl Shard {
         if self.clock.is_suspended() || self.failed.is_some() || !self.epoch_started {
             return;
         }
+        self.expire_keys(now);
         let ids: Vec<PartitionId> = self.owned.durable().partitions().collect();
         for id in ids {
             let mut retention = self.retention_of(id.topic);

@@ -7,15 +7,18 @@ use std::rc::Rc;
 use super::Shard;
 use super::report::Report;
 use super::request::Effect;
+use super::rest::{KeyFilePlan, RestPlan, RestWritten};
 use crate::format::batch::HeldBatch;
 use crate::format::layout::Geometry;
 use crate::io::{DiskError, DiskErrorKind};
-use crate::limits::{SEGMENT_FAILURES_IN_A_ROW_MAX, SEGMENT_MANIFEST_SHARE, SEGMENT_REST_FACTOR, SEGMENT_RETRY_NS};
+use crate::key_run::KeyRun;
+use crate::limits::{
+    PLAN_KEY_COUNT_MAX, SEGMENT_FAILURES_IN_A_ROW_MAX, SEGMENT_MANIFEST_SHARE, SEGMENT_REST_FACTOR, SEGMENT_RETRY_NS,
+};
 use crate::marks::{self, Mark};
 use crate::model::{Monotonic, Now, Offset, PartitionId, Position, SegmentId, Sequence};
 use crate::segment::merge::{MergePlan, Room};
 use crate::segment::plan::SegmentSizes;
-use crate::segment::write::FileWritten;
 use crate::segment::{FilePlan, Run, SegmentState, SegmentTable, WritePlan};
 
 mod merging;
@@ -27,7 +30,7 @@ use room::Planned;
 #[derive(Debug)]
 enum Work {
     Idle,
-    Writing(Rc<WritePlan>),
+    Writing(Rc<RestPlan>),
     Merging(Rc<MergePlan>),
 }
 
@@ -96,7 +99,10 @@ impl Segments {
     fn busy(&self) -> BTreeSet<SegmentId> {
         match &self.work {
             Work::Idle => BTreeSet::new(),
-            Work::Writing(plan) => plan.files.iter().map(|file| file.segment).collect(),
+            Work::Writing(plan) => {
+                let of_keys = plan.keys.iter().map(|keys| keys.segment);
+                plan.write.files.iter().map(|file| file.segment).chain(of_keys).collect()
+            }
             Work::Merging(plan) => BTreeSet::from([plan.segment]),
         }
     }
@@ -111,7 +117,8 @@ impl Shard {
         }
         self.segments.retry_at = Monotonic(0);
         let limit = self.checkpointing.asked_up_to().or_else(|| self.closing_up_to());
-        let limit = limit.or_else(|| self.oldest_needed_file()).filter(|_| !self.is_rest_time_over(now));
+        let limit =
+            limit.or_else(|| self.oldest_needed_file()).max(self.keys_up_to()).filter(|_| !self.is_rest_time_over(now));
         let planned = limit.map_or(Planned::Nothing, |limit| self.plan_write(limit, now));
         self.note_manifest_full(&planned);
         match planned {
@@ -133,7 +140,7 @@ impl Shard {
         self.note_disk_full(None);
     }
 
-    fn begin_write(&mut self, plan: WritePlan) {
+    fn begin_write(&mut self, plan: RestPlan) {
         let plan = Rc::new(plan);
         self.segments.work = Work::Writing(Rc::clone(&plan));
         self.effects.push(Effect::WriteSegments(plan));
@@ -152,7 +159,10 @@ impl Shard {
         if batches.is_empty() {
             return Planned::Nothing;
         }
-        let (run_count, wanted_run_count) = (self.run_count(), batches.len());
+        // Keys have a run of their own.
+        let runs_of = |id: &PartitionId| 1 + usize::from(self.partitions[id].keys().is_some());
+        let wanted_run_count = batches.iter().map(|(id, _)| runs_of(id)).sum();
+        let run_count = self.run_count();
         let room_run_count = self.segments.room_run_count(run_count);
         if room_run_count < wanted_run_count {
             // A disk without space for a merge may have some for a few runs.
@@ -163,15 +173,22 @@ impl Shard {
                 marks::hit(Mark::RunsMergedForRoom);
                 return Planned::Merge(plan);
             }
-            if room_run_count == 0 {
+            let mut sum = 0;
+            let fits = |(id, _): &&(PartitionId, Vec<HeldBatch>)| {
+                sum += 1 + usize::from(self.partitions[id].keys().is_some());
+                sum <= room_run_count
+            };
+            let fitting = batches.iter().take_while(fits).count();
+            if fitting == 0 {
                 return Planned::NoRoom { run_count, wanted_run_count };
             }
             marks::hit(Mark::PartialWrite);
-            batches.truncate(room_run_count);
+            batches.truncate(fitting);
             is_partial = true;
         }
         let mut files = Vec::new();
         let mut small = Vec::new();
+        let keys = self.plan_keys(&batches);
         for (id, batches) in batches {
             if self.partitions[&id].unflushed_bytes() >= self.segments.sizes.own_bytes_min {
                 files.push(self.plan_own_file(id, batches, now));
@@ -187,7 +204,17 @@ impl Shard {
             }
             files.push(file);
         }
-        Planned::Write(WritePlan { files, rest_factor: self.segment_rest_factor(), is_partial })
+        let write = WritePlan { files, rest_factor: self.segment_rest_factor(), is_partial };
+        Planned::Write(RestPlan { write, keys, section_entry_count_max: self.segments.sizes.section_entry_count })
+    }
+
+    /// The keys of these batches, of those that have some.
+    fn plan_keys(&mut self, batches: &[(PartitionId, Vec<HeldBatch>)]) -> Option<KeyFilePlan> {
+        let part = |(id, batches): &(PartitionId, Vec<HeldBatch>)| {
+            self.partitions[id].keys()?.unflushed(*id, batches.last()?.next_offset())
+        };
+        let parts: Vec<_> = batches.iter().filter_map(part).collect();
+        (!parts.is_empty()).then(|| KeyFilePlan { segment: self.segments.table.allocate(), parts })
     }
 
     /// How long a writer of segment files rests: not at all while somebody waits for it.
@@ -199,7 +226,7 @@ impl Shard {
     /// there may be more.
     fn choose_unflushed(&self, limit: Sequence) -> (Vec<(PartitionId, Vec<HeldBatch>)>, bool) {
         let SegmentSizes { own_bytes_min, plan_batch_count, .. } = self.segments.sizes;
-        let (mut chosen, mut count) = (Vec::new(), 0);
+        let (mut chosen, mut count, mut key_count_max) = (Vec::new(), 0, PLAN_KEY_COUNT_MAX);
         for (id, partition) in &self.partitions {
             if partition.unflushed_bytes() == 0 || self.owned.ahead().topic(id.topic).is_none() {
                 continue;
@@ -207,9 +234,15 @@ impl Shard {
             if count >= plan_batch_count {
                 return (chosen, true);
             }
-            let (batches, has_more) = partition.unflushed(limit, plan_batch_count - count, own_bytes_min);
-            if !batches.is_empty() {
+            if key_count_max == 0 && partition.keys().is_some() {
+                return (chosen, true);
+            }
+            let (batches, has_more) =
+                partition.unflushed(limit, plan_batch_count - count, own_bytes_min, key_count_max);
+            if let Some(last) = batches.last() {
                 count += batches.len();
+                let keys = partition.keys().map_or(0, |keys| last.next_offset().0 - keys.rest_offset().0);
+                key_count_max = key_count_max.saturating_sub(keys);
                 chosen.push((*id, batches));
             }
             if has_more {
@@ -242,14 +275,22 @@ impl Shard {
     }
 
     /// A write of segment files ended.
-    pub(super) fn segments_written(&mut self, written: &[FileWritten], now: Now) {
+    pub(super) fn segments_written(&mut self, written: &RestWritten, now: Now) {
         let Work::Writing(plan) = std::mem::replace(&mut self.segments.work, Work::Idle) else {
             panic!("a write of segment files ended that was not under way");
         };
-        assert_eq!(plan.files.len(), written.len(), "every file is reported");
+        let files = &plan.write.files;
+        assert_eq!(files.len(), written.files.len(), "every file is reported");
+        let key_error = written.keys.as_ref().and_then(|keys| keys.as_ref().err());
         let mut errors = Vec::new();
-        for (file, written) in plan.files.iter().zip(written) {
-            match &written.result {
+        for (file, written) in files.iter().zip(&written.files) {
+            // Without its keys nothing of a partition counts as being at rest.
+            let has_keys = file.parts.iter().any(|part| plan.has_keys_of(part.partition));
+            match written
+                .result
+                .as_ref()
+                .map_or_else(Err, |bytes| key_error.filter(|_| has_keys).map_or(Ok(bytes), Err))
+            {
                 Ok(index_bytes) => self.file_written(file, *index_bytes),
                 Err(error) => {
                     if !error.is_only_room() {
@@ -259,15 +300,37 @@ impl Shard {
                 }
             }
         }
+        if let (Some(file), Some(Ok(runs))) = (&plan.keys, &written.keys) {
+            self.keys_written(file, runs);
+        }
         self.needed.forget();
         self.segments.may_merge = true;
-        let goes_on = plan.is_partial && errors.is_empty();
+        let goes_on = plan.write.is_partial && errors.is_empty();
         self.segment_work_ended(errors, now);
         self.evict_memory();
         self.remove_unneeded_segments();
         // A shard that closes takes its last checkpoint when all is quiet.
         if self.failed.is_none() && !goes_on && !self.stopping {
             self.begin_checkpoint();
+        }
+    }
+
+    /// Keys were written: they are at rest where their batches are.
+    fn keys_written(&mut self, file: &KeyFilePlan, runs: &[KeyRun]) {
+        assert_eq!(file.parts.len(), runs.len(), "every part has a run");
+        let end = runs.last().expect("there are parts").end();
+        self.segments.table.written(file.segment, end, 0);
+        self.segments.table.close(file.segment);
+        for (part, run) in file.parts.iter().zip(runs) {
+            // The topic may be closed by now.
+            let Some(partition) = self.partitions.get_mut(&part.partition) else { continue };
+            let are_at_rest = partition.flushed_offset() >= part.next_offset;
+            if let Some(keys) = partition.keys_mut().filter(|_| are_at_rest) {
+                keys.at_rest(Some(*run), part.next_offset);
+                self.segments.table.add_run(file.segment);
+                self.keyed.has_rested(part.partition);
+                self.keyed.merging.runs_were_written();
+            }
         }
     }
 
@@ -313,11 +376,13 @@ impl Shard {
 
     /// Removes the files that nobody needs and no superblock copy names.
     pub(super) fn remove_unneeded_segments(&mut self) {
-        let busy = self.segments.busy();
+        let mut busy = self.segments.busy();
+        busy.extend(self.keyed.merging.busy());
         let unneeded = self.segments.table.take_unneeded(&busy);
         if !unneeded.is_empty() {
             marks::hit(Mark::SegmentRemoved);
             self.cold.forget_segments(&unneeded);
+            self.keyed.forget_segments(&unneeded);
             self.effects.push(Effect::RemoveSegments(unneeded));
         }
     }

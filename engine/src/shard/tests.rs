@@ -5,6 +5,8 @@ mod checkpoints;
 mod closing;
 mod cold;
 mod failures;
+mod key_work;
+mod keyed;
 mod reads;
 mod refusals;
 mod replies;

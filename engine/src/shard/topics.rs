@@ -6,7 +6,7 @@ use crate::catalogue::{
     CatalogueAction, CatalogueMessage, CatalogueRecord, CatalogueReply, Coordinator, OwnedAction, OwnedRecord,
     TopicChange, TopicDescriptor, TopicSettings,
 };
-use crate::format::control::{Control, Entry};
+use crate::format::control::{Control, Entry, KeyRule};
 use crate::journal::append::Purpose;
 use crate::model::{Now, RequestId, ShardId, TopicId};
 use crate::partition::Partition;
@@ -18,16 +18,14 @@ impl Shard {
     pub(super) fn create_topic(
         &mut self,
         id: RequestId,
-        name: &str,
-        partition_count: u32,
-        settings: TopicSettings,
+        (name, partition_count, settings, keys): (&str, u32, TopicSettings, Option<KeyRule>),
         now: Now,
     ) {
         self.change_topic(id, |shard, coordinator| {
-            let planned = coordinator.ahead().plan_create(name, partition_count, settings).ok();
+            let planned = coordinator.ahead().plan_create(name, partition_count, settings, keys.clone()).ok();
             match planned.and_then(|record| shard.begin_refusal(coordinator.ahead(), &record)) {
                 Some(refusal) => Err(refusal),
-                None => Ok(coordinator.create(id, name, partition_count, settings, now.monotonic)),
+                None => Ok(coordinator.create(id, name, partition_count, settings, keys, now.monotonic)),
             }
         });
     }
@@ -163,7 +161,8 @@ impl Shard {
             let state = self.partitions.remove(&id).expect("it was just listed");
             self.producer_count -= state.producers().len();
             self.held_bytes -= state.held_bytes();
-            state.runs().for_each(|run| self.segments.table.drop_run(run.segment));
+            state.segments().for_each(|segment| self.segments.table.drop_run(segment));
+            self.keyed.forget_partition(&state);
             self.cold.forget_partition(id);
             self.wake_polls(id);
         }
@@ -182,7 +181,8 @@ impl Shard {
             OwnedAction::Append(record) => {
                 if let OwnedRecord::Opened(descriptor) = &record {
                     for id in descriptor.partitions_on(self.id) {
-                        self.partitions.entry(id).or_insert_with(|| Partition::new(id));
+                        let hasher = &self.key_hasher;
+                        self.partitions.entry(id).or_insert_with(|| Partition::of(descriptor, id, hasher));
                     }
                 }
                 self.append_record(Record::Owned(record));

@@ -19,7 +19,7 @@ pub(super) fn create<N: Network>(
     partition_count: u32,
     settings: TopicSettings,
 ) {
-    ask_coordinator(core, pending, Request::CreateTopic { name, partition_count, settings });
+    ask_coordinator(core, pending, Request::CreateTopic { name, partition_count, settings, keys: None });
 }
 
 /// Asks shard 0 to alter a topic.

@@ -103,6 +103,7 @@ async fn open<N: Network>(core: &Rc<Core<N>>, identity: &Identity, shard: ShardI
     let settings = OpenSettings {
         blocks_in_flight: core.settings.blocks_in_flight,
         memory_bytes: core.settings.memory_bytes,
+        key_cache_bytes: core.settings.key_cache_bytes,
         segment_unsynced_bytes: core.settings.segment_unsynced_bytes,
         clock_settle_ns: core.settings.clock_settle_ns,
     };

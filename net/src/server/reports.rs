@@ -48,6 +48,7 @@ pub struct ShardLog {
     staying_segments: Throttle,
     journal_full: Throttle,
     merges: Throttle,
+    key_damage: Throttle,
 }
 
 impl ShardLog {
@@ -145,7 +146,31 @@ impl ShardLog {
                 "the wall clock jumped: nothing expires and nothing is cut until somebody has looked at it and says `florin \
                  clock confirm`"
             ),
+            Report::KeysDamaged { .. } | Report::KeyMergeFailed { .. } => self.of_keys(shard, report, counters, now),
             Report::MergeGivenUp(partition) => self.merge_given_up(shard, *partition, now),
+        }
+    }
+
+    /// What an operator should hear of idempotency keys.
+    fn of_keys(&self, shard: ShardId, report: &Report, counters: &ShardCounters, now: Monotonic) {
+        match report {
+            Report::KeysDamaged { partition, segment, position, what } => {
+                counters.damaged_reads.add(1);
+                let Some(left_out) = self.key_damage.admit(now) else { return };
+                tracing::error!(
+                    %shard, %partition, %segment, %position, what, left_out,
+                    "idempotency keys cannot be read, and captures whose keys may be among them are refused: look at the \
+                     disk; if the file is damaged, stop the server and run `florin verify` on the directory"
+                );
+            }
+            Report::KeyMergeFailed { partition, why } => {
+                let Some(left_out) = self.merges.admit(now) else { return };
+                tracing::warn!(
+                    %shard, %partition, why, left_out,
+                    "key runs were not put together: look-ups of keys read more files until they are; look at the disk"
+                );
+            }
+            _ => unreachable!("nothing else is about keys"),
         }
     }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use florin_engine::io::fitness::DirectIo;
 use florin_engine::limits::{
-    BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, CLOCK_SETTLE_NS_DEFAULT, SEGMENT_UNSYNCED_BYTES_DEFAULT,
+    BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, CLOCK_SETTLE_NS_DEFAULT, KEY_CACHE_BYTES_DEFAULT,
+    SEGMENT_UNSYNCED_BYTES_DEFAULT,
 };
 use thiserror::Error;
 
@@ -42,6 +43,8 @@ pub struct ServerSettings {
     pub blocks_in_flight: usize,
     /// Memory of each shard for batches, at least what its journal has; none: somewhat more than that.
     pub memory_bytes: Option<u64>,
+    /// Memory of each shard for parts of key runs that were read.
+    pub key_cache_bytes: u64,
     /// A segment file is synced whenever so many bytes of it are not.
     pub segment_unsynced_bytes: usize,
     /// So long after a start nothing expires by the wall clock, in nanoseconds.
@@ -116,6 +119,7 @@ impl ServerSettings {
             executor_count_max: None,
             blocks_in_flight: BLOCKS_IN_FLIGHT_DEFAULT,
             memory_bytes: None,
+            key_cache_bytes: KEY_CACHE_BYTES_DEFAULT,
             segment_unsynced_bytes: SEGMENT_UNSYNCED_BYTES_DEFAULT,
             clock_settle_ns: CLOCK_SETTLE_NS_DEFAULT,
             connection_count_max: CONNECTION_COUNT_DEFAULT,

@@ -8,6 +8,7 @@
 //! for the partitions that it claims, 8 KiB at most, before they are read.
 
 use bytes::Bytes;
+use florin_engine::format::batch::SEQUENCE_COUNT;
 use florin_engine::format::block::{BLOCK_HEADER_BYTES, CheckedHead, block_bytes};
 use florin_engine::format::checksum::{Chain, Seed};
 use florin_engine::format::control::{Control, ENTRY_ALIGN_BYTES, Entry, EntryFault, EntryWalk, TopicDescriptor};
@@ -178,6 +179,9 @@ fn check_entry(entry: &Entry) {
             assert!(topic.placement().iter().all(|shard| shard.0 < SHARD_COUNT_MAX));
         }
         Entry::Control(Control::ProducerExpired { epoch, .. }) => assert!(epoch.0 <= i16::MAX.cast_unsigned()),
+        Entry::Control(Control::BatchKnown { stamp, .. }) => {
+            assert!(stamp.base_sequence < SEQUENCE_COUNT && stamp.last_sequence < SEQUENCE_COUNT);
+        }
         Entry::Control(
             Control::EpochStart { .. }
             | Control::TopicLive(_)

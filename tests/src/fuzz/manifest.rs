@@ -13,14 +13,14 @@ use std::collections::BTreeSet;
 use bytes::{BufMut, Bytes};
 use florin_engine::catalogue::OwnerState;
 use florin_engine::format::batch::Keep;
-use florin_engine::format::block::BLOCK_HEADER_BYTES;
+use florin_engine::format::block::{BLOCK_HEADER_BYTES, JournalName};
 use florin_engine::format::checksum::Seed;
 use florin_engine::format::control::{ENTRY_ALIGN_BYTES, ENTRY_HEADER_BYTES, EntryKind};
 use florin_engine::format::layout::FORMAT_VERSION;
 use florin_engine::format::manifest::{Manifest, Module, SECTION_COUNT_MAX, Section};
 use florin_engine::journal::recovery::RecoveredBlock;
 use florin_engine::limits::{MANIFEST_BYTES_DEFAULT, UNIT_BYTES};
-use florin_engine::model::{Epoch, FileIndex, Position, Realtime, SegmentId, Sequence, ShardId};
+use florin_engine::model::{Epoch, FileIndex, Id128, Position, Realtime, SegmentId, Sequence, ShardId};
 use florin_engine::partition::Partition;
 use florin_engine::shard::replay::{Accepted, LossBound, ShardState, replay, replay_salvage};
 
@@ -68,7 +68,7 @@ pub fn run(memory: Memory, input: &[u8]) -> usize {
     if flags & REPAIR != 0 {
         repair_batches(&mut payload);
     }
-    let state = memory.within("a manifest", memory_max, || replay(shard, SHARD_COUNT, &manifest, &[]));
+    let state = memory.within("a manifest", memory_max, || replay(name(shard), SHARD_COUNT, &manifest, &[]));
     let is_accepted = state.is_ok();
     if let Ok(state) = state {
         check_state(&state, manifest.sequence);
@@ -76,11 +76,17 @@ pub fn run(memory: Memory, input: &[u8]) -> usize {
     }
     let blocks = [block(flags, entry_count.into(), &payload)];
     let blocks = if payload.is_empty() { &blocks[..0] } else { &blocks[..] };
-    let state = memory.within("manifest and journal", memory_max, || replay(shard, SHARD_COUNT, &manifest, blocks));
+    let state =
+        memory.within("manifest and journal", memory_max, || replay(name(shard), SHARD_COUNT, &manifest, blocks));
     let last = blocks.iter().map(|block| block.sequence).fold(manifest.sequence, Sequence::max);
     state.iter().for_each(|state| check_state(state, last));
     salvage(memory, memory_max, flags, &manifest, (blocks, last));
     usize::from(is_accepted) + usize::from(state.is_ok() && !blocks.is_empty())
+}
+
+/// The journal of a shard.
+fn name(shard: ShardId) -> JournalName {
+    JournalName { journal_id: Id128([6; 16]), shard }
 }
 
 /// The parts behind their lengths; the last ones are cut off where the bytes end.
@@ -232,6 +238,11 @@ fn check_again(manifest: &Manifest, state: &ShardState) {
         let (joined, read) = (again.len() < section.len(), section == again);
         assert!(joined || read, "there is one encoding of partitions whose runs and gaps are apart");
     }
+    if let Some(section) = read(Module::Keys) {
+        let keys = state.partitions.values().filter_map(Partition::keys);
+        let again = encoded(|out| keys.for_each(|keys| keys.encode(out)));
+        assert!(section == again, "there is one encoding of key runs");
+    }
     if let Some(section) = read(Module::Segments) {
         let all: BTreeSet<SegmentId> = state.segments.all().map(|(segment, _)| segment).collect();
         let again = encoded(|out| state.segments.encode(&all, out));
@@ -256,8 +267,8 @@ fn salvage(
     let lost = LossBound { last_lost: SEQUENCE.next(), offset_count: 1000, entry_count: 10 };
     let bound = (flags & LOST != 0).then_some(lost);
     let accepted = Accepted { time: NOW, catalogue: None, is_complete: flags & COMPLETE != 0 };
-    let (shard, count) = (manifest.shard, SHARD_COUNT);
-    let salvage = || replay_salvage(shard, count, manifest, blocks, bound, accepted);
+    let (name, count) = (name(manifest.shard), SHARD_COUNT);
+    let salvage = || replay_salvage(name, count, manifest, blocks, bound, accepted);
     if let Ok(state) = memory.within("what is left of manifest and journal", memory_max, salvage) {
         check_state(&state, last);
     }

@@ -15,6 +15,7 @@ const CRASH: u64 = 5;
 const STEP: u64 = 1 << 61;
 const NETWORK: u64 = 6;
 const PLAN: u64 = 7;
+const KEYS: u64 = 8;
 /// The streams of clients lie below those of runtimes and above all others.
 const CLIENT: u64 = 1 << 62;
 /// The streams of runtimes lie above all others: one for each incarnation and shard.
@@ -69,6 +70,11 @@ pub fn streams(seed: u64) -> Streams {
 /// The stream that the plan of a world of clients is drawn from.
 pub fn plan_stream(seed: u64) -> ChaCha8Rng {
     stream(seed, PLAN)
+}
+
+/// The stream that says whether topics of a world have idempotency keys.
+pub fn keys_stream(seed: u64) -> ChaCha8Rng {
+    stream(seed, KEYS)
 }
 
 /// The stream that a runtime's `random` draws from: never the same for two incarnations or two shards.

@@ -47,6 +47,10 @@ impl World {
             (Asked::FetchByTime { partition, .. } | Asked::ListOffset { partition, .. }, Reply::Refused(refusal)) => {
                 self.read_refused(shard, partition, None, &refusal)
             }
+            (Asked::LookUpKey { serial }, Reply::Key(receipt)) => {
+                exactly_once::is_known(serial, &self.model.sent[&serial], receipt)
+            }
+            (Asked::LookUpKey { .. }, Reply::Refused(refusal)) => exactly_once::may_not_be_told(&refusal),
             (Asked::Wrong { code }, Reply::Refused(refusal)) => answers_fit::names_the_mistake(code, &refusal),
             (asked, reply) => self.answered_about_topics(asked, reply),
         }
@@ -121,6 +125,7 @@ impl World {
                 self.summary.full_count += u64::from(matches!(refusal, Refusal::JournalFull(_)));
                 limits::pushback_is_due(&refusal)?;
                 self.model.refused(serial);
+                exactly_once::keys_may_refuse(serial, expect, &refusal)?;
                 if expect == Expect::Refused {
                     return Ok(());
                 }

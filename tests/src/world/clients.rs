@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::BytesMut;
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE, RecordWalk, sequence_plus};
+use florin_engine::format::control::Partitioner;
 use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -104,9 +105,41 @@ impl Producer {
     }
 }
 
+/// The idempotency key of a record of the batch `serial`, which belongs to partition `index` of `count`. It begins with
+/// the serial.
+pub fn key_of(serial: u64, record: u32, (index, count): (u32, u32)) -> Vec<u8> {
+    let key = |salt: u32| [&serial.to_le_bytes()[..], &record.to_le_bytes(), &salt.to_le_bytes()].concat();
+    let belongs = |key: &Vec<u8>| Partitioner::Murmur2.partition_of(key, count) == index;
+    (0..).map(key).find(belongs).expect("keys are spread over all partitions")
+}
+
+/// Builds a batch whose records carry `serial`, of a topic that has idempotency keys.
+pub fn keyed_batch(
+    serial: u64,
+    (key_serial, place): (u64, (u32, u32)),
+    record_count: u32,
+    value_bytes_max: usize,
+    stamp: Option<(ProducerId, ProducerEpoch, u32)>,
+    random: &mut ChaCha8Rng,
+) -> BytesMut {
+    let keys = |index| key_of(key_serial, index, place);
+    build(serial, keys, record_count, value_bytes_max, stamp, random)
+}
+
 /// Builds a batch whose records carry `serial`.
 pub fn batch(
     serial: u64,
+    record_count: u32,
+    value_bytes_max: usize,
+    stamp: Option<(ProducerId, ProducerEpoch, u32)>,
+    random: &mut ChaCha8Rng,
+) -> BytesMut {
+    build(serial, |_| serial.to_le_bytes().to_vec(), record_count, value_bytes_max, stamp, random)
+}
+
+fn build(
+    serial: u64,
+    keys: impl Fn(u32) -> Vec<u8>,
     record_count: u32,
     value_bytes_max: usize,
     stamp: Option<(ProducerId, ProducerEpoch, u32)>,
@@ -118,11 +151,22 @@ pub fn batch(
     }
     let filler = vec![serial.to_le_bytes()[0]; random.random_range(1..=value_bytes_max)];
     for index in 0..record_count {
-        let key = serial.to_le_bytes();
+        let key = keys(index);
         builder
             .push(timestamp_ms(serial, index.into()), Some(&key), Some(&filler), HEADERS_NONE)
             .expect("small batches fit");
     }
+    builder.finish()
+}
+
+/// The records of a batch, and one more under this key.
+pub fn with_new_record(batch: &[u8], key: Vec<u8>) -> BytesMut {
+    let mut builder = BatchBuilder::new();
+    for record in RecordWalk::new(batch).expect("it was built here") {
+        let record = record.expect("it was built here");
+        builder.push(0, record.key, record.value, HEADERS_NONE).expect("small batches fit");
+    }
+    builder.push(0, Some(&key), Some(b"new"), HEADERS_NONE).expect("small batches fit");
     builder.finish()
 }
 
@@ -139,5 +183,5 @@ pub fn timestamp_ms(serial: u64, record: u64) -> i64 {
 /// The number that these clients write into the key of every record.
 pub fn serial_of(batch: &[u8]) -> Option<u64> {
     let record = RecordWalk::new(batch).ok()?.next()?.ok()?;
-    record.key?.try_into().ok().map(u64::from_le_bytes)
+    record.key?.first_chunk().copied().map(u64::from_le_bytes)
 }

@@ -7,6 +7,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::workload::Operation;
+use crate::sim::streams::keys_stream;
 use crate::sim::{DiskConfig, DiskFaults, Flush, Latencies, streams};
 
 /// So many topics that their runs fill a manifest.
@@ -49,6 +50,8 @@ pub struct Plan {
     pub first_topic_count: usize,
     /// Topics may let records go.
     pub has_retention: bool,
+    /// Topics may have idempotency keys.
+    pub has_keys: bool,
     /// The disk acknowledges durable writes that are not: the checkers must notice.
     pub lying_disk: bool,
     /// Every end of the server is followed by another one, as soon as the next one serves.
@@ -94,6 +97,7 @@ impl Plan {
             },
             first_topic_count: if topic_count_max == TOPIC_COUNT_MANY { TOPIC_COUNT_MANY * 3 / 4 } else { 1 },
             has_retention: random.random_bool(0.5),
+            has_keys: keys_stream(seed).random_bool(0.4),
             clock_settle_ns: [0, 0, 1_000_000_000, 20_000_000_000][random.random_range(0..4)],
             lying_disk: false,
             ends_twice: false,

@@ -1,13 +1,18 @@
 //! Reads everything back after a start and holds it against what clients know.
 
+use bytes::Bytes;
 use florin_engine::model::{Offset, PartitionId, ShardId};
 use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Request};
 
 use super::checkers::{Checked, durability, exactly_once, no_gap};
+use super::clients::key_of;
+use super::model::SentBatch;
 use super::run::{Asked, World};
 
 /// Reads of one partition that may fail because faults were injected.
 const READ_FAULTS_MAX: u32 = 16;
+/// Keys of one partition that are looked up.
+const KEYS_LOOKED_UP: usize = 12;
 
 impl World {
     /// Lists topics and ends, reads every partition from its first offset, and checks all of it.
@@ -20,8 +25,23 @@ impl World {
             let end = Request::ListOffset { partition, at: OffsetAt::End };
             self.submit(owner, Asked::ListOffset { partition, at: OffsetAt::End }, end);
             self.read_whole(partition, owner)?;
+            self.look_up_keys(partition, owner)?;
         }
         Ok(())
+    }
+
+    /// Asks for the keys of some batches that were acknowledged.
+    fn look_up_keys(&mut self, partition: PartitionId, owner: ShardId) -> Checked {
+        let Some(place) = self.key_place(partition).filter(|_| self.keys_are_known(partition)) else { return Ok(()) };
+        let acked = |sent: &SentBatch| sent.partition == partition && sent.receipt.is_some() && !sent.forbidden;
+        let serials: Vec<u64> =
+            self.model.sent.iter().filter(|(_, sent)| acked(sent)).map(|(serial, _)| *serial).collect();
+        let step = serials.len().div_ceil(KEYS_LOOKED_UP).max(1);
+        for serial in serials.into_iter().rev().step_by(step) {
+            let key = Bytes::from(key_of(serial, 0, place));
+            self.submit(owner, Asked::LookUpKey { serial }, Request::LookUpKey { partition, key });
+        }
+        self.answer_all()
     }
 
     /// Reads a partition from its first offset to its end, answer by answer.

@@ -54,7 +54,12 @@ impl World {
                     return Ok(losses.clone());
                 }
                 (Some(before), Some(losses)) => checker::is_as_announced(shard, before, &losses)?,
-                (None, Some(losses)) => announced = Some(losses),
+                (None, Some(losses)) => {
+                    // What the disk did not give is copied by now.
+                    let lost_keys = if self.plan.has_keys { self.lost_keys(shard, accepted) } else { Vec::new() };
+                    self.keys_lost.extend(lost_keys);
+                    announced = Some(losses);
+                }
             }
             let now = self.executor.handle().now();
             if self.faults.random_bool(0.5) {
@@ -84,6 +89,16 @@ impl World {
             let identity = read_identity(runtime.disk(), Path::new(DATA)).await.expect("the identity is sound");
             let planned = repair::plan(runtime.disk(), Path::new(DATA), &identity, shard, accepted).await;
             planned.map(|plan| plan.map(|plan| plan.losses()))
+        })
+    }
+
+    /// Partitions of which a repair gives up keys.
+    fn lost_keys(&self, shard: ShardId, accepted: Realtime) -> Vec<PartitionId> {
+        self.on_the_side(move |runtime| async move {
+            let identity = read_identity(runtime.disk(), Path::new(DATA)).await.expect("the identity is sound");
+            let planned = repair::plan(runtime.disk(), Path::new(DATA), &identity, shard, accepted).await;
+            let plan = planned.ok().flatten();
+            plan.iter().flat_map(|plan| plan.lost_keys()).map(|(partition, ..)| partition).collect()
         })
     }
 
@@ -141,7 +156,7 @@ async fn plan_and_carry_out(
     let disk = runtime.disk();
     let identity = read_identity(disk, Path::new(DATA)).await.expect("the identity is sound");
     match repair::plan(disk, Path::new(DATA), &identity, shard, accepted).await? {
-        Some(plan) => plan.carry_out(disk, now).await,
+        Some(plan) => plan.carry_out(&runtime, now).await,
         None => Ok(()),
     }
 }

@@ -38,6 +38,7 @@ pub(super) enum Asked {
     AlterTopic { topic: TopicId, change: TopicChange, asked_at: u64 },
     Metadata { shard: ShardId },
     InitProducer { partition: PartitionId },
+    LookUpKey { serial: u64 },
     Wrong { code: u16 },
     Other,
 }
@@ -105,6 +106,8 @@ pub(super) struct World {
     pub(super) struck: BTreeSet<ShardId>,
     /// Segment files of this shard are damaged: it names the offsets that it cannot read.
     pub(super) damaged: Option<ShardId>,
+    /// Keys of these partitions may be lost: an operator accepted it.
+    pub(super) keys_lost: BTreeSet<PartitionId>,
     /// The offsets that it named, from and to below.
     pub(super) damage_seen: Vec<(PartitionId, Offset, Offset)>,
     /// The disk has broken what it is trusted with: nothing can be said from here on.
@@ -192,6 +195,7 @@ impl World {
             damaged: None,
             damage_seen: Vec::new(),
             is_over: false,
+            keys_lost: BTreeSet::new(),
             message_counts,
             formatted,
             trace: Vec::new(),
@@ -339,6 +343,7 @@ pub(super) fn start(
     let settings = OpenSettings {
         blocks_in_flight: plan.blocks_in_flight,
         memory_bytes: Some(plan.geometry.ring_bytes() + plan.cached_bytes),
+        key_cache_bytes: plan.cached_bytes,
         segment_unsynced_bytes: plan.segment_unsynced_bytes,
         clock_settle_ns: plan.clock_settle_ns,
     };

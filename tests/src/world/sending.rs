@@ -6,7 +6,7 @@ use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId, Realtime, Sha
 use florin_engine::shard::Request;
 use rand::Rng;
 
-use super::clients::{Producer, Standing, batch};
+use super::clients::{Producer, Standing, batch, key_of, keyed_batch, with_new_record};
 use super::model::{SentBatch, TopicFacts};
 use super::run::{Asked, Expect, World};
 
@@ -51,7 +51,42 @@ impl World {
         let serial = self.next_serial;
         self.next_serial += 1;
         let record_count = self.random.random_range(1..=4);
-        let bytes = batch(serial, record_count, self.plan.value_bytes_max, stamp, &mut self.random);
+        let bytes = match self.key_place(partition) {
+            Some(place) => {
+                let bytes_max = self.plan.value_bytes_max;
+                keyed_batch(serial, (serial, place), record_count, bytes_max, stamp, &mut self.random)
+            }
+            None => batch(serial, record_count, self.plan.value_bytes_max, stamp, &mut self.random),
+        };
+        self.note_batch(serial, partition, (bytes, record_count), stamp, expect);
+        (serial, record_count)
+    }
+
+    /// A batch under keys of one that is stored: as a whole with other bodies, or with a record more that is new.
+    pub(super) fn strange_batch(&mut self, of: u64, is_mixed: bool) -> Option<u64> {
+        let (partition, record_count) = (self.model.sent[&of].partition, self.model.sent[&of].record_count);
+        let place = self.key_place(partition)?;
+        let record_count = u32::try_from(record_count).expect("batches are small");
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        let (bytes, record_count) = if is_mixed {
+            let original = self.model.sent[&of].bytes.clone();
+            (with_new_record(&original, key_of(serial, 0, place)), record_count + 1)
+        } else {
+            (keyed_batch(serial, (of, place), record_count, 9, None, &mut self.random), record_count)
+        };
+        self.note_batch(serial, partition, (bytes, record_count), None, Expect::Refused);
+        Some(serial)
+    }
+
+    fn note_batch(
+        &mut self,
+        serial: u64,
+        partition: PartitionId,
+        (bytes, record_count): (BytesMut, u32),
+        stamp: Option<Stamp>,
+        expect: Expect,
+    ) {
         let stamp = stamp.map(|(id, epoch, base)| ProducerStamp::new(id, epoch, base, record_count));
         let sent = SentBatch {
             partition,
@@ -66,7 +101,18 @@ impl World {
             forbidden: expect == Expect::Refused,
         };
         self.model.sent.insert(serial, sent);
-        (serial, record_count)
+    }
+
+    /// Index and number of partitions, by which keys belong to one; none if its topic has no keys.
+    pub(super) fn key_place(&self, partition: PartitionId) -> Option<(u32, u32)> {
+        let descriptor = &self.model.topics.get(&partition.topic)?.descriptor;
+        descriptor.keys().map(|_| (partition.index, descriptor.partition_count()))
+    }
+
+    /// Whether every payment of the partition that was stored must be known by its keys.
+    pub(super) fn keys_are_known(&self, partition: PartitionId) -> bool {
+        let has_lost = self.model.partitions.get(&partition).is_some_and(|facts| !facts.lost.is_empty());
+        self.key_place(partition).is_some() && !has_lost && !self.keys_lost.contains(&partition)
     }
 
     /// Sends a batch, the first time or again.

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use florin_engine::catalogue::{TopicDescriptor, TopicState};
+use florin_engine::format::batch::ProducerStamp;
 use florin_engine::format::control::{Control, ENTRY_ALIGN_BYTES, ENTRY_HEADER_BYTES, Entry, EntryKind};
 use florin_engine::format::layout::{self, Copy, FORMAT_VERSION};
 use florin_engine::format::manifest::Module;
@@ -143,7 +144,7 @@ fn every_encoding_in_the_page_has_the_numbers_that_the_code_writes() {
         assert_eq!(said, encoding.number_bytes, "numbers that {} in {} writes", encoding.function, encoding.path);
         described += 1;
     }
-    assert_eq!(described, 13, "encodings of sections, topics and runs in {PAGE}");
+    assert_eq!(described, 14, "encodings of sections, topics and runs in {PAGE}");
 }
 
 /// The bytes of the last group of rows of an encoding's table, up to what varies.
@@ -210,6 +211,12 @@ fn entry_of(kind: EntryKind) -> Entry {
         }
         EntryKind::ClockConfirmed => Control::ClockConfirmed { realtime: Realtime(9) },
         EntryKind::TopicAltering => Control::TopicAltering(descriptor()),
+        EntryKind::BatchKnown => Control::BatchKnown {
+            partition,
+            append_time: Realtime(9),
+            stamp: ProducerStamp::new(ProducerId(6), ProducerEpoch(1), 2, 3),
+            crc: 7,
+        },
     })
 }
 

@@ -104,7 +104,7 @@ fn a_repair_of_a_shard_whose_superblock_is_too_old_loses_nothing_wherever_it_is_
         let (process, task) = (runtime.process(), runtime.clone());
         runtime.spawn(async move {
             let planned = plan(task.disk()).await.expect("the journal is newer than the superblock");
-            planned.carry_out(task.disk(), task.now()).await.expect("the disk is healthy");
+            planned.carry_out(&task, task.now()).await.expect("the disk is healthy");
         });
         let _ = executor.run_until_event(executor.event_count() + seed);
         executor.crash_process(process);
@@ -115,7 +115,7 @@ fn a_repair_of_a_shard_whose_superblock_is_too_old_loses_nothing_wherever_it_is_
             let Some(planned) = plan(task.disk()).await else { return 0 };
             assert!(!planned.journal_damage.is_empty(), "seed {seed}");
             assert_eq!(planned.losses(), [], "seed {seed}");
-            planned.carry_out(task.disk(), task.now()).await.expect("the disk is healthy");
+            planned.carry_out(&task, task.now()).await.expect("the disk is healthy");
             assert!(plan(task.disk()).await.is_none(), "seed {seed}: what was repaired is sound");
             1
         });

@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
 /// What may be named from a layer above all the same, and where.
 const LAYER_EXCEPTIONS: [(&str, &str); 0] = [];
 /// Files of layers with state that are jobs.
-const JOBS: [&str; 22] = [
+const JOBS: [&str; 27] = [
     "journal/create.rs",
     "journal/scan.rs",
     "journal/recovery.rs",
@@ -34,13 +34,18 @@ const JOBS: [&str; 22] = [
     "key_run/write.rs",
     "key_run/look_up.rs",
     "key_run/merge.rs",
+    "key_run/check.rs",
     "checkpoint/slot.rs",
     "shard/directory.rs",
     "shard/open.rs",
     "shard/open/files.rs",
     "shard/open/recovered.rs",
     "shard/driver.rs",
+    "shard/driver/keys.rs",
+    "shard/rest.rs",
     "shard/repair.rs",
+    "shard/repair/runs.rs",
+    "shard/repair/keys.rs",
     "shard/repair/files.rs",
     "shard/repair/carry_out.rs",
 ];

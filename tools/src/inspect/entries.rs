@@ -1,7 +1,7 @@
 //! The entries of a journal block, each as one line or one JSON object.
 
 use bytes::Bytes;
-use florin_engine::format::batch;
+use florin_engine::format::batch::{self, ProducerStamp};
 use florin_engine::format::control::{Control, Entry, EntryKind, EntryWalk};
 use florin_engine::model::{PartitionId, Realtime, TopicId};
 use serde::Serialize;
@@ -90,6 +90,11 @@ impl EntryView {
                 self.saying(format!("producer {producer} of epoch {epoch}")).of_partition(*partition)
             }
             Control::ClockConfirmed { realtime } => self.at(*realtime),
+            Control::BatchKnown { partition, append_time, stamp, .. } => {
+                let ProducerStamp { id, epoch, base_sequence, last_sequence } = stamp;
+                let said = format!("producer {id} of epoch {epoch}, sequences {base_sequence} to {last_sequence}");
+                self.saying(said).of_partition(*partition).at(*append_time)
+            }
         }
     }
 
@@ -144,5 +149,6 @@ fn kind_word(kind: EntryKind) -> &'static str {
         EntryKind::ProducerExpired => "producer_expired",
         EntryKind::ClockConfirmed => "clock_confirmed",
         EntryKind::TopicAltering => "topic_altering",
+        EntryKind::BatchKnown => "batch_known",
     }
 }

@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::superblock::word;
 use super::{View, line, read_superblocks};
 use crate::directory::{Directory, state_word};
+use crate::sections::keys::{KeyRunView, PartitionKeysView};
 use crate::sections::{self, Contents, PartitionEnd, Topic, module_word};
 use crate::table::{Align, Table};
 
@@ -187,7 +188,50 @@ fn render_contents(contents: &Contents, out: &mut String) {
             }
             table.render(out, 8);
         }
+        Contents::Keys(keys) => keys.partitions.iter().for_each(|partition| render_keys(partition, out)),
     }
+}
+
+/// The key runs of a partition, each with its spares.
+fn render_keys(partition: &PartitionKeysView, out: &mut String) {
+    if partition.key_runs.is_empty() {
+        return;
+    }
+    line(out, &format!("        idempotency keys of partition {}/{} at rest:", partition.topic, partition.partition));
+    let columns = [
+        ("SEGMENT", Align::Right),
+        ("POSITION", Align::Right),
+        ("BYTES", Align::Right),
+        ("KEYS", Align::Right),
+        ("BASE OFFSET", Align::Right),
+        ("NEXT OFFSET", Align::Right),
+        ("LAST APPEND", Align::Left),
+        ("IS", Align::Left),
+    ];
+    let mut table = Table::new(&columns);
+    let spares = |run: &KeyRunView| run.spares.len();
+    for run in &partition.key_runs {
+        for (at, view) in std::iter::once(run).chain(&run.spares).enumerate() {
+            table.row(vec![
+                view.segment.to_string(),
+                view.position.to_string(),
+                view.bytes.to_string(),
+                view.entry_count.to_string(),
+                view.base_offset.to_string(),
+                view.next_offset.to_string(),
+                view.last_append_time.clone(),
+                if at == 0 && spares(run) == 0 {
+                    "run"
+                } else if at == 0 {
+                    "run, made of"
+                } else {
+                    "spare"
+                }
+                .to_owned(),
+            ]);
+        }
+    }
+    table.render(out, 8);
 }
 
 /// Where each partition begins and ends, and the runs that it has at rest.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use florin_engine::model::{Id128, PartitionId, Realtime, ShardId};
+use florin_engine::model::{Id128, Offset, PartitionId, Realtime, ShardId};
 use florin_engine::partition::Gap;
 use florin_engine::shard::repair::{RepairError, RepairPlan};
 use serde::Serialize;
@@ -38,6 +38,21 @@ pub struct Loss {
     pub next_offset: u64,
 }
 
+/// Idempotency keys of a partition that may be lost: a payment among them that is sent again is stored a second time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyLoss {
+    /// The topic's id.
+    pub topic: u64,
+    /// The partition's index.
+    pub partition: u32,
+    /// The first offset of the records that they are among.
+    pub base_offset: u64,
+    /// The first offset behind these.
+    pub next_offset: u64,
+    /// How many keys it may be, at most.
+    pub count_max: u64,
+}
+
 /// A shard.
 #[derive(Debug, Serialize)]
 pub struct ShardReport {
@@ -49,6 +64,8 @@ pub struct ShardReport {
     pub damage: Vec<String>,
     /// What is given up.
     pub losses: Vec<Loss>,
+    /// Idempotency keys that are given up.
+    pub lost_keys: Vec<KeyLoss>,
     /// Changes of topics may be among what is lost.
     pub topics_may_be_lost: bool,
     /// Bytes of batches that are left of a damaged journal and are written into segment files.
@@ -84,6 +101,7 @@ impl ShardReport {
             outcome: Outcome::Sound,
             damage: Vec::new(),
             losses: Vec::new(),
+            lost_keys: Vec::new(),
             topics_may_be_lost: false,
             salvaged_bytes: 0,
             remade: Vec::new(),
@@ -110,11 +128,17 @@ impl ShardReport {
             let (segment, why) = (damaged.run.segment, &damaged.why);
             damage.push(format!("segment file {segment}, partition {partition}: {why}"));
         }
+        for (partition, damaged) in &plan.damaged_keys {
+            let (segment, why) = (damaged.run.segment, &damaged.why);
+            let spare = if damaged.is_spare { "spare " } else { "" };
+            damage.push(format!("segment file {segment}, {spare}idempotency keys of partition {partition}: {why}"));
+        }
         damage.extend(plan.damaged_indexes.iter().map(|segment| format!("the index of segment file {segment}")));
         Self {
             outcome: Outcome::Damaged,
             damage,
             losses: plan.losses().iter().map(Loss::of).collect(),
+            lost_keys: plan.lost_keys().into_iter().map(KeyLoss::of).collect(),
             topics_may_be_lost: plan.end_is_unknown || !plan.lost_blocks.is_empty(),
             salvaged_bytes: plan.salvaged_bytes,
             remade: plan.missing_files().iter().map(relative).collect(),
@@ -147,7 +171,20 @@ impl ShardReport {
                 loss.topic, loss.partition, loss.base_offset, loss.next_offset
             );
         }
-        if self.outcome != Outcome::Sound && self.problem.is_none() && self.losses.is_empty() {
+        for lost in &self.lost_keys {
+            let _ = writeln!(
+                out,
+                "  lost: up to {} of partition {}/{}, of records at offsets {} to below {}: a payment among them that is sent \
+                 again is stored a second time",
+                counted(lost.count_max, "idempotency key", "idempotency keys"),
+                lost.topic,
+                lost.partition,
+                lost.base_offset,
+                lost.next_offset
+            );
+        }
+        let loses_nothing = self.losses.is_empty() && self.lost_keys.is_empty();
+        if self.outcome != Outcome::Sound && self.problem.is_none() && loses_nothing {
             let _ = writeln!(out, "  lost: nothing");
         }
         if self.topics_may_be_lost {
@@ -169,6 +206,18 @@ impl Loss {
             partition: partition.index,
             base_offset: gap.base_offset.0,
             next_offset: gap.next_offset.0,
+        }
+    }
+}
+
+impl KeyLoss {
+    fn of((partition, base_offset, next_offset, count_max): (PartitionId, Offset, Offset, u64)) -> Self {
+        Self {
+            topic: partition.topic.0,
+            partition: partition.index,
+            base_offset: base_offset.0,
+            next_offset: next_offset.0,
+            count_max,
         }
     }
 }
@@ -205,12 +254,18 @@ impl Report {
     /// What to do next; nothing if there is nothing to be done.
     pub fn complaint(&self) -> Option<String> {
         let losses: usize = self.shards.iter().map(|shard| shard.losses.len()).sum();
+        let lost_keys: u64 = self.shards.iter().flat_map(|shard| &shard.lost_keys).map(|lost| lost.count_max).sum();
+        let of_keys = match lost_keys {
+            0 => String::new(),
+            count => format!(", up to {}", counted(count, "idempotency key", "idempotency keys")),
+        };
         match self.outcome {
             Outcome::Sound | Outcome::Repaired => None,
             Outcome::Damaged => Some(format!(
                 "nothing was changed. Copy the directory as it is, and restore from a good copy if there is one. To give \
-                 up what is listed ({}) and go on without it: florin repair {} --accept-loss",
+                 up what is listed ({}{}) and go on without it: florin repair {} --accept-loss",
                 counted(losses as u64, "stretch of offsets", "stretches of offsets"),
+                of_keys,
                 self.directory.display()
             )),
             Outcome::CannotRepair => Some(

@@ -7,10 +7,10 @@
 use florin_engine::io::UNIT_BYTES;
 use florin_engine::limits::{
     BLOCKS_IN_FLIGHT_DEFAULT, BLOCKS_IN_FLIGHT_MAX, CLOCK_SETTLE_NS_DEFAULT, CLOCK_SETTLE_NS_MAX,
-    MANIFEST_BYTES_DEFAULT, MANIFEST_BYTES_MAX, MANIFEST_BYTES_MIN, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX,
-    RING_FILE_BYTES_DEFAULT, RING_FILE_BYTES_MAX, RING_FILE_BYTES_MIN, RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX,
-    RING_FILE_COUNT_MIN, SEGMENT_UNSYNCED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_MAX, SEGMENT_UNSYNCED_BYTES_MIN,
-    SHARD_COUNT_MAX,
+    KEY_CACHE_BYTES_DEFAULT, KEY_CACHE_BYTES_MAX, KEY_CACHE_BYTES_MIN, MANIFEST_BYTES_DEFAULT, MANIFEST_BYTES_MAX,
+    MANIFEST_BYTES_MIN, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX, RING_FILE_BYTES_DEFAULT, RING_FILE_BYTES_MAX,
+    RING_FILE_BYTES_MIN, RING_FILE_COUNT_DEFAULT, RING_FILE_COUNT_MAX, RING_FILE_COUNT_MIN,
+    SEGMENT_UNSYNCED_BYTES_DEFAULT, SEGMENT_UNSYNCED_BYTES_MAX, SEGMENT_UNSYNCED_BYTES_MIN, SHARD_COUNT_MAX,
 };
 use florin_net::limits::{
     CONNECTION_BYTES_DEFAULT, CONNECTION_BYTES_MAX, CONNECTION_BYTES_MIN, CONNECTION_COUNT_DEFAULT,
@@ -50,7 +50,7 @@ pub enum Scope {
 }
 
 /// All settings, in the order in which they are shown.
-pub const SETTINGS: [&Setting; 24] = [
+pub const SETTINGS: [&Setting; 25] = [
     &DIRECTORY,
     &LISTEN,
     &ADVERTISE,
@@ -66,6 +66,7 @@ pub const SETTINGS: [&Setting; 24] = [
     &DRAIN_SECONDS,
     &BLOCKS_IN_FLIGHT,
     &MEMORY_BYTES,
+    &KEY_CACHE_BYTES,
     &SEGMENT_UNSYNCED_BYTES,
     &CLOCK_SETTLE_SECONDS,
     &LOG,
@@ -213,6 +214,18 @@ pub const MEMORY_BYTES: Setting = Setting {
     scope: Scope::Server,
     meaning: "Memory of each shard for batches, at least as much as its journal has: what is at rest already stays \
               in it as long as there is room.",
+};
+pub const KEY_CACHE_BYTES: Setting = Setting {
+    key: "key_cache_bytes",
+    kind: Kind::Bytes {
+        default: KEY_CACHE_BYTES_DEFAULT,
+        least: KEY_CACHE_BYTES_MIN,
+        most: KEY_CACHE_BYTES_MAX,
+        step: 1,
+    },
+    scope: Scope::Server,
+    meaning: "Memory of each shard for what it read of idempotency keys at rest: two bytes and a quarter for each key \
+              that is looked for at random.",
 };
 pub const SEGMENT_UNSYNCED_BYTES: Setting = Setting {
     key: "segment_unsynced_bytes",

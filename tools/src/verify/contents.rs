@@ -89,7 +89,7 @@ fn check_replay(
     report: &mut ShardReport,
 ) -> Option<ShardState> {
     let shard = superblock.name.shard;
-    let error = match replay(shard, directory.shard_count, manifest, blocks) {
+    let error = match replay(superblock.name, directory.shard_count, manifest, blocks) {
         Ok(state) => {
             report.checked.partition_count = state.partitions.len() as u64;
             return Some(state);

@@ -113,9 +113,13 @@ impl Checked {
         let segments = counted(self.segment_count, "segment file", "segment files");
         let stored = counted(self.stored_batch_count, "batch", "batches");
         let stored_bytes = Size(self.stored_batch_bytes).rounded();
+        let keys = match self.stored_key_count {
+            0 => String::new(),
+            count => format!(" and {}", counted(count, "idempotency key", "idempotency keys")),
+        };
         format!(
             "{superblocks}, {manifests} ({sections}), {files} ({journal}), {blocks} ({block}), {entries}, {batches} \
-             ({batch}), {records}, {partitions}, {segments} with {stored} ({stored_bytes})"
+             ({batch}), {records}, {partitions}, {segments} with {stored} ({stored_bytes}){keys}"
         )
     }
 }

@@ -5,8 +5,10 @@ use florin_engine::format::segment_index;
 use florin_engine::format::stored::Stored;
 use florin_engine::format::superblock::Superblock;
 use florin_engine::io::{Access, Disk, DiskFile};
+use florin_engine::key_run::check::{KeyRunState, check_run};
 use florin_engine::model::{PartitionId, SegmentId};
 use florin_engine::partition::Partition;
+use florin_engine::partition::keys::PartitionKeys;
 use florin_engine::segment::index::FileName;
 use florin_engine::segment::read::RunReader;
 use florin_engine::segment::remove;
@@ -38,6 +40,7 @@ pub async fn check<D: Disk>(
     }
     for (id, partition) in &state.partitions {
         check_partition(disk, directory, superblock, state, (*id, partition), report).await;
+        check_keys(disk, directory, superblock, (*id, partition), report).await;
     }
     for (segment, file) in state.segments.files() {
         report.checked.segment_count += 1;
@@ -76,6 +79,33 @@ async fn check_partition<D: Disk>(
                 }
             }
         }
+    }
+}
+
+/// The key runs of a partition whose topic has idempotency keys.
+async fn check_keys<D: Disk>(
+    disk: &D,
+    directory: &Directory,
+    superblock: &Superblock,
+    (id, partition): (PartitionId, &Partition),
+    report: &mut ShardReport,
+) {
+    let shard = superblock.name.shard;
+    let shard_path = directory.shard_path(shard);
+    for run in partition.keys().into_iter().flat_map(PartitionKeys::all_runs) {
+        let name = FileName { journal_id: superblock.name.journal_id, shard, segment: run.segment };
+        let (severity, count, why) = match check_run(disk, &shard_path, name, id, run).await {
+            KeyRunState::Whole => {
+                report.checked.stored_key_count += run.entry_count;
+                continue;
+            }
+            KeyRunState::Damaged { why, readable_count } => (Severity::Damage, readable_count, why),
+            KeyRunState::Unreadable(why) => (Severity::CannotTell, 0, why),
+        };
+        report.checked.stored_key_count += count;
+        let what = format!("idempotency keys of partition {id}: {why}");
+        let file = directory.relative(&segment_path(&shard_path, run.segment));
+        report.find(Finding::new(severity, what).in_file(&file).at(run.position.0, run.bytes));
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Checked {
     pub stored_batch_count: u64,
     /// Bytes of these batches.
     pub stored_batch_bytes: u64,
+    /// Idempotency keys at rest, those included that stand twice.
+    pub stored_key_count: u64,
 }
 
 /// A part of a file that was read but not judged, because nothing in it is needed.

@@ -8,6 +8,7 @@ mod dump_damage;
 mod format;
 mod inspect;
 mod inspect_segments;
+mod keys;
 mod live;
 mod live_damage;
 mod live_server;

@@ -151,6 +151,7 @@ impl Server {
             name: "payments".to_owned(),
             partition_count,
             settings: TopicSettings::default(),
+            keys: None,
         });
         assert!(matches!(&reply, Reply::TopicCreated(topic) if topic.id() == PARTITION.topic), "{reply:?}");
     }

@@ -66,7 +66,7 @@ fn printing_the_settings_touches_no_directory_and_what_is_printed_can_be_used() 
         printed.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect()
     };
     assert_eq!(settings(&again.out), settings(&first.out));
-    assert_eq!(settings(&first.out).len(), 24);
+    assert_eq!(settings(&first.out).len(), 25);
 }
 
 #[test]

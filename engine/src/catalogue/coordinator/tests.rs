@@ -18,7 +18,7 @@ fn request(number: u64) -> RequestId {
 }
 
 fn create(shard_0: &mut Coordinator, request: RequestId, name: &str, partition_count: u32) -> Vec<CatalogueAction> {
-    shard_0.create(request, name, partition_count, TopicSettings::default(), START)
+    shard_0.create(request, name, partition_count, TopicSettings::default(), None, START)
 }
 
 fn alter(shard_0: &mut Coordinator, number: u64, topic: TopicId, partition_count: u32) -> Vec<CatalogueAction> {
@@ -232,7 +232,7 @@ fn a_client_that_waited_long_enough_is_told_to_ask_again_while_the_work_goes_on(
     let late = START.plus_ns(CATALOGUE_WAIT_NS);
     let told = replies(&shard_0.tick(late));
     assert_eq!(told, [(1, CatalogueReply::StillWorking)]);
-    assert_eq!(shard_0.create(request(2), "pay", 2, TopicSettings::default(), late), [], "it may join again");
+    assert_eq!(shard_0.create(request(2), "pay", 2, TopicSettings::default(), None, late), [], "it may join again");
     let record = all_answer(&mut shard_0, topic, &opened(topic));
     let told = replies(&shard_0.record_durable(&record, late));
     assert!(matches!(told.as_slice(), [(2, CatalogueReply::Created(_))]));

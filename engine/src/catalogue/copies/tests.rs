@@ -9,7 +9,7 @@ use crate::model::ShardId;
 fn table(topic_count: usize) -> OwnerState {
     let mut state = OwnerState::new(2);
     for number in 0..topic_count {
-        let record = state.plan_create(&format!("t{number}"), 1, TopicSettings::default()).expect("room");
+        let record = state.plan_create(&format!("t{number}"), 1, TopicSettings::default(), None).expect("room");
         state.apply(&record).expect("planned");
         state.apply(&CatalogueRecord::Live(record.topic())).expect("was creating");
     }

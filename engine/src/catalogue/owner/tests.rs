@@ -8,7 +8,7 @@ use crate::format::control::{KeyRuleError, TopicError};
 use crate::limits::{SEGMENT_BYTES_MIN, TOPIC_PARTITION_COUNT_MAX};
 
 fn create_plan(state: &OwnerState, name: &str, partition_count: u32) -> Result<CatalogueRecord, CreateError> {
-    state.plan_create(name, partition_count, TopicSettings::default())
+    state.plan_create(name, partition_count, TopicSettings::default(), None)
 }
 
 fn create(state: &mut OwnerState, name: &str, partition_count: u32) -> TopicId {
@@ -219,7 +219,7 @@ fn creation_is_refused_outside_the_limits() {
         assert_eq!(create_plan(&state, "a", partition_count), Err(CreateError::PartitionCount { partition_count }));
     }
     let settings = TopicSettings { segment_bytes: 1, ..TopicSettings::default() };
-    let Err(CreateError::Setting(error)) = state.plan_create("a", 1, settings) else { panic!("not refused") };
+    let Err(CreateError::Setting(error)) = state.plan_create("a", 1, settings, None) else { panic!("not refused") };
     assert_eq!((error.setting, error.asked), (Setting::SegmentBytes, 1));
     for number in 0..TOPIC_COUNT_MAX {
         create(&mut state, &format!("t{number}"), 1);

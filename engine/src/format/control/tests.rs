@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::topic::tests::{altered, orders};
 use super::*;
+use crate::format::batch::SEQUENCE_COUNT;
 use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX};
 use crate::model::ShardId;
 
@@ -116,6 +117,16 @@ fn golden_of_the_rest() -> Vec<(Entry, &'static str)> {
             Entry::Control(Control::ClockConfirmed { realtime: Realtime(0xab) }),
             "0b00000000000000 0000000000000000 0000000000000000 ab00000000000000",
         ),
+        (
+            Entry::Control(Control::BatchKnown {
+                partition: small,
+                append_time: Realtime(0xcd),
+                stamp: ProducerStamp::new(ProducerId(0x0007_0000_0000_0001), ProducerEpoch(0x7ffe), 0x7fff_ffff, 3),
+                crc: 0x1122_3344,
+            }),
+            "0d00000016000000 0500000000000000 0600000000000000 cd00000000000000 \
+             0100000000000700 fe7fffffff7f0100 0000443322110000",
+        ),
     ]
 }
 
@@ -123,7 +134,7 @@ fn golden_of_the_rest() -> Vec<(Entry, &'static str)> {
 fn every_kind_has_these_golden_bytes() {
     let golden = golden();
     let kinds = golden.iter().map(|(entry, _)| entry.kind().code()).collect::<Vec<_>>();
-    assert_eq!(kinds, (1..=12).collect::<Vec<_>>());
+    assert_eq!(kinds, (1..=13).collect::<Vec<_>>());
     for (entry, bytes) in golden {
         let bytes = bytes.replace(' ', "");
         assert_eq!(hex(&encoded(&entry)), bytes, "{entry:?}");
@@ -135,7 +146,7 @@ fn every_kind_has_these_golden_bytes() {
 fn kind_numbers_are_read_as_they_are_written() {
     for code in 0..=u16::MAX {
         let kind = EntryKind::from_code(code);
-        assert_eq!(kind.is_some(), (1..=12).contains(&code));
+        assert_eq!(kind.is_some(), (1..=13).contains(&code));
         assert!(kind.is_none_or(|kind| kind.code() == code));
     }
 }
@@ -152,8 +163,8 @@ fn batches_are_slices_of_the_payload() {
 fn unknown_kinds_are_refused() {
     let mut payload = vec![0; 32];
     assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 0 });
-    payload[0] = 13;
-    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 13 });
+    payload[0] = 14;
+    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 14 });
 }
 
 #[test]
@@ -176,9 +187,9 @@ fn reserved_bytes_and_padding_must_be_zero() {
 #[test]
 fn header_fields_that_a_kind_does_not_use_must_be_zero() {
     let used = |kind: u16, field: &str| match field {
-        "topic" => matches!(kind, 1 | 3..=8 | 10 | 12),
-        "partition" => matches!(kind, 1 | 10),
-        _ => matches!(kind, 1 | 2 | 11),
+        "topic" => matches!(kind, 1 | 3..=8 | 10 | 12 | 13),
+        "partition" => matches!(kind, 1 | 10 | 13),
+        _ => matches!(kind, 1 | 2 | 11 | 13),
     };
     for (entry, _) in golden() {
         for (position, field) in [(8, "topic"), (16, "partition"), (24, "append_time")] {
@@ -252,6 +263,16 @@ fn producer_epochs_end_where_kafkas_do() {
     assert_eq!(only_fault(&payload), EntryFault::ProducerEpoch { epoch: 0x8000 });
 }
 
+#[test]
+fn sequences_end_where_kafkas_do() {
+    let (entry, _) = golden().swap_remove(12);
+    for (position, base, last) in [(42 + 3, 0xffff_ffff, 1), (46 + 3, 0x7fff_ffff, 0x8000_0001)] {
+        let mut payload = encoded(&entry);
+        payload[position] |= 0x80;
+        assert_eq!(only_fault(&payload), EntryFault::ProducerSequence { base, last });
+    }
+}
+
 fn any_topic() -> impl Strategy<Value = TopicDescriptor> {
     let placement = prop::collection::vec((0..SHARD_COUNT_MAX).prop_map(ShardId), 1..40);
     let described = (any::<u64>(), 1usize..=TOPIC_NAME_BYTES_MAX, placement).prop_map(|(id, name_bytes, placement)| {
@@ -290,12 +311,21 @@ fn any_entry() -> impl Strategy<Value = Entry> {
             boot_time: Realtime(boot),
         }
     });
+    let known = (partition.clone(), any::<u64>(), 0..SEQUENCE_COUNT, 1..u32::MAX / 2).prop_map(
+        |(partition, number, base_sequence, record_count)| Control::BatchKnown {
+            partition,
+            append_time: Realtime(number),
+            stamp: ProducerStamp::new(ProducerId(number), ProducerEpoch(7), base_sequence, record_count),
+            crc: base_sequence,
+        },
+    );
     let expired = (partition, any::<u64>(), 0..=PRODUCER_EPOCH_MAX).prop_map(|(partition, producer, epoch)| {
         Control::ProducerExpired { partition, producer: ProducerId(producer), epoch: ProducerEpoch(epoch) }
     });
     let control = prop_oneof![
         start,
         expired,
+        known,
         any_topic().prop_map(Control::TopicCreating),
         any_topic().prop_map(Control::PartitionsOpened),
         any_topic().prop_map(Control::TopicAltering),

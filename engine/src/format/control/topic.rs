@@ -211,6 +211,11 @@ impl TopicDescriptor {
         self.keys.as_deref()
     }
 
+    /// The same, to be held on to.
+    pub fn keys_shared(&self) -> Option<Arc<KeyRule>> {
+        self.keys.clone()
+    }
+
     /// The shard of each partition, in the order of their indices.
     pub fn placement(&self) -> &[ShardId] {
         &self.placement

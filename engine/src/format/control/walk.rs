@@ -6,9 +6,10 @@ use zerocopy::FromBytes;
 use zerocopy::little_endian::U64;
 
 use super::{
-    Control, ENTRY_ALIGN_BYTES, ENTRY_HEADER_BYTES, Entry, EntryHeader, EntryKind, EpochStartBody, PRODUCER_EPOCH_MAX,
-    ProducerExpiredBody, TopicDescriptor, TopicError,
+    BatchKnownBody, Control, ENTRY_ALIGN_BYTES, ENTRY_HEADER_BYTES, Entry, EntryHeader, EntryKind, EpochStartBody,
+    PRODUCER_EPOCH_MAX, ProducerExpiredBody, TopicDescriptor, TopicError,
 };
+use crate::format::batch::{ProducerStamp, SEQUENCE_COUNT};
 use crate::limits::BATCH_BYTES_MAX;
 use crate::model::{Epoch, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, TopicId};
 
@@ -69,6 +70,14 @@ pub enum EntryFault {
     ProducerEpoch {
         /// The number found.
         epoch: u16,
+    },
+    /// Sequences of a producer fit 31 bits.
+    #[error("sequences {base} to {last} of a producer cannot be")]
+    ProducerSequence {
+        /// The first number found.
+        base: u32,
+        /// The last number found.
+        last: u32,
     },
     /// All entries were read, and there are bytes left.
     #[error("{left_bytes} bytes are left behind the last entry")]
@@ -148,7 +157,7 @@ impl std::iter::FusedIterator for EntryWalk {}
 /// Which header fields a kind gives a meaning to; the others must be zero.
 fn check_unused_fields(kind: EntryKind, header: &EntryHeader) -> Result<(), EntryFault> {
     let (topic_used, partition_used, time_used) = match kind {
-        EntryKind::Batch => (true, true, true),
+        EntryKind::Batch | EntryKind::BatchKnown => (true, true, true),
         EntryKind::EpochStart | EntryKind::ClockConfirmed => (false, false, true),
         EntryKind::TopicCreating
         | EntryKind::TopicLive
@@ -201,19 +210,30 @@ fn decode(kind: EntryKind, header: &EntryHeader, body: Bytes) -> Result<Entry, E
         EntryKind::ProducerIdsReserved => Control::ProducerIdsReserved { up_to: exactly::<U64>(kind, &body)?.get() },
         EntryKind::ProducerExpired => {
             let expired: ProducerExpiredBody = exactly(kind, &body)?;
-            let epoch = expired.epoch.get();
-            if epoch > PRODUCER_EPOCH_MAX {
-                return Err(EntryFault::ProducerEpoch { epoch });
-            }
             let producer = ProducerId(expired.producer.get());
-            Control::ProducerExpired { partition, producer, epoch: ProducerEpoch(epoch) }
+            Control::ProducerExpired { partition, producer, epoch: epoch(expired.epoch.get())? }
         }
         EntryKind::ClockConfirmed => {
             exactly::<[u8; 0]>(kind, &body).map(|_| Control::ClockConfirmed { realtime: time })?
         }
         EntryKind::TopicAltering => Control::TopicAltering(descriptor(kind, topic, &body)?),
+        EntryKind::BatchKnown => batch_known(partition, time, &exactly(kind, &body)?)?,
     };
     Ok(Entry::Control(control))
+}
+
+fn batch_known(partition: PartitionId, append_time: Realtime, body: &BatchKnownBody) -> Result<Control, EntryFault> {
+    let (base, last) = (body.base_sequence.get(), body.last_sequence.get());
+    if base >= SEQUENCE_COUNT || last >= SEQUENCE_COUNT {
+        return Err(EntryFault::ProducerSequence { base, last });
+    }
+    let (id, epoch) = (ProducerId(body.producer.get()), epoch(body.epoch.get())?);
+    let stamp = ProducerStamp { id, epoch, base_sequence: base, last_sequence: last };
+    Ok(Control::BatchKnown { partition, append_time, stamp, crc: body.crc.get() })
+}
+
+fn epoch(epoch: u16) -> Result<ProducerEpoch, EntryFault> {
+    if epoch > PRODUCER_EPOCH_MAX { Err(EntryFault::ProducerEpoch { epoch }) } else { Ok(ProducerEpoch(epoch)) }
 }
 
 fn exactly<T: FromBytes>(kind: EntryKind, body: &[u8]) -> Result<T, EntryFault> {

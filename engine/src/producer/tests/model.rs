@@ -27,12 +27,18 @@ struct Stored {
 enum Expected {
     New,
     Duplicate(Receipt),
+    Known,
     Unknown,
     Full,
     Fenced(ProducerEpoch),
     OutOfOrder(i128),
     Conflict(Receipt),
     BeyondWindow,
+}
+
+/// Whether idempotency keys answer the batch of this checksum.
+fn is_known(crc: u32) -> bool {
+    crc == 1
 }
 
 fn holds(stored: &Stored, sequence: i128) -> bool {
@@ -71,7 +77,11 @@ fn expected(all: &[Stored], stamp: &ProducerStamp, crc: u32) -> Expected {
         Expected::New
     } else if let Some(stored) = held.iter().find(shares) {
         let same = (stored.first, stored.count, stored.crc) == (first, behind - first, crc);
-        if same { Expected::Duplicate(stored.receipt) } else { Expected::Conflict(stored.receipt) }
+        match same {
+            true if is_known(crc) => Expected::Known,
+            true => Expected::Duplicate(stored.receipt),
+            false => Expected::Conflict(stored.receipt),
+        }
     } else if (first..behind).all(|sequence| of_epoch.iter().any(|stored| holds(stored, sequence))) {
         Expected::BeyondWindow
     } else {
@@ -83,6 +93,7 @@ fn found(admission: Admission) -> Expected {
     match admission {
         Admission::New => Expected::New,
         Admission::Duplicate(receipt) => Expected::Duplicate(receipt),
+        Admission::Known => Expected::Known,
         Admission::Refused(ProducerError::UnknownProducer { .. }) => Expected::Unknown,
         Admission::Refused(ProducerError::TableFull { .. }) => Expected::Full,
         Admission::Refused(ProducerError::Fenced { known, .. }) => Expected::Fenced(known),
@@ -158,7 +169,11 @@ impl Pair {
             return;
         }
         let receipt = receipt(self.all.len() as u64 + 1);
-        self.table.apply(stamp, crc, receipt);
+        if is_known(crc) {
+            self.table.apply_known(stamp, crc, receipt);
+        } else {
+            self.table.apply(stamp, crc, receipt);
+        }
         let of_epoch = self.all.iter().filter(|stored| (stored.id, stored.epoch) == (stamp.id, stamp.epoch));
         let first = of_epoch.map(|stored| stored.count).sum();
         let count = i128::from(stamp.record_count());

@@ -56,9 +56,13 @@ fn sizes_follow_the_ring_so_that_small_rings_have_small_extents() {
         SegmentSizes {
             extent_bytes_target: EXTENT_BYTES_TARGET,
             own_bytes_min: SEGMENT_OWN_BYTES_MIN,
-            plan_batch_count: 8192
+            plan_batch_count: 8192,
+            section_entry_count: 65_536
         }
     );
     let small = SegmentSizes::of(32 << 10);
-    assert_eq!(small, SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192, plan_batch_count: 8 });
+    assert_eq!(
+        small,
+        SegmentSizes { extent_bytes_target: 4096, own_bytes_min: 8192, plan_batch_count: 8, section_entry_count: 32 }
+    );
 }

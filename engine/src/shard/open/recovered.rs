@@ -72,7 +72,7 @@ pub(super) async fn find<D: Disk>(
     if !recovery.damage.is_empty() {
         return Err(OpenError::Journal { shard, damage: recovery.damage });
     }
-    let state = replay(shard, shard_count, &manifest.manifest, &recovery.blocks);
+    let state = replay(superblock.name, shard_count, &manifest.manifest, &recovery.blocks);
     let state = state.map_err(|error| OpenError::Replay { shard, error })?;
     Ok(Found { manifest, recovery, state })
 }

@@ -3,7 +3,7 @@
 use super::{RepairError, RepairPlan, writing};
 use crate::checkpoint::slot;
 use crate::format::superblock::{RingFile, Superblock};
-use crate::io::Disk;
+use crate::io::{Disk, Runtime};
 use crate::journal::append::{Journal, JournalStart};
 use crate::journal::ring::Ring;
 use crate::journal::write::SuperblockFiles;
@@ -11,6 +11,7 @@ use crate::limits::BLOCKS_IN_FLIGHT_DEFAULT;
 use crate::marks::{self, Mark};
 use crate::model::{Now, PartitionId};
 use crate::partition::Partition;
+use crate::partition::keys::KeyRunSet;
 use crate::segment::Run;
 use crate::segment::plan::SegmentSizes;
 use crate::segment::read::RunReader;
@@ -23,7 +24,8 @@ use std::cell::Cell;
 
 impl RepairPlan {
     /// Carries the plan out. Everything before the superblocks may be interrupted and changes nothing.
-    pub async fn carry_out<D: Disk>(mut self, disk: &D, now: Now) -> Result<(), RepairError> {
+    pub async fn carry_out<R: Runtime>(mut self, runtime: &R, now: Now) -> Result<(), RepairError> {
+        let disk = runtime.disk();
         if !self.losses().is_empty() {
             marks::hit(Mark::RepairLost);
         }
@@ -35,12 +37,22 @@ impl RepairPlan {
         let mut writer = SalvageWriter::new(disk, writing, sizes);
         let mut partitions = std::mem::take(&mut self.state.partitions);
         for (id, partition) in &mut partitions {
+            let sets = self.rewrite_keys(runtime, writing, sizes, (*id, partition)).await?;
             self.rewrite(disk, writing, &mut writer, *id, partition).await?;
+            self.settle_keys(partition, sets);
         }
         writer.finish(&mut self.state.segments).await?;
         self.damaged_indexes.iter().for_each(|segment| self.state.segments.drop_index(*segment));
         self.state.partitions = partitions;
         self.put_in_force(disk, now).await
+    }
+
+    fn settle_keys(&mut self, partition: &mut Partition, sets: Vec<KeyRunSet>) {
+        let rest_offset = partition.next_offset();
+        let Some(keys) = partition.keys_mut() else { return };
+        keys.all_runs().for_each(|run| self.state.segments.drop_run(run.segment));
+        keys.settle(sets, rest_offset);
+        keys.all_runs().for_each(|run| self.state.segments.add_run(run.segment));
     }
 
     /// Writes what is left of damaged runs, and all that only the journal has, and gives the partition what holds it
@@ -130,6 +142,7 @@ impl RepairPlan {
             state: self.state,
             manifest_generation: self.manifest_generation,
             memory_bytes_max: geometry.ring_bytes(),
+            key_cache_bytes_max: 0,
             clock_settle_ns: 0,
         };
         let mut repaired = Shard::new(start, now);
@@ -141,9 +154,9 @@ impl RepairPlan {
         let superblock = Superblock { clean: true, files: empty, ..repaired.opening_superblock() };
         // A start must be able to read what is put in force.
         let manifest = slot::read(disk, &files.directory, &superblock).await;
-        let read = manifest
-            .map_err(|error| error.to_string())
-            .and_then(|read| replay(shard, self.shard_count, &read.manifest, &[]).map_err(|error| error.to_string()));
+        let read = manifest.map_err(|error| error.to_string()).and_then(|read| {
+            replay(superblock.name, self.shard_count, &read.manifest, &[]).map_err(|error| error.to_string())
+        });
         if let Err(what) = read {
             return Err(RepairError::Manifested { shard, what });
         }

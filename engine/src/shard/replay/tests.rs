@@ -58,14 +58,19 @@ fn of_sections(sections: &[(Module, &[u8])]) -> Manifest {
     }
 }
 
+fn name(shard: ShardId) -> JournalName {
+    JournalName { journal_id: Id128([5; 16]), shard }
+}
+
 fn read(shard: ShardId, manifest: &Manifest) -> Result<ShardState, String> {
-    replay(shard, SHARD_COUNT, manifest, &[]).map_err(|error| error.to_string())
+    replay(name(shard), SHARD_COUNT, manifest, &[]).map_err(|error| error.to_string())
 }
 
 fn salvaged(manifest: &Manifest, entry_count: u64, offset_count: u64) -> Result<ShardState, String> {
     let bound = LossBound { last_lost: SEQUENCE, offset_count, entry_count };
     let accepted = Accepted { time: NOW, catalogue: None, is_complete: false };
-    replay_salvage(COORDINATOR, SHARD_COUNT, manifest, &[], Some(bound), accepted).map_err(|error| error.to_string())
+    replay_salvage(name(COORDINATOR), SHARD_COUNT, manifest, &[], Some(bound), accepted)
+        .map_err(|error| error.to_string())
 }
 
 #[test]

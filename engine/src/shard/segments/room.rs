@@ -4,11 +4,21 @@
 use super::super::Shard;
 use super::super::report::Report;
 use super::super::request::Effect;
+use super::super::rest::RestPlan;
 use super::Segments;
 use crate::io::DiskError;
+use crate::key_run::KeyRun;
 use crate::marks::{self, Mark};
+use crate::partition::Partition;
+use crate::partition::keys::KEY_RUN_SET_BYTES;
 use crate::segment::merge::{MergePlan, Room};
-use crate::segment::{Run, SegmentTable, WritePlan};
+use crate::segment::{Run, SegmentTable};
+
+/// Bytes that a run, or a key run, takes in a manifest at most.
+const RUN_BYTES: u64 = {
+    let key_run = KeyRun::ENCODED_BYTES + KEY_RUN_SET_BYTES;
+    (if key_run > Run::ENCODED_BYTES { key_run } else { Run::ENCODED_BYTES }) as u64
+};
 
 /// What is to be written now.
 pub(super) enum Planned {
@@ -22,7 +32,7 @@ pub(super) enum Planned {
         wanted_run_count: usize,
     },
     /// This.
-    Write(WritePlan),
+    Write(RestPlan),
     /// Runs that there are, so that a manifest has room for those that come.
     Merge(MergePlan),
 }
@@ -45,7 +55,7 @@ impl Segments {
 
     /// Bytes of a manifest that so many runs and all files take.
     pub(in crate::shard) fn manifest_run_bytes(&self, run_count: usize) -> u64 {
-        run_count as u64 * Run::ENCODED_BYTES as u64 + self.table.len() as u64 * SegmentTable::FILE_BYTES as u64
+        run_count as u64 * RUN_BYTES + self.table.len() as u64 * SegmentTable::FILE_BYTES as u64
     }
 
     /// Bytes of a manifest that runs and files may take.
@@ -55,7 +65,7 @@ impl Segments {
 
     /// How many more runs a manifest has room for beside so many, each in a file of its own.
     pub(super) fn room_run_count(&self, run_count: usize) -> usize {
-        const BYTES_EACH: u64 = Run::ENCODED_BYTES as u64 + SegmentTable::FILE_BYTES as u64;
+        const BYTES_EACH: u64 = RUN_BYTES + SegmentTable::FILE_BYTES as u64;
         let room_bytes = self.manifest_bytes_max.saturating_sub(self.manifest_run_bytes(run_count));
         usize::try_from(room_bytes / BYTES_EACH).unwrap_or(usize::MAX)
     }
@@ -78,7 +88,7 @@ impl Shard {
             Planned::NoRoom { .. } => true,
             // What comes next shows whether that made room.
             Planned::Merge(_) => was_full,
-            Planned::Write(plan) => was_full && plan.is_partial,
+            Planned::Write(plan) => was_full && plan.write.is_partial,
             Planned::Nothing => false,
         };
         self.segments.manifest_full = is_full;
@@ -114,8 +124,10 @@ impl Shard {
         self.effects.push(Effect::Report(report));
     }
 
-    /// Runs of all partitions; a gap takes no more room in a manifest.
+    /// Runs and key runs of all partitions; a gap takes no more room in a manifest.
     pub(in crate::shard) fn run_count(&self) -> usize {
-        self.partitions.values().map(|partition| partition.run_count() + partition.gap_count()).sum()
+        let of_keys = |partition: &Partition| partition.keys().map_or(0, |keys| keys.all_runs().count());
+        let count = |partition: &Partition| partition.run_count() + partition.gap_count() + of_keys(partition);
+        self.partitions.values().map(count).sum()
     }
 }

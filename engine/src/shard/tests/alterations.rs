@@ -191,12 +191,12 @@ fn records_above_the_limit_of_their_topic_are_refused_once_it_is_durable() {
 fn a_topic_is_created_with_its_settings() {
     let mut rig = Rig::serving();
     let settings = TopicSettings { retention_ns: Some(5), segment_bytes: 1 << 20, ..TopicSettings::default() };
-    let request = Request::CreateTopic { name: "payments".to_owned(), partition_count: 1, settings };
+    let request = Request::CreateTopic { name: "payments".to_owned(), partition_count: 1, settings, keys: None };
     rig.ask(request);
     rig.settle();
     assert_eq!((shown(&mut rig).revision(), *shown(&mut rig).settings()), (1, settings));
     let settings = TopicSettings { segment_bytes: 1, ..settings };
-    let request = Request::CreateTopic { name: "other".to_owned(), partition_count: 1, settings };
+    let request = Request::CreateTopic { name: "other".to_owned(), partition_count: 1, settings, keys: None };
     let Reply::Refused(Refusal::TopicSetting(error)) = rig.answer(request) else { panic!("not refused") };
     assert_eq!((error.setting, error.asked), (Setting::SegmentBytes, 1));
 }

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use crate::format::batch::BatchError;
+use crate::format::control::KeySource;
+use crate::key::{KeyFault, KeyVerdict};
 use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
 use crate::partition::Gap;
 use crate::producer::ProducerError;
@@ -34,6 +36,7 @@ fn all() -> Vec<(Refusal, u16)> {
     let shard = ShardId(3);
     let partition = PartitionId { topic: TopicId(1), index: 0 };
     let setting = SettingOutOfBounds { setting: Setting::SegmentBytes, asked: 1, least: 2, most: 3 };
+    let conflict = KeyVerdict::Conflict { offset: Offset(7), append_time: Realtime(8) };
     let mut all = vec![
         (Refusal::Starting(shard), 1),
         (Refusal::Stopping(shard), 2),
@@ -69,6 +72,12 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::ProducersFull(shard), 36),
         (Refusal::ProducerIdsExhausted(shard), 37),
         (Refusal::CheckpointFailed("why".to_owned()), 40),
+        (Refusal::Keys(KeyFault::Missing { index: 0, place: KeySource::RecordKey }), 50),
+        (Refusal::Keys(KeyFault::Elsewhere { index: 0, belongs: 1 }), 51),
+        (Refusal::KeysKnown { partition, verdicts: vec![KeyVerdict::New, KeyVerdict::Repeated { first: 0 }] }, 52),
+        (Refusal::KeysKnown { partition, verdicts: vec![conflict, KeyVerdict::New] }, 53),
+        (Refusal::KeysUnanswerable { partition, why: "the disk failed".to_owned() }, 54),
+        (Refusal::NoKeys(TopicId(1)), 55),
     ];
     all.extend(producer_errors().into_iter().map(Refusal::Producer).zip(30..));
     all
@@ -86,7 +95,7 @@ fn every_refusal_has_the_code_it_always_had_and_no_code_is_used_twice() {
 #[test]
 fn no_refusal_is_missing_from_the_list() {
     let kinds: BTreeSet<_> = all().iter().map(|(refusal, _)| kind(refusal)).collect();
-    assert_eq!(kinds, (0..27).collect());
+    assert_eq!(kinds, (0..31).collect());
 }
 
 /// A number for each variant: a new one does not compile before it is here.
@@ -119,6 +128,10 @@ fn kind(refusal: &Refusal) -> u32 {
         Refusal::Damaged { .. } => 24,
         Refusal::ReadFailed { .. } => 25,
         Refusal::Lost { .. } => 26,
+        Refusal::Keys(_) => 27,
+        Refusal::KeysKnown { .. } => 28,
+        Refusal::KeysUnanswerable { .. } => 29,
+        Refusal::NoKeys(_) => 30,
     }
 }
 

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use bytes::BytesMut;
 
+use super::key_work::KeyWork;
 use crate::catalogue::{CatalogueMessage, OwnedState, OwnerState, TopicSettings};
 use crate::format::batch::BatchBuilder;
 use crate::format::block::JournalName;
@@ -15,6 +16,7 @@ use crate::io::{DiskError, DiskErrorKind, DiskOperation};
 use crate::journal::append::{Journal, JournalStart};
 use crate::journal::recovery::Recovery;
 use crate::journal::ring::Ring;
+use crate::key::KeyHasher;
 use crate::model::{
     Epoch, FileIndex, Id128, Monotonic, Now, Offset, PartitionId, Position, ProducerEpoch, ProducerId, Realtime,
     RequestId, SegmentId, Sequence, ShardId, TopicId,
@@ -23,9 +25,10 @@ use crate::producer::ProducerIdMint;
 use crate::segment::merge::{MergePart, MergePlan, Merged};
 use crate::segment::read::ReadPlan;
 use crate::segment::write::FileWritten;
-use crate::segment::{Run, SegmentTable, WritePlan};
+use crate::segment::{Run, SegmentTable};
 use crate::shard::open::{last_resort, raised};
 use crate::shard::replay::ShardState;
+use crate::shard::rest::{RestPlan, RestWritten};
 use crate::shard::{
     CutReport, Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Report, Request, Shard, ShardStart,
 };
@@ -47,11 +50,13 @@ pub(super) struct Rig {
     /// Blocks being written.
     pub(super) blocks: VecDeque<Sequence>,
     /// Segment files being written.
-    pub(super) writes: VecDeque<Rc<WritePlan>>,
+    pub(super) writes: VecDeque<Rc<RestPlan>>,
     /// Runs being put together.
     pub(super) merges: VecDeque<Rc<MergePlan>>,
     /// Reads of segment files.
     pub(super) reads: VecDeque<(u64, ReadPlan)>,
+    /// Keys that are looked for in compressed batches, reads of key runs, and key runs that are put together.
+    pub(super) key_work: KeyWork,
     /// Segment files that were removed.
     pub(super) removed: Vec<SegmentId>,
     pub(super) cuts: Vec<CutReport>,
@@ -82,7 +87,7 @@ pub(super) fn stamped(value: &[u8], producer: u64, epoch: u16, sequence: u32) ->
 }
 
 pub(super) fn create(name: &str, partition_count: u32) -> Request {
-    Request::CreateTopic { name: name.to_owned(), partition_count, settings: TopicSettings::default() }
+    Request::CreateTopic { name: name.to_owned(), partition_count, settings: TopicSettings::default(), keys: None }
 }
 
 pub(super) fn captured(base_offset: u64, append_time: Realtime) -> Reply {
@@ -126,6 +131,7 @@ impl Rig {
             latest_append_time: Realtime(0),
             clock_confirmed: Realtime(0),
             segments: SegmentTable::default(),
+            hasher: KeyHasher::new(name.journal_id),
         };
         let journal = Journal::new(start, Ring::restore(geometry, &superblock.files, None));
         let now = Now { monotonic: Monotonic(SECOND_NS), realtime: Realtime(1000 * SECOND_NS) };
@@ -136,6 +142,7 @@ impl Rig {
                 state,
                 manifest_generation: 1,
                 memory_bytes_max: MEMORY,
+                key_cache_bytes_max: MEMORY,
                 clock_settle_ns: 0,
             },
             now,
@@ -168,6 +175,7 @@ impl Rig {
             latest_append_time: self.now.realtime,
             clock_confirmed: Realtime(0),
             segments: shard.segments.table.clone(),
+            hasher: shard.key_hasher.clone(),
         };
         let active = last_resort(&recovery, &state);
         let superblock = raised(&old, &recovery, active);
@@ -186,6 +194,7 @@ impl Rig {
             state,
             manifest_generation,
             memory_bytes_max: MEMORY,
+            key_cache_bytes_max: MEMORY,
             clock_settle_ns: 0,
         };
         Self { disk_full: self.disk_full, ..Self::of(start, self.now) }
@@ -205,6 +214,7 @@ impl Rig {
             writes: VecDeque::new(),
             merges: VecDeque::new(),
             reads: VecDeque::new(),
+            key_work: KeyWork::default(),
             removed: Vec::new(),
             cuts: Vec::new(),
             reports: Vec::new(),
@@ -283,6 +293,9 @@ impl Rig {
             Effect::WriteSegments(plan) => self.writes.push_back(plan),
             Effect::MergeSegments(plan) => self.merges.push_back(plan),
             Effect::ReadSegment { read, plan } => self.reads.push_back((read, plan)),
+            Effect::DeriveKeys(derive) => self.key_work.derives.push_back(*derive),
+            Effect::ReadKeys(read) => self.key_work.reads.push_back(read),
+            Effect::MergeKeys(plan) => self.key_work.merges.push_back(plan),
             Effect::RemoveSegments(segments) => self.removed.extend(segments),
             Effect::Cut(report) => self.cuts.push(report),
             Effect::Report(report) => self.reports.push(report),
@@ -353,14 +366,24 @@ impl Rig {
     }
 
     /// Ends the write of segment files that is under way: every file as `result` says.
-    pub(super) fn end_write(&mut self, result: &Result<(), DiskError>) -> Rc<WritePlan> {
+    pub(super) fn end_write(&mut self, result: &Result<(), DiskError>) -> Rc<RestPlan> {
+        self.end_write_with_keys(result, result)
+    }
+
+    /// The same, with keys as `of_keys` says.
+    pub(super) fn end_write_with_keys(
+        &mut self,
+        result: &Result<(), DiskError>,
+        of_keys: &Result<(), DiskError>,
+    ) -> Rc<RestPlan> {
         let plan = self.writes.pop_front().expect("segment files are being written");
-        let written = plan.files.iter().map(|file| {
+        let written = plan.write.files.iter().map(|file| {
             let index_bytes = if file.seal { 4096 } else { 0 };
             FileWritten { segment: file.segment, result: result.clone().map(|()| index_bytes) }
         });
-        let written = written.collect();
-        self.event(Event::SegmentsWritten(written));
+        let files = written.collect();
+        let keys = plan.keys.as_ref().map(|file| of_keys.clone().map(|()| self.key_work.write(&plan, file)));
+        self.event(Event::SegmentsWritten(RestWritten { files, keys }));
         plan
     }
 
@@ -417,6 +440,8 @@ impl Rig {
                 self.end_write(if self.disk_full { &full } else { &Ok(()) });
             } else if !self.messages.is_empty() {
                 self.deliver();
+            } else if let Some(event) = self.key_work.next() {
+                self.event(event);
             } else {
                 return self.merges.is_empty();
             }

@@ -8,7 +8,7 @@ use crate::format::superblock::FileUse;
 use crate::io::{DiskError, DiskErrorKind, DiskOperation};
 use crate::model::{Offset, PartitionId, Realtime, RequestId, ShardId};
 use crate::partition::CutReason;
-use crate::segment::WritePlan;
+use crate::shard::rest::RestPlan;
 use crate::shard::{OffsetAt, Refusal, Reply, Report, Request};
 
 /// Captures until a segment file is being written, without ending any write of one.
@@ -24,8 +24,8 @@ fn capture_until_written(rig: &mut Rig, partition: PartitionId) -> Vec<RequestId
     captures
 }
 
-fn bounds(plan: &Rc<WritePlan>) -> (u64, u64) {
-    let run = plan.files[0].parts[0].run;
+fn bounds(plan: &Rc<RestPlan>) -> (u64, u64) {
+    let run = plan.write.files[0].parts[0].run;
     (run.base_offset.0, run.next_offset.0)
 }
 
@@ -68,7 +68,7 @@ fn many_small_batches_are_taken_to_rest_in_parts_and_one_checkpoint_follows_the_
         part_count += 1;
         assert_eq!(bounds(&plan).0, next_offset, "a part goes on where the one before ended");
         next_offset = bounds(&plan).1;
-        if !plan.is_partial {
+        if !plan.write.is_partial {
             break;
         }
         assert_eq!((rig.manifests.len(), free_count(&rig)), (0, free), "nothing can be let go yet");
@@ -99,11 +99,11 @@ fn a_segment_file_that_failed_is_left_alone_and_the_data_goes_to_another() {
     rig.settle();
     assert_eq!((rig.failed.len(), rig.writes.len()), (0, 0), "not tried again at once");
     assert_eq!(rig.reports, [Report::SegmentWriteFailed(disk_error(DiskErrorKind::Failed))]);
-    assert_eq!(rig.removed, [failed.files[0].segment], "nothing names it");
+    assert_eq!(rig.removed, [failed.write.files[0].segment], "nothing names it");
     rig.tick_after(SECOND_NS);
     let again = rig.end_write(&Ok(()));
     assert_eq!(bounds(&again), bounds(&failed), "nothing was lost");
-    assert_ne!(again.files[0].segment, failed.files[0].segment);
+    assert_ne!(again.write.files[0].segment, failed.write.files[0].segment);
     assert_eq!(rig.failed, []);
 }
 
@@ -158,16 +158,16 @@ fn a_file_whose_sync_found_no_space_is_left_and_one_whose_write_found_none_goes_
     for (operation, goes_on) in [(DiskOperation::Write, true), (DiskOperation::Sync, false)] {
         let (mut rig, partition) = Rig::with_partition();
         capture_until_written(&mut rig, partition);
-        let growing = rig.end_write(&Ok(())).files[0].segment;
+        let growing = rig.end_write(&Ok(())).write.files[0].segment;
         rig.settle();
         capture_until_written(&mut rig, partition);
         let no_space = DiskError { operation, ..disk_error(DiskErrorKind::NoSpace) };
         let failed = rig.end_write(&Err(no_space));
-        assert_eq!((failed.files[0].segment, failed.files[0].is_new), (growing, false), "the file grows");
+        assert_eq!((failed.write.files[0].segment, failed.write.files[0].is_new), (growing, false), "the file grows");
         rig.settle();
         rig.tick_after(SECOND_NS);
         let again = rig.end_write(&Ok(()));
-        assert_eq!(again.files[0].segment == growing, goes_on, "{operation:?}");
+        assert_eq!(again.write.files[0].segment == growing, goes_on, "{operation:?}");
         assert_eq!(bounds(&again).1, bounds(&failed).1, "nothing was lost");
         assert_eq!(rig.failed, []);
     }
@@ -177,7 +177,7 @@ fn a_file_whose_sync_found_no_space_is_left_and_one_whose_write_found_none_goes_
 fn files_of_a_deleted_topic_go_only_when_no_superblock_names_them() {
     let (mut rig, partition) = Rig::with_partition();
     capture_until_written(&mut rig, partition);
-    let segment = rig.end_write(&Ok(())).files[0].segment;
+    let segment = rig.end_write(&Ok(())).write.files[0].segment;
     rig.settle();
     let delete = rig.ask(Request::DeleteTopic { topic: partition.topic });
     while rig.reply(delete).is_none() {
@@ -300,7 +300,7 @@ fn nothing_is_cut_while_the_wall_clock_is_not_trusted() {
 fn a_segment_file_that_retention_cut_is_removed() {
     let (mut rig, partition) = with_retention();
     capture_until_written(&mut rig, partition);
-    let segment = rig.end_write(&Ok(())).files[0].segment;
+    let segment = rig.end_write(&Ok(())).write.files[0].segment;
     rig.settle();
     rig.tick_after(11 * SECOND_NS);
     rig.settle();

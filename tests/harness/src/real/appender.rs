@@ -255,6 +255,7 @@ async fn create_topic<R: Runtime>(context: &ShardContext<R>) -> Result<(), Strin
         name: TOPIC_NAME.to_owned(),
         partition_count: PARTITION_COUNT,
         settings: TopicSettings::default(),
+        keys: None,
     };
     match context.client.ask(request).await {
         Reply::TopicCreated(_) => Ok(()),

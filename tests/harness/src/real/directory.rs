@@ -102,7 +102,7 @@ pub fn verify(directory: &Path) -> Result<Contents, String> {
         if let Some(damage) = recovery.damage.first() {
             return Err(at(format!("{} findings, the first: {damage}", recovery.damage.len())));
         }
-        let state = replay(shard, identity.shard_count, &manifest, &recovery.blocks);
+        let state = replay(superblock.name, identity.shard_count, &manifest, &recovery.blocks);
         let state = state.map_err(|error| at(error.to_string()))?;
         live.extend(state.owner.iter().flat_map(|owner| owner.live_topics(TopicId(0))).map(|topic| topic.id()));
         for (id, partition) in &state.partitions {

@@ -137,6 +137,7 @@ async fn captures(runtime: GlommioRuntime, path: PathBuf, producers: usize, bloc
         name: "payments".to_owned(),
         partition_count: PARTITION_COUNT,
         settings: TopicSettings::default(),
+        keys: None,
     };
     let Reply::TopicCreated(topic) = client.ask(create).await else { return Err("no topic".to_owned()) };
     let meter = Rc::new(Meter::default());

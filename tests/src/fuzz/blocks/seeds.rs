@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use florin_engine::catalogue::TopicSettings;
+use florin_engine::format::batch::ProducerStamp;
 use florin_engine::format::block::{BLOCK_HEADER_BYTES, BlockHead, Place, block_bytes};
 use florin_engine::format::checksum::Chain;
 use florin_engine::format::control::{Control, Entry, TopicDescriptor};
@@ -86,6 +87,7 @@ fn entries() -> Vec<Entry> {
     let start =
         Control::EpochStart { epoch: Epoch(1), last_sequence: Sequence(0), last_chain: 0, boot_time: Realtime(4) };
     let altered = topic(7).altered(TopicSettings::default(), &[ShardId(1)]).expect("within the limits");
+    let stamp = ProducerStamp::new(producer, epoch, 5, 3);
     let controls = [
         start,
         Control::TopicCreating(topic(7)),
@@ -95,6 +97,7 @@ fn entries() -> Vec<Entry> {
         Control::ProducerIdsReserved { up_to: 1024 },
         Control::ClockConfirmed { realtime: Realtime(6) },
         Control::ProducerExpired { partition, producer, epoch },
+        Control::BatchKnown { partition, append_time: Realtime(7), stamp, crc: 8 },
         Control::TopicDeleting(id),
         Control::PartitionsClosed { topic: id, version: 4 },
         Control::TopicDeleted(id),

@@ -90,6 +90,7 @@ fn sections(shard: ShardId) -> [Vec<u8>; Module::ALL.len()] {
         encoded(|out| mint.encode(out)),
         7_u64.to_le_bytes().to_vec(),
         encoded(|out| segments.encode(&[segment].into(), out)),
+        Vec::new(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId};
-use florin_engine::shard::Fetched;
+use florin_engine::shard::{Action, Fetched, KeyReceipt, Refusal};
 
 use crate::world::checkers::{Checked, Violation, violation};
 use crate::world::clients::serial_of;
@@ -34,6 +34,34 @@ pub fn may_be_acknowledged(serial: u64, expect: Expect) -> Checked {
         return violation(PROMISE, format!("batch {serial} was stored against its sequence"));
     }
     Ok(())
+}
+
+/// The keys of a batch refuse it only if it is sent under those of another one.
+pub fn keys_may_refuse(serial: u64, expect: Expect, refusal: &Refusal) -> Checked {
+    match refusal {
+        Refusal::KeysKnown { .. } if expect == Expect::Stored => {
+            violation(PROMISE, format!("batch {serial} has its own keys and was refused: {refusal}"))
+        }
+        Refusal::Keys(_) | Refusal::NoKeys(_) => violation(PROMISE, format!("batch {serial} was refused: {refusal}")),
+        _ => Ok(()),
+    }
+}
+
+/// A batch that was acknowledged is known by the key of its first record.
+pub fn is_known(serial: u64, sent: &SentBatch, receipt: Option<KeyReceipt>) -> Checked {
+    let told = receipt.map(|receipt| (receipt.offset, receipt.append_time));
+    if told == sent.receipt || sent.receipt.is_none() {
+        return Ok(());
+    }
+    violation(PROMISE, format!("batch {serial} is stored at {:?}, and its key says {told:?}", sent.receipt))
+}
+
+/// A look-up that is not answered is refused because the server cannot.
+pub fn may_not_be_told(refusal: &Refusal) -> Checked {
+    if matches!(refusal.action(), Action::Retry | Action::Refresh | Action::OutcomeUnknown) {
+        return Ok(());
+    }
+    violation(PROMISE, format!("a key was looked up, and: {refusal}"))
 }
 
 /// The serials of a partition that was read whole: none comes twice.

@@ -155,6 +155,11 @@ impl World {
 fn newest_refuses(newest: &TopicDescriptor, change: &TopicChange, refusal: &Refusal) -> bool {
     use crate::world::workload::alter_topic::PARTITION_COUNT_MAX;
     let Refusal::PartitionCount { asked, least, most } = refusal else { return false };
+    if newest.keys().is_some() {
+        // A retry would go to another partition.
+        let count = newest.partition_count();
+        return change.partition_count == Some(*asked) && *asked != count && (*least, *most) == (count, count);
+    }
     change.partition_count == Some(*asked)
         && (newest.partition_count()..=PARTITION_COUNT_MAX).contains(least)
         && asked < least

@@ -1,7 +1,8 @@
 //! Create a topic, unless there are some.
 
 use florin_engine::catalogue::TopicSettings;
-use florin_engine::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
+use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::limits::{KEY_WINDOW_DAYS_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use florin_engine::model::ShardId;
 use florin_engine::shard::Request;
 use rand::Rng;
@@ -25,7 +26,11 @@ pub(super) fn play(world: &mut World) {
         segment_bytes: [SEGMENT_BYTES_MIN, SEGMENT_BYTES_DEFAULT][world.random.random_range(0..2)],
         ..TopicSettings::default()
     };
-    world.submit(ShardId(0), Asked::CreateTopic, Request::CreateTopic { name, partition_count, settings });
+    let keys = (world.plan.has_keys && world.random.random_bool(0.6)).then(|| {
+        let partitioner = Partitioner::Murmur2;
+        KeyRule::new(KeySource::RecordKey, KEY_WINDOW_DAYS_MAX, Vec::new(), partitioner).expect("within the limits")
+    });
+    world.submit(ShardId(0), Asked::CreateTopic, Request::CreateTopic { name, partition_count, settings, keys });
 }
 
 impl World {

@@ -162,7 +162,7 @@ fn look_at(world: &World, shard: ShardId) -> Option<Sound> {
         let read = slot::read(disk, &path, &chosen.superblock).await.ok()?;
         let (manifest, has_both_manifests) = (read.manifest, read.notes.is_empty());
         let recovery = recover(disk, &path, &chosen.superblock, Told::by(manifest.sequence)).await;
-        let state = replay(shard, identity.shard_count, &manifest, &recovery.blocks).ok()?;
+        let state = replay(chosen.superblock.name, identity.shard_count, &manifest, &recovery.blocks).ok()?;
         let segments = state.segments.files().map(|(id, file)| (segment_path(&path, id), file.end.0));
         let segments = segments.collect();
         let (included, confirmed) = (manifest.sequence, chosen.superblock.confirmed_sequence);

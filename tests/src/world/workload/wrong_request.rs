@@ -60,7 +60,7 @@ fn wrong_topic(world: &mut World) -> Wrong {
             14
         }
     };
-    (shard, code, Request::CreateTopic { name, partition_count, settings })
+    (shard, code, Request::CreateTopic { name, partition_count, settings, keys: None })
 }
 
 /// A topic that nobody created.

@@ -108,7 +108,11 @@ impl Known {
             Contents::Segments(segments) => {
                 self.files.extend(segments.files.into_iter().map(|file| (SegmentId(file.segment), file)));
             }
-            Contents::Catalogue(_) | Contents::Producers(_) | Contents::ProducerIds(_) | Contents::Clock(_) => {}
+            Contents::Catalogue(_)
+            | Contents::Producers(_)
+            | Contents::ProducerIds(_)
+            | Contents::Clock(_)
+            | Contents::Keys(_) => {}
         }
     }
 

@@ -11,7 +11,7 @@ fn history() -> Vec<CatalogueRecord> {
         state.apply(&record).expect("planned");
         records.push(record);
     };
-    let create = |state: &OwnerState, name| state.plan_create(name, 2, TopicSettings::default()).expect("room");
+    let create = |state: &OwnerState, name| state.plan_create(name, 2, TopicSettings::default(), None).expect("room");
     let more = |partition_count| TopicChange { partition_count: Some(partition_count), ..TopicChange::default() };
     let creating = create(&state, "pay");
     let pay = creating.topic();
