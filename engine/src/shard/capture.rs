@@ -84,7 +84,8 @@ impl Shard {
         if !self.keyed.has_room_for_keys(keys.len()) {
             return self.refuse(id, Refusal::Busy(self.id));
         }
-        let slot = self.partitions[&partition].next_slot(now.realtime);
+        let state = self.partitions.get_mut(&partition).expect("it was found before");
+        let slot = state.next_slot(now.realtime);
         batch::place(&mut bytes, slot.base_offset);
         let bytes = bytes.freeze();
         let entry = Entry::Batch { partition, append_time: slot.append_time, batch: bytes.clone() };
@@ -98,12 +99,11 @@ impl Shard {
         self.captured_at = Some(now.monotonic);
         self.producer_count += usize::from(is_new_producer);
         self.held_bytes += bytes.len();
-        self.evict_memory();
-        let state = self.partitions.get_mut(&partition).expect("it was found above");
         let placed = Placed { sequence: appended.sequence, file: appended.file };
         let receipt = state.append(slot, info, bytes, placed, keys);
         self.placed.push_back((appended.sequence, partition, state.next_offset()));
         self.keyed.note_recent(keys.len());
+        self.evict_memory();
         let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);
         let reply = Reply::Captured { base_offset, append_time, duplicate: false };
         self.answer_when_durable(id, appended.sequence, reply);
@@ -114,8 +114,8 @@ impl Shard {
     /// # Errors
     /// If the shard has no room for one more.
     pub(super) fn has_room_for_producer(&self, partition: PartitionId, info: &BatchInfo) -> Result<bool, Refusal> {
-        let producers = self.partitions[&partition].producers();
-        let is_new = info.producer.is_some_and(|stamp| !producers.knows(stamp.id));
+        let Some(stamp) = info.producer else { return Ok(false) };
+        let is_new = !self.partitions[&partition].producers().knows(stamp.id);
         if is_new && self.producer_count >= self.producer_count_max {
             return Err(Refusal::ProducersFull(self.id));
         }

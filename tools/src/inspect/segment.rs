@@ -54,6 +54,7 @@ struct SegmentView<'a> {
     extent_count: u64,
     batch_count: u64,
     partition_count: usize,
+    key_run_count: usize,
     runs: Vec<KnownRun>,
     damage: Vec<DamageView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,8 +92,9 @@ pub(super) fn run(look: &SegmentLook) -> Result<ExitCode> {
     let path = segment_path(&directory.shard_path(shard), segment);
     let file = block_on(BlockingDisk.open(&path, Access::Read)).ok();
     let end = Position(summary.end);
+    let has_keys = summary.key_run_count > 0;
     view.segments.push(summary);
-    let Some(file) = file else { return show(&of_shard(&directory, view), look.look.json) };
+    let Some(file) = file.filter(|_| !has_keys) else { return show(&of_shard(&directory, view), look.look.json) };
     source = Source { known, segment, file, end };
     let level = if look.deep { Level::Records } else { Level::Extents };
     let extents = source.extents(level);
@@ -147,6 +149,11 @@ async fn view_of<'a, D: Disk>(disk: &D, directory: &Directory, known: &Known, se
         }
     };
     view.file_bytes = Some(file.size_bytes());
+    if view.key_run_count > 0 {
+        // No extents are in it.
+        file.close().await;
+        return view;
+    }
     if !view.is_named {
         view.end = file.size_bytes() / UNIT_BYTES as u64 * UNIT_BYTES as u64;
     }
@@ -210,6 +217,7 @@ impl SegmentView<'_> {
             extent_count: 0,
             batch_count: 0,
             partition_count,
+            key_run_count: known.key_run_count(segment),
             runs: known.runs(segment).to_vec(),
             damage: Vec::new(),
             extents: None,
@@ -255,6 +263,9 @@ impl SegmentView<'_> {
     /// Whose offsets are in it, in few words.
     fn offsets(&self) -> String {
         match self.runs.as_slice() {
+            [] if self.key_run_count > 0 => {
+                format!("idempotency keys, {}", counted(self.key_run_count as u64, "run", "runs"))
+            }
             [] => "none that is needed".to_owned(),
             [run] => run.offsets().words(),
             runs => {

@@ -52,8 +52,58 @@ pub const CANARIES: &[Canary] = &[
         seeds: 400,
         edits: &[(
             "engine/src/shard/capture.rs",
-            "return self.answer_when_durable(id, receipt.sequence, reply);",
-            "return self.answer(id, reply);",
+            "Some((Some(receipt.sequence), Reply::Captured",
+            "Some((None, Reply::Captured",
+        )],
+    },
+    Canary {
+        name: "what keys say of a batch is told before that is durable",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/shard/keyed/admit.rs",
+            "(latest >= state.durable_offset()).then(",
+            "(latest >= Offset(u64::MAX)).then(",
+        )],
+    },
+    Canary {
+        name: "keys are lost while their records are kept",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/shard/segments.rs",
+            "keys.at_rest(Some(*run), part.next_offset);",
+            "keys.at_rest(Some(*run).filter(|run| run.entry_count > 8), part.next_offset);",
+        )],
+    },
+    Canary {
+        name: "a batch is at rest although its keys were not written",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/shard/segments.rs",
+            "key_error.filter(|_| has_keys)",
+            "key_error.filter(|_| has_keys && false)",
+        )],
+    },
+    Canary {
+        name: "retention cuts a batch whose keys are nowhere else",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/partition/retention.rs",
+            "if self.keys.is_some() { self.flushed_offset() } else { self.durable_offset }",
+            "self.durable_offset",
+        )],
+    },
+    Canary {
+        name: "a batch with one known payment is stored as a whole",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/key/judge.rs",
+            "verdicts.iter().all(|verdict| *verdict == KeyVerdict::New)",
+            "verdicts.iter().any(|verdict| *verdict == KeyVerdict::New)",
         )],
     },
     Canary {

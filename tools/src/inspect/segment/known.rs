@@ -23,6 +23,7 @@ pub(in crate::inspect) struct Known {
     pub(in crate::inspect) problem: Option<String>,
     files: BTreeMap<SegmentId, SegmentView>,
     runs: BTreeMap<SegmentId, Vec<KnownRun>>,
+    key_runs: BTreeMap<SegmentId, usize>,
     // Secret: needed for checksums, shown to nobody.
     journal_id: Id128,
 }
@@ -77,6 +78,7 @@ impl Known {
             problem: None,
             files: BTreeMap::new(),
             runs: BTreeMap::new(),
+            key_runs: BTreeMap::new(),
             journal_id: superblock.name.journal_id,
         };
         match slot::read(disk, &directory.shard_path(shard), &superblock).await {
@@ -108,11 +110,14 @@ impl Known {
             Contents::Segments(segments) => {
                 self.files.extend(segments.files.into_iter().map(|file| (SegmentId(file.segment), file)));
             }
-            Contents::Catalogue(_)
-            | Contents::Producers(_)
-            | Contents::ProducerIds(_)
-            | Contents::Clock(_)
-            | Contents::Keys(_) => {}
+            Contents::Keys(keys) => {
+                for run in keys.partitions.iter().flat_map(|partition| &partition.key_runs) {
+                    for run in std::iter::once(run).chain(&run.spares) {
+                        *self.key_runs.entry(SegmentId(run.segment)).or_default() += 1;
+                    }
+                }
+            }
+            Contents::Catalogue(_) | Contents::Producers(_) | Contents::ProducerIds(_) | Contents::Clock(_) => {}
         }
     }
 
@@ -129,6 +134,11 @@ impl Known {
     /// The runs in a file, by their places.
     pub(in crate::inspect) fn runs(&self, segment: SegmentId) -> &[KnownRun] {
         self.runs.get(&segment).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many key runs are in a file.
+    pub(in crate::inspect) fn key_run_count(&self, segment: SegmentId) -> usize {
+        self.key_runs.get(&segment).copied().unwrap_or_default()
     }
 
     /// How many partitions have a run in a file.
