@@ -43,8 +43,9 @@ pub enum Admission {
     New,
     /// It is stored already: answer with the original's receipt.
     Duplicate(Receipt),
-    /// It was answered by its idempotency keys and is not stored as such: they tell the answer once more.
-    Known,
+    /// It was answered by its idempotency keys and is not stored as such: they tell the answer once more, which depends on
+    /// the journal block that notes this.
+    Known(Sequence),
     /// It is not stored by this request.
     Refused(ProducerError),
 }
@@ -111,7 +112,7 @@ impl ProducerTable {
         }
         match producer.window.find(stamp, batch_crc) {
             Place::Next => Admission::New,
-            Place::Held(Entry { is_known: true, .. }) => Admission::Known,
+            Place::Held(Entry { is_known: true, receipt, .. }) => Admission::Known(receipt.sequence),
             Place::Held(entry) => Admission::Duplicate(entry.receipt),
             Place::Overlaps(entry) => Admission::Refused(ProducerError::SequenceConflict {
                 id: stamp.id,

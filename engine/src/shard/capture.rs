@@ -42,7 +42,7 @@ impl Shard {
     /// The answer to a batch that its producer's window settles, and the block that it depends on.
     pub(super) fn answer_of_producer(admission: &Admission) -> Option<(Option<Sequence>, Reply)> {
         match admission {
-            Admission::New | Admission::Known => None,
+            Admission::New | Admission::Known(_) => None,
             Admission::Duplicate(receipt) => {
                 marks::hit(Mark::Duplicate);
                 let (base_offset, append_time) = (receipt.base_offset, receipt.append_time);

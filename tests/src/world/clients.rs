@@ -1,9 +1,13 @@
 //! Clients: batches with a serial number each, and producers that retry what they do not know.
 
 use std::collections::VecDeque;
+use std::io::Write;
 
 use bytes::BytesMut;
-use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE, RecordWalk, sequence_plus};
+use flate2::write::GzEncoder;
+use florin_engine::format::batch::{
+    BatchBuilder, HEADER_BYTES, HEADERS_NONE, Record, RecordWalk, decompress, sequence_plus,
+};
 use florin_engine::format::control::Partitioner;
 use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
 use rand::Rng;
@@ -12,6 +16,9 @@ use rand_chacha::ChaCha8Rng;
 /// Batches that a producer may have unanswered: the retry window that clients are promised. Not taken from the engine,
 /// so that a shorter one is noticed.
 pub const PIPELINE_MAX: usize = 5;
+
+/// Records of a compressed batch of these clients.
+const DECOMPRESSED_BYTES_MAX: usize = 64 * 1024;
 
 /// How a batch of a producer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,15 +166,43 @@ fn build(
     builder.finish()
 }
 
-/// The records of a batch, and one more under this key.
-pub fn with_new_record(batch: &[u8], key: Vec<u8>) -> BytesMut {
+/// The records of a batch, and one more under this key; none of one that is compressed.
+pub fn with_new_record(batch: &[u8], key: Vec<u8>) -> Option<BytesMut> {
     let mut builder = BatchBuilder::new();
-    for record in RecordWalk::new(batch).expect("it was built here") {
+    for record in RecordWalk::new(batch).ok()? {
         let record = record.expect("it was built here");
         builder.push(0, record.key, record.value, HEADERS_NONE).expect("small batches fit");
     }
     builder.push(0, Some(&key), Some(b"new"), HEADERS_NONE).expect("small batches fit");
-    builder.finish()
+    Some(builder.finish())
+}
+
+/// The same batch with its records compressed.
+pub fn compressed(batch: &[u8]) -> BytesMut {
+    let (header, records) = batch.split_at(HEADER_BYTES);
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(records).expect("memory takes it");
+    let records = encoder.finish().expect("memory takes it");
+    let mut bytes = BytesMut::from(header);
+    bytes.extend_from_slice(&records);
+    let length = i32::try_from(bytes.len() - 12).expect("batches are small");
+    bytes[8..12].copy_from_slice(&length.to_be_bytes());
+    // The lower byte of the attributes: gzip.
+    bytes[22] |= 1;
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    bytes
+}
+
+/// The records of a batch under another stamp; none of one that is compressed.
+pub fn under_stamp(batch: &[u8], (id, epoch, base_sequence): (ProducerId, ProducerEpoch, u32)) -> Option<BytesMut> {
+    let mut builder = BatchBuilder::new();
+    for record in RecordWalk::new(batch).ok()? {
+        let record = record.expect("it was built here");
+        builder.push(0, record.key, record.value, HEADERS_NONE).expect("small batches fit");
+    }
+    builder.stamp(id, epoch, base_sequence);
+    Some(builder.finish())
 }
 
 /// The latest timestamp of a record.
@@ -182,6 +217,12 @@ pub fn timestamp_ms(serial: u64, record: u64) -> i64 {
 
 /// The number that these clients write into the key of every record.
 pub fn serial_of(batch: &[u8]) -> Option<u64> {
-    let record = RecordWalk::new(batch).ok()?.next()?.ok()?;
-    record.key?.first_chunk().copied().map(u64::from_le_bytes)
+    let serial = |record: Record<'_>| record.key?.first_chunk().copied().map(u64::from_le_bytes);
+    match RecordWalk::new(batch) {
+        Ok(mut records) => serial(records.next()?.ok()?),
+        Err(_) => {
+            let records = decompress(batch, DECOMPRESSED_BYTES_MAX).ok()?;
+            serial(RecordWalk::of_decompressed(&records, 1).next()?.ok()?)
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use florin_engine::catalogue::TopicDescriptor;
 use florin_engine::format::batch::ProducerStamp;
-use florin_engine::model::{Offset, PartitionId, ProducerId, Realtime, TopicId};
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::{Gap, HeldBatch};
 
 use super::checkers::{Checked, Violation, append_time, exactly_once, original_answer};
@@ -33,6 +33,8 @@ pub struct SentBatch {
     pub receipt: Option<(Offset, Realtime)>,
     /// It must never be stored: its sequence forbids it.
     pub forbidden: bool,
+    /// Its payments are those of this batch, which is stored: nothing of it is stored, and it gets that one's answer.
+    pub known_as: Option<u64>,
 }
 
 /// What is known of one partition.
@@ -148,6 +150,8 @@ pub struct Model {
     pub topics: BTreeMap<TopicId, TopicFacts>,
     /// Names that were asked for.
     pub names: BTreeSet<String>,
+    /// Producers some of whose sequences were used for payments that were stored before.
+    pub noted: BTreeSet<(ProducerId, ProducerEpoch)>,
     /// Producer ids that were given out.
     pub producer_ids: BTreeSet<ProducerId>,
 }
@@ -177,6 +181,10 @@ impl Model {
     pub fn acked(&mut self, serial: u64, base: Offset, time: Realtime, duplicate: bool) -> Checked {
         let sent = self.sent.get_mut(&serial).expect("only sent batches are answered");
         sent.open_count -= 1;
+        if let Some(of) = sent.known_as {
+            sent.may_be_stored = true;
+            return exactly_once::is_that_of(serial, &self.sent[&of], (base, time), duplicate);
+        }
         exactly_once::may_be_duplicate(serial, sent, duplicate)?;
         let end = base.0 + sent.record_count;
         let partition = sent.partition;

@@ -57,6 +57,9 @@ impl World {
                 (None, Some(losses)) => {
                     // What the disk did not give is copied by now.
                     let lost_keys = if self.plan.has_keys { self.lost_keys(shard, accepted) } else { Vec::new() };
+                    if !lost_keys.is_empty() {
+                        self.producers.iter_mut().for_each(|producer| producer.retired = true);
+                    }
                     self.keys_lost.extend(lost_keys);
                     announced = Some(losses);
                 }

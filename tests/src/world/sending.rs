@@ -6,7 +6,7 @@ use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId, Realtime, Sha
 use florin_engine::shard::Request;
 use rand::Rng;
 
-use super::clients::{Producer, Standing, batch, key_of, keyed_batch, with_new_record};
+use super::clients::{Producer, Standing, batch, compressed, key_of, keyed_batch, under_stamp, with_new_record};
 use super::model::{SentBatch, TopicFacts};
 use super::run::{Asked, Expect, World};
 
@@ -54,7 +54,9 @@ impl World {
         let bytes = match self.key_place(partition) {
             Some(place) => {
                 let bytes_max = self.plan.value_bytes_max;
-                keyed_batch(serial, (serial, place), record_count, bytes_max, stamp, &mut self.random)
+                let batch = keyed_batch(serial, (serial, place), record_count, bytes_max, stamp, &mut self.random);
+                // Of one that is compressed the first record stands for all.
+                if record_count == 1 && self.random.random_bool(0.5) { compressed(&batch) } else { batch }
             }
             None => batch(serial, record_count, self.plan.value_bytes_max, stamp, &mut self.random),
         };
@@ -69,14 +71,27 @@ impl World {
         let record_count = u32::try_from(record_count).expect("batches are small");
         let serial = self.next_serial;
         self.next_serial += 1;
-        let (bytes, record_count) = if is_mixed {
-            let original = self.model.sent[&of].bytes.clone();
-            (with_new_record(&original, key_of(serial, 0, place)), record_count + 1)
-        } else {
-            (keyed_batch(serial, (of, place), record_count, 9, None, &mut self.random), record_count)
+        let original = self.model.sent[&of].bytes.clone();
+        let mixed = is_mixed.then(|| with_new_record(&original, key_of(serial, 0, place))).flatten();
+        let (bytes, record_count) = match mixed {
+            Some(bytes) => (bytes, record_count + 1),
+            None => (keyed_batch(serial, (of, place), record_count, 9, None, &mut self.random), record_count),
         };
         self.note_batch(serial, partition, (bytes, record_count), None, Expect::Refused);
         Some(serial)
+    }
+
+    /// A producer's batch of payments that another one has stored.
+    pub(super) fn stored_batch(&mut self, of: u64, stamp: Stamp) -> Option<(u64, u32)> {
+        let original = &self.model.sent[&of];
+        let (partition, bytes) = (original.partition, under_stamp(&original.bytes, stamp)?);
+        let record_count = u32::try_from(original.record_count).expect("batches are small");
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        self.note_batch(serial, partition, (bytes, record_count), Some(stamp), Expect::Stored);
+        self.model.sent.get_mut(&serial).expect("just noted").known_as = Some(of);
+        self.model.noted.insert((stamp.0, stamp.1));
+        Some((serial, record_count))
     }
 
     fn note_batch(
@@ -99,6 +114,7 @@ impl World {
             may_be_stored: false,
             receipt: None,
             forbidden: expect == Expect::Refused,
+            known_as: None,
         };
         self.model.sent.insert(serial, sent);
     }

@@ -55,12 +55,13 @@ const IO_VALUES: [&str; 3] = ["UNIT_BYTES", "DiskError", "DiskErrorKind"];
 const UNSAFE_FILES: [&str; 1] = ["engine/src/io/glommio/probe.rs"];
 /// Traits of the engine that tests may implement: what lies below the seam, and where answers go.
 const REPLACEABLE: [&str; 5] = ["Disk", "DiskFile", "Buffer", "Runtime", "Outlet"];
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "README.md",
     "BENCHMARKS.md",
     ARCHITECTURE,
     "engine/docs/DATA_FILE.md",
     "engine/docs/DURABILITY.md",
+    "engine/docs/EXACTLY_ONCE.md",
     "engine/docs/GLOSSARY.md",
     "net/docs/ARCHITECTURE.md",
     "net/docs/PROTOCOL.md",

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::{HALF, SEQUENCE_MAX, receipt, stamp};
 use crate::format::batch::ProducerStamp;
 use crate::limits::PRODUCER_WINDOW_BATCHES;
-use crate::model::{ProducerEpoch, ProducerId};
+use crate::model::{ProducerEpoch, ProducerId, Sequence};
 use crate::producer::{Admission, ProducerError, ProducerTable, Receipt};
 
 const RANGE: i128 = 1 << 31;
@@ -27,7 +27,7 @@ struct Stored {
 enum Expected {
     New,
     Duplicate(Receipt),
-    Known,
+    Known(Sequence),
     Unknown,
     Full,
     Fenced(ProducerEpoch),
@@ -78,7 +78,7 @@ fn expected(all: &[Stored], stamp: &ProducerStamp, crc: u32) -> Expected {
     } else if let Some(stored) = held.iter().find(shares) {
         let same = (stored.first, stored.count, stored.crc) == (first, behind - first, crc);
         match same {
-            true if is_known(crc) => Expected::Known,
+            true if is_known(crc) => Expected::Known(stored.receipt.sequence),
             true => Expected::Duplicate(stored.receipt),
             false => Expected::Conflict(stored.receipt),
         }
@@ -93,7 +93,7 @@ fn found(admission: Admission) -> Expected {
     match admission {
         Admission::New => Expected::New,
         Admission::Duplicate(receipt) => Expected::Duplicate(receipt),
-        Admission::Known => Expected::Known,
+        Admission::Known(sequence) => Expected::Known(sequence),
         Admission::Refused(ProducerError::UnknownProducer { .. }) => Expected::Unknown,
         Admission::Refused(ProducerError::TableFull { .. }) => Expected::Full,
         Admission::Refused(ProducerError::Fenced { known, .. }) => Expected::Fenced(known),

@@ -86,7 +86,8 @@ impl Shard {
                 marks::hit(Mark::KeysDuplicate);
                 let noted = match admission {
                     Admission::New => self.note_known(partition, &info, now)?,
-                    _ => None,
+                    Admission::Known(noted) => Some(noted),
+                    Admission::Duplicate(_) | Admission::Refused(_) => unreachable!("it was answered"),
                 };
                 Ok(Step::Answer(depends_on.max(noted), Box::new(known_reply(&receipts))))
             }

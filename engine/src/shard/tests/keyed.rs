@@ -373,6 +373,12 @@ fn a_producers_batch_that_its_keys_answer_uses_its_sequences() {
         duplicate(0, append_time),
         "a retry gets the same answer"
     );
+    // Nobody hears of it before the note is durable: otherwise its next batch could be out of order after a crash.
+    let another = pay_stamped(&[("a", "1")], 8, 0);
+    let ids = [rig.capture(partition, another.clone()), rig.capture(partition, another)];
+    assert!(ids.iter().all(|id| rig.reply(*id).is_none()));
+    rig.settle();
+    assert!(ids.iter().all(|id| rig.reply(*id) == Some(&duplicate(0, append_time))));
     // Once its keys have expired nobody knows the answer any more.
     rig.pass(8 * DAY_NS);
     let error = ProducerError::DuplicateBeyondWindow {

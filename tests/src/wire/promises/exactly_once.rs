@@ -32,6 +32,7 @@ impl Ground {
             may_be_stored: false,
             receipt: None,
             forbidden: false,
+            known_as: None,
         };
         self.model.borrow_mut().sent.insert(serial, sent);
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId};
+use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime};
 use florin_engine::shard::{Action, Fetched, KeyReceipt, Refusal};
 
 use crate::world::checkers::{Checked, Violation, violation};
@@ -18,6 +18,14 @@ pub fn may_be_duplicate(serial: u64, sent: &SentBatch, duplicate: bool) -> Check
         return violation(PROMISE, format!("batch {serial} was sent once and called a duplicate"));
     }
     Ok(())
+}
+
+/// Payments that are stored get the answer of the batch that they were stored with.
+pub fn is_that_of(serial: u64, stored: &SentBatch, told: (Offset, Realtime), duplicate: bool) -> Checked {
+    if duplicate && stored.receipt == Some(told) {
+        return Ok(());
+    }
+    violation(PROMISE, format!("batch {serial} is stored at {:?}, and was told {told:?}, {duplicate}", stored.receipt))
 }
 
 /// What its sequence forbids is not shown.
@@ -81,7 +89,9 @@ impl World {
         let mut next: BTreeMap<(ProducerId, ProducerEpoch), u32> = BTreeMap::new();
         for held in &fetched.batches {
             let stamp = serial_of(&held.bytes).and_then(|serial| self.model.sent[&serial].stamp);
-            let Some(stamp) = stamp else { continue };
+            let Some(stamp) = stamp.filter(|stamp| !self.model.noted.contains(&(stamp.id, stamp.epoch))) else {
+                continue;
+            };
             let before = next.insert((stamp.id, stamp.epoch), stamp.next_sequence());
             // What retention has cut, or an operator gave up, cannot be followed.
             let is_lost = self.model.partitions.get(&partition).is_some_and(|facts| !facts.lost.is_empty());

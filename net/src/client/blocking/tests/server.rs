@@ -197,7 +197,7 @@ impl Shared {
                 Admission::Duplicate(Receipt { base_offset, append_time, .. }) => {
                     return Response::Produced { base_offset, append_time, duplicate: true };
                 }
-                Admission::Known => unreachable!("topics have no keys here"),
+                Admission::Known(_) => unreachable!("topics have no keys here"),
                 Admission::Refused(refusal @ ProducerError::UnknownProducer { .. }) => {
                     return error(Code::UNKNOWN_PRODUCER, &refusal.to_string());
                 }

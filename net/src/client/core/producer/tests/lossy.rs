@@ -110,7 +110,7 @@ impl Partition {
                 Admission::Duplicate(Receipt { base_offset, append_time, .. }) => {
                     return Response::Produced { base_offset, append_time, duplicate: true };
                 }
-                Admission::Known => unreachable!("topics have no keys here"),
+                Admission::Known(_) => unreachable!("topics have no keys here"),
                 Admission::Refused(refusal) => return error(code(&refusal)),
             }
         }
