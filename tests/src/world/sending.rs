@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use florin_engine::format::batch::ProducerStamp;
+use florin_engine::limits::KEY_WINDOW_DAYS_MAX;
 use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId, Realtime, ShardId};
 use florin_engine::shard::Request;
 use rand::Rng;
@@ -128,7 +129,10 @@ impl World {
     /// Whether every payment of the partition that was stored must be known by its keys.
     pub(super) fn keys_are_known(&self, partition: PartitionId) -> bool {
         let has_lost = self.model.partitions.get(&partition).is_some_and(|facts| !facts.lost.is_empty());
-        self.key_place(partition).is_some() && !has_lost && !self.keys_lost.contains(&partition)
+        let topic = self.model.topics.get(&partition.topic);
+        let rule = topic.and_then(|topic| topic.descriptor.keys());
+        let is_long = rule.is_some_and(|rule| rule.window_days() == KEY_WINDOW_DAYS_MAX);
+        is_long && !has_lost && !self.keys_lost.contains(&partition)
     }
 
     /// Sends a batch, the first time or again.
