@@ -6,6 +6,9 @@
 //! - Every record that [`Producer::send`] took ends in exactly one outcome, at the latest about one request timeout
 //!   after its delivery timeout: stored with a [`Receipt`], certainly not stored, or [`SendError::OutcomeUnknown`].
 //! - An idempotent producer, which is the default, stores no record twice and keeps the order of each partition.
+//! - In a topic with idempotency keys no payment is stored twice, whoever sends it: what is stored already gets its
+//!   original receipt, and another payment under its key is refused with [`SendError::KeyConflict`]. Records of one
+//!   batch that repeat a key of it are stored, or recognised, behind its others.
 //! - Partitions that are added to a topic are used by its producers, and read by consumers of all partitions, once the
 //!   client has heard of them: at the latest when what it knows of the topics is
 //!   [`metadata_age_max`](ClientSettings::metadata_age_max) old. From then on the records of a key may go to another
@@ -22,6 +25,8 @@ pub use blocking::{Client, Consumer, Delivery, Producer};
 pub use core::batch_view::{ConsumedBatch, ConsumedRecord};
 pub use error::{BatchFault, ClientError, SendError};
 pub use florin_engine::catalogue::{TopicChange, TopicSettings};
+pub use florin_engine::format::control::{KeyRule, KeyRuleError, KeySource, Partitioner};
+pub use florin_engine::shard::KeyReceipt;
 pub use settings::{
-    AlteredTopic, ClientSettings, ConsumerSettings, DescribedTopic, ProducerSettings, Receipt, Record, Start,
+    AlteredTopic, ClientSettings, ConsumerSettings, DescribedTopic, FoundKey, ProducerSettings, Receipt, Record, Start,
 };

@@ -14,6 +14,7 @@ use crate::server::core::{Core, Pending};
 
 mod fetch;
 pub mod gather;
+mod keys;
 pub mod metadata;
 mod negotiate;
 mod offsets;
@@ -102,8 +103,8 @@ impl<N: Network> Intake<N> {
         match request {
             Request::Negotiate { client } => negotiate::negotiate(core, pending, &client),
             Request::Metadata { from, names } => metadata::metadata(core, pending, from, names),
-            Request::CreateTopic { name, partition_count, settings } => {
-                topics::create(core, pending, name, partition_count, settings);
+            Request::CreateTopic { name, partition_count, settings, keys } => {
+                topics::create(core, pending, name, partition_count, settings, keys);
             }
             Request::AlterTopic { topic, change } => topics::alter(core, pending, topic, change),
             Request::DeleteTopic { topic } => topics::delete(core, pending, topic),
@@ -115,6 +116,7 @@ impl<N: Network> Intake<N> {
             }
             Request::ListOffsets { partition, at } => offsets::list(core, pending, partition, at),
             Request::DescribeShards => shards::describe(core, pending),
+            Request::LookUpKey { topic, key } => keys::look_up(core, pending, topic, key),
             Request::ConfirmClock => shards::confirm_clock(core, pending),
         }
     }

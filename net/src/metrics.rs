@@ -103,6 +103,14 @@ pub struct ShardCounters {
     pub cold_reads: Counter,
     /// Requests that wait for one.
     pub cold_waiting: Counter,
+    /// Idempotency keys in memory that are not at rest.
+    pub keys_recent: Counter,
+    /// Bytes of key runs that memory keeps.
+    pub keys_cached_bytes: Counter,
+    /// Reads of key runs begun.
+    pub keys_reads: Counter,
+    /// Captures and look-ups that wait for what is known of their keys.
+    pub keys_waiting: Counter,
     /// Cuts of retention.
     pub cuts: Counter,
     /// Bytes that they cut.

@@ -8,6 +8,7 @@ pub mod api;
 pub mod code;
 pub mod field;
 pub mod frame;
+mod keys;
 pub mod request;
 pub mod response;
 mod settings;

@@ -6,11 +6,13 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::settings::flags::FormatFlags;
+use keys::KeyCommand;
 use network::{ClockCommand, ShardCommand, TopicCommand};
 use records::{
     CONSUME_HELP, ConsumeArguments, DUMP_HELP, DemoArguments, DumpArguments, PRODUCE_HELP, ProduceArguments,
 };
 
+pub mod keys;
 pub mod network;
 pub mod records;
 mod serve;
@@ -111,6 +113,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: TopicCommand,
+    },
+    /// Look up the idempotency keys of a topic.
+    Key {
+        /// What to do.
+        #[command(subcommand)]
+        what: KeyCommand,
     },
     /// Show how the shards of a server are doing.
     Shard {

@@ -2,7 +2,7 @@
 //!
 //! [`cli`] says what can be asked. [`serve`] runs the server with its [`settings`]. [`mod@format`], [`inspect`] and [`verify`] answer from a
 //! directory, through the engine's own readers, so that what is shown is what recovery would see, and so does [`dump`],
-//! which shows the records in one. [`disk_check`] says whether a disk is fit for one. [`topic`],
+//! which shows the records in one. [`disk_check`] says whether a disk is fit for one. [`topic`], [`key`],
 //! [`shards`], [`produce`] and [`consume`] ask a server through the client library, as any program would; [`demo`]
 //! starts one of its own.
 
@@ -21,6 +21,7 @@ mod format;
 mod host;
 mod inspect;
 mod interrupt;
+mod key;
 mod latency;
 mod output;
 mod produce;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => (verify::run(&arguments), EXIT_CANNOT_TELL),
         Command::Repair(arguments) => (repair::run(&arguments), EXIT_CANNOT_TELL),
         Command::Topic { what } => (topic::run(&what), EXIT_FAILED),
+        Command::Key { what } => (key::run(&what), EXIT_CANNOT_TELL),
         Command::Shard { what } => (shards::run(&what), EXIT_FAILED),
         Command::Clock { what } => (shards::run_clock(&what), EXIT_FAILED),
         Command::Produce(arguments) => (produce::run(&arguments), EXIT_FAILED),

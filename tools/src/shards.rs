@@ -50,6 +50,10 @@ struct ShardDocument<'a> {
     manifest_run_bytes_max: u64,
     cold_read_count: u64,
     cold_waiting_count: u32,
+    keys_recent_count: u64,
+    keys_cached_bytes: u64,
+    keys_read_count: u64,
+    keys_waiting_count: u32,
     problem: Option<&'a str>,
 }
 
@@ -241,6 +245,10 @@ fn document(shard: &ShardDescription) -> ShardDocument<'_> {
         manifest_run_bytes_max: shard.manifest_run_bytes_max,
         cold_read_count: shard.cold_read_count,
         cold_waiting_count: shard.cold_waiting_count,
+        keys_recent_count: shard.keys_recent_count,
+        keys_cached_bytes: shard.keys_cached_bytes,
+        keys_read_count: shard.keys_read_count,
+        keys_waiting_count: shard.keys_waiting_count,
         problem: Some(shard.problem.as_str()).filter(|problem| !problem.is_empty()),
     }
 }

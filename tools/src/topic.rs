@@ -17,7 +17,7 @@ use crate::cli::network::{
 use crate::size::{Size, counted, grouped};
 use crate::table::{Align, Table};
 use crate::time::rfc3339_unless_never;
-use crate::topic_settings::{self, SettingsDocument};
+use crate::topic_settings::{self, KeyRuleDocument, SettingsDocument};
 use crate::{EXIT_CANNOT_TELL, EXIT_WRONG_ARGUMENTS, client, output};
 
 #[cfg(test)]
@@ -31,6 +31,7 @@ struct TopicDocument<'a> {
     revision: u32,
     partition_count: usize,
     placement: &'a [u16],
+    idempotency: Option<KeyRuleDocument<'a>>,
 }
 
 /// A topic with its settings in JSON.
@@ -84,14 +85,24 @@ pub fn run(command: &TopicCommand) -> Result<ExitCode> {
 }
 
 fn create(arguments: &CreateArguments) -> Result<ExitCode> {
+    let rule = match arguments.keys.rule() {
+        Ok(rule) => rule,
+        Err(problem) => {
+            output::complain(&format!("no topic was made: {problem}"));
+            return Ok(ExitCode::from(EXIT_WRONG_ARGUMENTS));
+        }
+    };
     let client = client::connect(&arguments.at)?;
     let settings = arguments.settings.change().apply_to(&TopicSettings::default());
-    let created = client.create_topic(&arguments.name, arguments.partitions, settings);
+    let created = match rule {
+        None => client.create_topic(&arguments.name, arguments.partitions, settings),
+        Some(rule) => client.create_keyed_topic(&arguments.name, arguments.partitions, settings, rule),
+    };
     let topic = created.map_err(|error| not_created(error, arguments))?;
     if arguments.json {
         output::print_json(&set_document(&topic, &settings))?;
     } else {
-        output::print(&format!("created {}\n  {}\n", in_words(&topic), topic_settings::in_words(&settings)))?;
+        output::print(&format!("created {}\n{}", in_words(&topic), chosen_in_words(&topic, &settings)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -109,7 +120,7 @@ fn alter(arguments: &AlterArguments) -> Result<ExitCode> {
         output::print_json(&set_document(&topic, &settings))?;
     } else {
         let done = if topic.revision == before.revision { "nothing to alter:" } else { "altered" };
-        output::print(&format!("{done} {}\n  {}\n", in_words(&topic), topic_settings::in_words(&settings)))?;
+        output::print(&format!("{done} {}\n{}", in_words(&topic), chosen_in_words(&topic, &settings)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -195,6 +206,12 @@ fn in_words(topic: &TopicDescription) -> String {
     format!("topic {} (id {}) with {partitions}", topic.name, topic.id)
 }
 
+/// What was chosen for a topic, a line for each kind.
+fn chosen_in_words(topic: &TopicDescription, settings: &TopicSettings) -> String {
+    let rule = topic.keys.as_ref().map(|rule| format!("  {}\n", topic_settings::rule_in_words(rule)));
+    format!("  {}\n{}", topic_settings::in_words(settings), rule.unwrap_or_default())
+}
+
 fn list_in_words(topics: &[TopicDescription]) -> String {
     if topics.is_empty() {
         return "no topics: `florin topic create NAME` makes one\n".to_owned();
@@ -241,8 +258,8 @@ fn describe_in_words(described: &DescribedTopic) -> String {
         };
         table.row(place.into_iter().chain(said).collect());
     }
-    let (topic, settings) = (&described.topic, topic_settings::in_words(&described.settings));
-    let mut text = format!("{}, revision {}\n  {settings}\n", in_words(topic), topic.revision);
+    let (topic, chosen) = (&described.topic, chosen_in_words(&described.topic, &described.settings));
+    let mut text = format!("{}, revision {}\n{chosen}", in_words(topic), topic.revision);
     table.render(&mut text, 2);
     let records = grouped(partitions.iter().map(record_count).sum());
     let held_bytes = partitions.iter().map(|partition| partition.held_bytes).sum();
@@ -288,8 +305,9 @@ fn record_count(partition: &PartitionDescription) -> u64 {
 }
 
 fn document(topic: &TopicDescription) -> TopicDocument<'_> {
-    let TopicDescription { id, name, revision, placement } = topic;
-    TopicDocument { topic: id.0, name, revision: *revision, partition_count: placement.len(), placement }
+    let TopicDescription { id, name, revision, placement, keys } = topic;
+    let idempotency = keys.as_ref().map(KeyRuleDocument::from);
+    TopicDocument { topic: id.0, name, revision: *revision, partition_count: placement.len(), placement, idempotency }
 }
 
 fn set_document<'a>(topic: &'a TopicDescription, settings: &TopicSettings) -> SetDocument<'a> {

@@ -1,12 +1,13 @@
-//! The settings of a topic in words and in JSON.
+//! The settings of a topic and its rule of idempotency keys, in words and in JSON.
 
 use std::time::Duration;
 
 use florin_engine::catalogue::TopicSettings;
+use florin_net::client::{KeyRule, KeySource};
 use serde::Serialize;
 
 use crate::duration::Span;
-use crate::size::Size;
+use crate::size::{Size, counted};
 
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,37 @@ impl From<&TopicSettings> for SettingsDocument {
         let TopicSettings { retention_bytes, retention_ns, segment_bytes, record_bytes_max } = *settings;
         Self { retention_bytes, retention_ns, segment_bytes, record_bytes_max }
     }
+}
+
+/// The rule of idempotency keys in JSON.
+#[derive(Debug, Serialize)]
+pub struct KeyRuleDocument<'a> {
+    key: String,
+    days: u16,
+    body_headers: &'a [Box<str>],
+    partitioner: &'static str,
+}
+
+impl<'a> From<&'a KeyRule> for KeyRuleDocument<'a> {
+    fn from(rule: &'a KeyRule) -> Self {
+        let key = match rule.source() {
+            KeySource::RecordKey => "record-key".to_owned(),
+            KeySource::Header(name) => format!("header:{name}"),
+        };
+        let (days, body_headers) = (rule.window_days(), rule.body_headers());
+        Self { key, days, body_headers, partitioner: rule.partitioner().name() }
+    }
+}
+
+/// The rule of idempotency keys in one line.
+pub fn rule_in_words(rule: &KeyRule) -> String {
+    let days = counted(rule.window_days().into(), "day", "days");
+    let body = match rule.body_headers() {
+        [] => "its value".to_owned(),
+        headers => format!("its value and its headers {}", headers.join(", ")),
+    };
+    let (source, partitioner) = (rule.source(), rule.partitioner().name());
+    format!("stores each payment once: known by {source} for {days}, its body is {body}; partitions by {partitioner}")
 }
 
 /// Settings in one line.

@@ -102,7 +102,7 @@ impl Control {
 
     /// Creates a topic.
     pub fn create_topic_with(&mut self, name: &str, partition_count: u32, settings: TopicSettings) -> Result<TopicId> {
-        match self.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings })? {
+        match self.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings, keys: None })? {
             Response::TopicCreated(topic) => Ok(topic.id),
             other => bail!("the creation of a topic was answered with {other:?}"),
         }

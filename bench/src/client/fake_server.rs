@@ -191,7 +191,7 @@ fn answer(shared: &Shared, state: &mut State, shard: u16, request: &Request) -> 
         Request::CreateTopic { name, partition_count, .. } => {
             let placement = (0..*partition_count).map(|index| u16::try_from(index).unwrap() % shard_count).collect();
             let id = TopicId(7 + state.created_count);
-            let topic = TopicDescription { id, name: name.clone(), revision: 1, placement };
+            let topic = TopicDescription { id, name: name.clone(), revision: 1, placement, keys: None };
             state.created_count += 1;
             state.topics.push(topic.clone());
             Response::TopicCreated(topic)

@@ -165,6 +165,9 @@ impl Coordinator {
             Err(AlterError::PartitionCount { asked, least, most }) => {
                 reply(request, CatalogueReply::InvalidPartitionCount { asked, least, most })
             }
+            Err(AlterError::PartitionsFixed { asked, count }) => {
+                reply(request, CatalogueReply::PartitionsFixed { asked, count })
+            }
             Err(AlterError::Setting(error)) => reply(request, CatalogueReply::InvalidSetting(error)),
             Err(AlterError::Exhausted) => reply(request, CatalogueReply::TooManyRevisions),
             Err(AlterError::UnderWay { state }) => unreachable!("topic {topic} is {state:?} and has no change"),

@@ -106,6 +106,13 @@ pub enum CatalogueReply {
         /// The most there may be.
         most: u32,
     },
+    /// The topic has idempotency keys, and keeps the number of partitions that it has.
+    PartitionsFixed {
+        /// The number asked for.
+        asked: u32,
+        /// The number there is.
+        count: u32,
+    },
     /// A setting is out of its bounds.
     InvalidSetting(SettingOutOfBounds),
     /// There are `TOPIC_COUNT_MAX` topics.

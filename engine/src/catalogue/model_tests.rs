@@ -160,6 +160,7 @@ impl World {
             | CatalogueReply::Busy
             | CatalogueReply::StillWorking => {}
             CatalogueReply::InvalidName(_)
+            | CatalogueReply::PartitionsFixed { .. }
             | CatalogueReply::InvalidSetting(_)
             | CatalogueReply::TooManyRevisions
             | CatalogueReply::OutcomeUnknown

@@ -29,7 +29,7 @@ pub enum KeyFault {
     #[error(transparent)]
     Decompress(#[from] DecompressError),
     /// A record has no key.
-    #[error("record {index} has no idempotency key: the topic takes it from {}", words(.place))]
+    #[error("record {index} has no idempotency key: the topic takes it from {place}")]
     Missing {
         /// The record's index in the batch.
         index: u32,
@@ -52,13 +52,6 @@ pub enum KeyFault {
         /// The partition's index.
         belongs: u32,
     },
-}
-
-fn words(source: &KeySource) -> String {
-    match source {
-        KeySource::RecordKey => "the record's key".to_owned(),
-        KeySource::Header(name) => format!("header {name:?}"),
-    }
 }
 
 /// By what rule the keys of a partition's records are found.

@@ -5,11 +5,11 @@ use std::cell::Cell;
 
 use super::KeyRun;
 use super::look_up::read_table;
-use super::write::{KeyWriteError, KeyWriter, KeyWriting};
+use super::write::{KeyWriter, KeyWriting};
 use crate::format::keys::{self, KeyEntry, KeyHash, TableEntry};
 use crate::format::layout::segment_path;
 use crate::format::stored::Stored;
-use crate::io::{Access, Disk, DiskFile, Runtime, UNIT_BYTES};
+use crate::io::{Access, Disk, DiskError, DiskFile, Runtime, UNIT_BYTES};
 use crate::model::{PartitionId, Position, Realtime, SegmentId};
 use crate::segment::index::FileName;
 
@@ -48,7 +48,7 @@ pub enum KeyMergeError {
     },
     /// The new run could not be written.
     #[error(transparent)]
-    Write(#[from] KeyWriteError),
+    Write(#[from] DiskError),
     /// The shard ends: nobody waits for it.
     #[error("the shard ends")]
     Stopped,
@@ -147,7 +147,7 @@ async fn merge_all<'a, R: Runtime>(
     let (first, last) = (plan.runs.first().expect("there are keys"), plan.runs.last().expect("there are keys"));
     let run = writer.finish(first.base_offset, last.next_offset).await?;
     writer.sync().await?;
-    runtime.disk().sync_directory(writing.directory).await.map_err(KeyWriteError::Disk)?;
+    runtime.disk().sync_directory(writing.directory).await?;
     Ok(Some(run))
 }
 

@@ -9,7 +9,7 @@ use crate::format::keys::{
     self, FilterError, KeyEntry, PAGE_ENTRY_COUNT_MAX, SECTION_ENTRY_COUNT_MAX, SectionMap, TableEntry,
 };
 use crate::format::layout::segment_path;
-use crate::io::{Disk, DiskError, DiskFile, Runtime, UNIT_BYTES};
+use crate::io::{Disk, DiskError, DiskErrorKind, DiskFile, DiskOperation, Runtime, UNIT_BYTES};
 use crate::limits::EXTENT_BYTES_TARGET;
 use crate::model::{Id128, Offset, PartitionId, Position, Realtime, SegmentId, ShardId};
 use crate::segment::index::FileName;
@@ -45,17 +45,6 @@ pub struct KeyPart {
     pub chunks: Vec<Arc<Vec<KeyEntry>>>,
 }
 
-/// Why keys were not written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum KeyWriteError {
-    /// The disk.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// A section has no filter.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
-}
-
 /// Writes a new file with a run for each part, and syncs it. Nothing counts before its name is durable:
 /// that is for the caller, who may have written other files.
 pub async fn write_runs<R: Runtime>(
@@ -63,7 +52,7 @@ pub async fn write_runs<R: Runtime>(
     writing: KeyWriting<'_>,
     segment: SegmentId,
     parts: &[KeyPart],
-) -> Result<Vec<KeyRun>, KeyWriteError> {
+) -> Result<Vec<KeyRun>, DiskError> {
     let mut writer = KeyWriter::create(runtime, writing, segment).await?;
     let mut result = write_parts(&mut writer, parts).await;
     if result.is_ok()
@@ -75,10 +64,7 @@ pub async fn write_runs<R: Runtime>(
     result
 }
 
-async fn write_parts<R: Runtime>(
-    writer: &mut KeyWriter<'_, R>,
-    parts: &[KeyPart],
-) -> Result<Vec<KeyRun>, KeyWriteError> {
+async fn write_parts<R: Runtime>(writer: &mut KeyWriter<'_, R>, parts: &[KeyPart]) -> Result<Vec<KeyRun>, DiskError> {
     let mut runs = Vec::with_capacity(parts.len());
     for part in parts {
         let to_sort = part.clone();
@@ -140,11 +126,7 @@ impl Forming {
 
 impl<'a, R: Runtime> KeyWriter<'a, R> {
     /// A new file.
-    pub(super) async fn create(
-        runtime: &'a R,
-        writing: KeyWriting<'a>,
-        segment: SegmentId,
-    ) -> Result<Self, KeyWriteError> {
+    pub(super) async fn create(runtime: &'a R, writing: KeyWriting<'a>, segment: SegmentId) -> Result<Self, DiskError> {
         assert!((1..=SECTION_ENTRY_COUNT_MAX).contains(&writing.section_entry_count_max), "sections are bounded");
         let file = runtime.disk().create(&segment_path(writing.directory, segment), 0).await?;
         let name = FileName { journal_id: writing.journal_id, shard: writing.shard, segment };
@@ -159,7 +141,7 @@ impl<'a, R: Runtime> KeyWriter<'a, R> {
 
     /// Writes the next section of the run, which goes on behind the last one: at least one key, and not more than there may
     /// be.
-    pub(super) async fn section(&mut self, entries: Vec<KeyEntry>) -> Result<(), KeyWriteError> {
+    pub(super) async fn section(&mut self, entries: Vec<KeyEntry>) -> Result<(), DiskError> {
         self.run.entry_count += entries.len() as u64;
         for entry in &entries {
             self.run.first_append_time = self.run.first_append_time.min(entry.append_time);
@@ -167,13 +149,24 @@ impl<'a, R: Runtime> KeyWriter<'a, R> {
         }
         let (name, partition, position) = (self.name, self.run.partition, self.position);
         let encoded = self.runtime.compute(move || encode(name, partition, position, &entries)).await;
-        let (section, bytes) = encoded?;
+        let (section, bytes) = encoded.map_err(|error| self.without_filter(&error))?;
         self.run.sections.push(section);
         self.write(&bytes).await
     }
 
+    /// A section of which no filter can be made: nothing of it is on the disk.
+    fn without_filter(&self, error: &FilterError) -> DiskError {
+        DiskError {
+            operation: DiskOperation::Write,
+            path: segment_path(self.writing.directory, self.name.segment),
+            position: Some(self.position),
+            kind: DiskErrorKind::Failed,
+            detail: error.to_string(),
+        }
+    }
+
     /// Writes the table of the run, which has at least one section.
-    pub(super) async fn finish(&mut self, base_offset: Offset, next_offset: Offset) -> Result<KeyRun, KeyWriteError> {
+    pub(super) async fn finish(&mut self, base_offset: Offset, next_offset: Offset) -> Result<KeyRun, DiskError> {
         let sections = std::mem::take(&mut self.run.sections);
         let mut table = vec![0; keys::table_bytes(sections.len())];
         keys::encode_table(&self.name.at(self.position), self.run.position, &sections, &mut table);
@@ -192,9 +185,9 @@ impl<'a, R: Runtime> KeyWriter<'a, R> {
     }
 
     /// Makes everything durable.
-    pub(super) async fn sync(&mut self) -> Result<(), KeyWriteError> {
+    pub(super) async fn sync(&mut self) -> Result<(), DiskError> {
         self.unsynced_bytes = 0;
-        Ok(self.file.sync().await?)
+        self.file.sync().await
     }
 
     /// Closes the file.
@@ -202,7 +195,7 @@ impl<'a, R: Runtime> KeyWriter<'a, R> {
         self.file.close().await;
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), KeyWriteError> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
         for piece in bytes.chunks(EXTENT_BYTES_TARGET) {
             let begun = self.runtime.monotonic();
             let mut buffer = self.file.allocate(piece.len());

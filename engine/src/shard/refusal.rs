@@ -169,6 +169,16 @@ pub enum Refusal {
         /// The limit.
         most: u32,
     },
+    /// The topic has idempotency keys, by which its records are spread over as many partitions as it has.
+    #[error(
+        "{asked} partitions: the topic has idempotency keys and keeps its {count}, a retry would go to another one otherwise; create another topic"
+    )]
+    PartitionsFixed {
+        /// What was asked for.
+        asked: u32,
+        /// What there is.
+        count: u32,
+    },
     /// A setting of a topic is out of its bounds.
     #[error("{0}")]
     TopicSetting(#[from] SettingOutOfBounds),
@@ -251,6 +261,7 @@ impl Refusal {
             Self::KeysKnown { .. } => 52,
             Self::KeysUnanswerable { .. } => 54,
             Self::NoKeys(_) => 55,
+            Self::PartitionsFixed { .. } => 56,
         }
     }
 
@@ -282,6 +293,7 @@ impl Refusal {
             | Self::TopicName(_)
             | Self::NameTaken(_)
             | Self::PartitionCount { .. }
+            | Self::PartitionsFixed { .. }
             | Self::TopicSetting(_)
             | Self::RecordTooLarge { .. }
             | Self::CatalogueFull

@@ -199,7 +199,12 @@ pub enum Reply {
     /// were stored with one batch in this order are a [`Reply::Captured`].
     Known(Vec<KeyReceipt>),
     /// What is stored under a key, if something is.
-    Key(Option<KeyReceipt>),
+    Key {
+        /// The partition that the key belongs to.
+        partition: PartitionId,
+        /// Where its record is.
+        receipt: Option<KeyReceipt>,
+    },
     /// Batches.
     Fetched(Fetched),
     /// An offset.

@@ -1,10 +1,9 @@
 //! The job that takes batches to rest with their keys: key runs first, then segment files, then their names. A batch counts
 //! as being at rest only if its keys are.
 
-use crate::format::layout::segment_path;
-use crate::io::{Disk, DiskError, DiskErrorKind, DiskOperation, Runtime};
+use crate::io::{Disk, DiskError, Runtime};
 use crate::key_run::KeyRun;
-use crate::key_run::write::{KeyPart, KeyWriteError, KeyWriting, write_runs};
+use crate::key_run::write::{KeyPart, KeyWriting, write_runs};
 use crate::model::{PartitionId, SegmentId};
 use crate::segment::WritePlan;
 use crate::segment::write::{FileWritten, Writing, write_files};
@@ -77,15 +76,5 @@ async fn write_keys<R: Runtime>(
         unsynced_bytes_max: writing.unsynced_bytes_max,
         rest_factor: plan.write.rest_factor,
     };
-    let written = write_runs(runtime, key_writing, file.segment, &file.parts).await;
-    written.map_err(|error| match error {
-        KeyWriteError::Disk(error) => error,
-        KeyWriteError::Filter(error) => DiskError {
-            operation: DiskOperation::Write,
-            path: segment_path(writing.directory, file.segment),
-            position: None,
-            kind: DiskErrorKind::Failed,
-            detail: error.to_string(),
-        },
-    })
+    write_runs(runtime, key_writing, file.segment, &file.parts).await
 }

@@ -152,6 +152,11 @@ impl Shard {
         self.effects.push(Effect::MergeSegments(plan));
     }
 
+    /// Runs that a write adds for a partition: keys have one of their own.
+    fn runs_of(&self, partition: PartitionId) -> usize {
+        1 + usize::from(self.partitions[&partition].keys().is_some())
+    }
+
     /// What to write so that everything in blocks up to `limit` is at rest, or a part of it. Where a manifest has no
     /// room for the runs, some that there are become fewer first; if none can, as many are written as there is room for.
     fn plan_write(&mut self, limit: Sequence, now: Now) -> Planned {
@@ -159,9 +164,7 @@ impl Shard {
         if batches.is_empty() {
             return Planned::Nothing;
         }
-        // Keys have a run of their own.
-        let runs_of = |id: &PartitionId| 1 + usize::from(self.partitions[id].keys().is_some());
-        let wanted_run_count = batches.iter().map(|(id, _)| runs_of(id)).sum();
+        let wanted_run_count = batches.iter().map(|(id, _)| self.runs_of(*id)).sum();
         let run_count = self.run_count();
         let room_run_count = self.segments.room_run_count(run_count);
         if room_run_count < wanted_run_count {
@@ -175,7 +178,7 @@ impl Shard {
             }
             let mut sum = 0;
             let fits = |(id, _): &&(PartitionId, Vec<HeldBatch>)| {
-                sum += 1 + usize::from(self.partitions[id].keys().is_some());
+                sum += self.runs_of(*id);
                 sum <= room_run_count
             };
             let fitting = batches.iter().take_while(fits).count();

@@ -210,6 +210,7 @@ impl Shard {
             CatalogueReply::InvalidPartitionCount { asked, least, most } => {
                 Refusal::PartitionCount { asked, least, most }
             }
+            CatalogueReply::PartitionsFixed { asked, count } => Refusal::PartitionsFixed { asked, count },
             CatalogueReply::InvalidSetting(error) => Refusal::TopicSetting(error),
             CatalogueReply::TooManyTopics | CatalogueReply::TooManyRevisions => Refusal::CatalogueFull,
             CatalogueReply::NotFound(topic) => Refusal::UnknownTopic(topic),

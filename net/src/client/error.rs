@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use florin_engine::format::batch::BatchError;
-use florin_engine::model::{Offset, ProducerEpoch};
+use florin_engine::format::control::KeySource;
+use florin_engine::model::{Offset, ProducerEpoch, Realtime};
 use thiserror::Error;
 
 use crate::protocol::ErrorResponse;
@@ -101,7 +102,7 @@ pub enum SendError {
     TimedOut,
     /// Stored or not. It is never sent again by this client.
     #[error(
-        "the record may be stored or not ({reason}): read the partition before you send it again under another identity"
+        "the record may be stored or not ({reason}): send it again if its topic has idempotency keys; otherwise read the partition before you send it again under another identity"
     )]
     OutcomeUnknown {
         /// Why it is unknown.
@@ -125,6 +126,38 @@ pub enum SendError {
         partition: u32,
         /// The partitions there are.
         partition_count: u32,
+    },
+    /// Not stored: its topic has idempotency keys, and it has none.
+    #[error("the record is not stored: it has no idempotency key, which its topic takes from {place}")]
+    KeyMissing {
+        /// Where the key should be.
+        place: KeySource,
+    },
+    /// Not stored: the header that holds the idempotency key is there twice.
+    #[error("the record is not stored: it has its idempotency key twice, send one header {name:?}")]
+    KeyTwice {
+        /// The header.
+        name: Box<str>,
+    },
+    /// Not stored: its idempotency key says which partition it belongs to, and another one was asked for.
+    #[error("the record is not stored: by its idempotency key it belongs to partition {belongs}, not {partition}")]
+    KeyElsewhere {
+        /// The partition asked for.
+        partition: u32,
+        /// The one that it belongs to.
+        belongs: u32,
+    },
+    /// Not stored: another payment is stored under its idempotency key.
+    #[error(
+        "the record is not stored: another payment has its idempotency key, at offset {offset} of partition {partition}: give it a key of its own, or read what is stored there"
+    )]
+    KeyConflict {
+        /// The partition.
+        partition: u32,
+        /// The offset of the other one.
+        offset: Offset,
+        /// When that was appended.
+        append_time: Realtime,
     },
     /// Not stored: every epoch of the producer was used, one per unknown outcome.
     #[error("the record is not stored: the producer has no epoch behind {epoch}, make a new producer")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::{Offset, Realtime};
+use florin_engine::shard::KeyReceipt;
 
 use crate::protocol::{PartitionDescription, TopicDescription};
 
@@ -96,10 +97,20 @@ pub struct DescribedTopic {
     pub partitions: Vec<PartitionDescription>,
 }
 
+/// What is known of an idempotency key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundKey {
+    /// The partition that it belongs to.
+    pub partition: u32,
+    /// Where its record is; none if there is none within the window.
+    pub receipt: Option<KeyReceipt>,
+}
+
 /// A record to send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
-    /// Its partition; chosen by the key, or in turn, if not given.
+    /// Its partition; chosen by the key, or in turn, if not given. In a topic with idempotency keys that key decides, and
+    /// another partition is refused.
     pub partition: Option<u32>,
     /// Its key.
     pub key: Option<Bytes>,
@@ -120,7 +131,8 @@ pub struct Receipt {
     pub offset: Offset,
     /// When its batch was appended, the first time.
     pub append_time: Realtime,
-    /// Whether the batch had been stored before and this is the original answer: an earlier one was lost.
+    /// Whether it had been stored before and this is the original receipt: an earlier answer was lost, or somebody else
+    /// had sent the payment already.
     pub duplicate: bool,
     /// From `send` until the answer had come.
     pub latency: Duration,

@@ -30,6 +30,7 @@ pub(super) fn description(topic: &TopicDescriptor) -> TopicDescription {
         name: topic.name().to_owned(),
         revision: topic.revision(),
         placement: topic.placement().iter().map(|shard| shard.0).collect(),
+        keys: topic.keys().cloned(),
     }
 }
 

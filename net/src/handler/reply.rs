@@ -30,7 +30,9 @@ pub fn respond<N: Network>(core: &Core<N>, pending: &Pending<N::Stream>, reply: 
         }
         Reply::ClockConfirmed => Response::ClockConfirmed,
         Reply::Refused(refusal) => Response::Error(ErrorResponse::from(&refusal)),
-        Reply::Known(_) | Reply::Key(_) | Reply::Partitions(_) | Reply::Checkpointed { .. } => {
+        Reply::Known(receipts) => Response::Known(receipts),
+        Reply::Key { partition, receipt } => Response::Key { partition: partition.index, receipt },
+        Reply::Partitions(_) | Reply::Checkpointed { .. } => {
             unreachable!("no client asks for this by itself")
         }
     };

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use florin_engine::catalogue::{COORDINATOR, TopicChange, TopicSettings};
+use florin_engine::format::control::KeyRule;
 use florin_engine::model::{ShardId, TopicId};
 use florin_engine::shard::{Refusal, Request};
 
@@ -18,8 +19,9 @@ pub(super) fn create<N: Network>(
     name: String,
     partition_count: u32,
     settings: TopicSettings,
+    keys: Option<KeyRule>,
 ) {
-    ask_coordinator(core, pending, Request::CreateTopic { name, partition_count, settings, keys: None });
+    ask_coordinator(core, pending, Request::CreateTopic { name, partition_count, settings, keys });
 }
 
 /// Asks shard 0 to alter a topic.

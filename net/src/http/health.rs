@@ -90,6 +90,14 @@ fn put_storage(text: &mut String, shard: &SharedShard) {
     );
     let _ = writeln!(
         text,
+        "  idempotency keys: {} not at rest, {} bytes of others in memory; {} reads, {} requests wait for one",
+        of.keys_recent.get(),
+        of.keys_cached_bytes.get(),
+        of.keys_reads.get(),
+        of.keys_waiting.get()
+    );
+    let _ = writeln!(
+        text,
         "  in use: {} of {} bytes of memory, {} of {} bytes of the journal, {} of {} bytes of the manifest",
         of.held_bytes.get(),
         of.held_bytes_max.get(),

@@ -7,7 +7,7 @@ use crate::metrics::{Counter, ExecutorCounters, ShardCounters};
 /// What is told of each shard: name, explanation, whether it only grows, and where it is.
 type ShardRow = (&'static str, &'static str, MetricType, fn(&ShardCounters) -> &Counter);
 
-pub(super) const SHARD_ROWS: [ShardRow; 38] = [
+pub(super) const SHARD_ROWS: [ShardRow; 42] = [
     ("captured_batches", "Batches stored.", MetricType::Counter, |of| &of.captured),
     ("duplicate_batches", "Batches answered with the original receipt.", MetricType::Counter, |of| &of.duplicates),
     ("refused_requests", "Requests refused by the shard.", MetricType::Counter, |of| &of.refused),
@@ -55,6 +55,15 @@ pub(super) const SHARD_ROWS: [ShardRow; 38] = [
     ("cold_waiting_requests", "Requests that wait for a read of a segment file.", MetricType::Gauge, |of| {
         &of.cold_waiting
     }),
+    ("recent_keys", "Idempotency keys in memory that are not at rest.", MetricType::Gauge, |of| &of.keys_recent),
+    ("cached_key_bytes", "Bytes of key runs that memory keeps.", MetricType::Gauge, |of| &of.keys_cached_bytes),
+    ("key_reads", "Reads of key runs begun.", MetricType::Counter, |of| &of.keys_reads),
+    (
+        "key_waiting_requests",
+        "Captures and look-ups that wait for what is known of their idempotency keys.",
+        MetricType::Gauge,
+        |of| &of.keys_waiting,
+    ),
     ("retention_cuts", "Times that retention cut the front of a partition.", MetricType::Counter, |of| &of.cuts),
     ("retention_cut_bytes", "Bytes that retention cut.", MetricType::Counter, |of| &of.cut_bytes),
     ("journal_full_refusals", "Requests refused because the journal was full.", MetricType::Counter, |of| {

@@ -27,6 +27,8 @@ pub enum Api {
     ConfirmClock,
     /// Change the settings of a topic, or add partitions.
     AlterTopic,
+    /// What is stored under an idempotency key.
+    LookUpKey,
 }
 
 /// The versions of one api that a server speaks.
@@ -41,7 +43,7 @@ pub struct ApiVersions {
 }
 
 /// Every api that this build knows, in the order of their numbers.
-pub const APIS: [Api; 12] = [
+pub const APIS: [Api; 13] = [
     Api::Negotiate,
     Api::Metadata,
     Api::CreateTopic,
@@ -54,6 +56,7 @@ pub const APIS: [Api; 12] = [
     Api::DescribeShards,
     Api::ConfirmClock,
     Api::AlterTopic,
+    Api::LookUpKey,
 ];
 
 /// What this build speaks.
@@ -62,6 +65,8 @@ pub const API_VERSIONS: [ApiVersions; APIS.len()] = {
     let mut index = 0;
     while index < APIS.len() {
         versions[index].api = APIS[index].number();
+        versions[index].version_min = APIS[index].newest();
+        versions[index].version_max = APIS[index].newest();
         assert!(versions[index].api as usize == index, "apis stand at their numbers");
         index += 1;
     }
@@ -84,6 +89,26 @@ impl Api {
             Self::DescribeShards => 9,
             Self::ConfirmClock => 10,
             Self::AlterTopic => 11,
+            Self::LookUpKey => 12,
+        }
+    }
+
+    /// The version that this build writes, and the only one that it reads.
+    const fn newest(self) -> u8 {
+        match self {
+            Self::Metadata
+            | Self::CreateTopic
+            | Self::DescribeTopic
+            | Self::Produce
+            | Self::DescribeShards
+            | Self::AlterTopic => 1,
+            Self::Negotiate
+            | Self::DeleteTopic
+            | Self::InitProducer
+            | Self::Fetch
+            | Self::ListOffsets
+            | Self::ConfirmClock
+            | Self::LookUpKey => 0,
         }
     }
 
@@ -118,6 +143,7 @@ impl Api {
             Self::DescribeShards => "describe_shards",
             Self::ConfirmClock => "confirm_clock",
             Self::AlterTopic => "alter_topic",
+            Self::LookUpKey => "look_up_key",
         }
     }
 }

@@ -24,6 +24,8 @@ impl Code {
     pub const UNKNOWN_TOPIC: Self = Self(12);
     /// There is a topic of this name.
     pub const NAME_TAKEN: Self = Self(15);
+    /// A setting is out of its bounds.
+    pub const TOPIC_SETTING: Self = Self(19);
     /// The offset does not exist.
     pub const OFFSET_OUT_OF_RANGE: Self = Self(21);
     /// The offsets are lost for good.
@@ -36,6 +38,10 @@ impl Code {
     pub const OUT_OF_ORDER: Self = Self(33);
     /// Stored, but the receipt is gone.
     pub const DUPLICATE_BEYOND_WINDOW: Self = Self(35);
+    /// Some of a batch's keys are known, or come twice in it.
+    pub const KEYS_KNOWN: Self = Self(52);
+    /// Another body is stored under a key.
+    pub const KEY_CONFLICT: Self = Self(53);
     /// The stream cannot be cut into frames.
     pub const MALFORMED_FRAME: Self = Self(100);
     /// A frame is too large.
@@ -58,6 +64,13 @@ impl Code {
     pub const OVERLOADED: Self = Self(109);
 }
 
+impl Code {
+    /// Whether an error with this code says what is known of each record.
+    pub(super) fn has_records(self) -> bool {
+        matches!(self, Self::KEYS_KNOWN | Self::KEY_CONFLICT)
+    }
+}
+
 /// A row of the table of codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeRow {
@@ -77,7 +90,7 @@ const fn row(code: u16, name: &'static str, action: Action, meaning: &'static st
 
 /// Every code but success, in the order of their numbers.
 #[rustfmt::skip]
-pub const CODES: [CodeRow; 44] = [
+pub const CODES: [CodeRow; 51] = [
     row(1, "starting", Action::Retry, "the shard is recovering"),
     row(2, "stopping", Action::Retry, "the shard is shutting down"),
     row(3, "shard_unavailable", Action::Retry, "the shard takes nothing new until an operator has looked at its disk"),
@@ -112,6 +125,13 @@ pub const CODES: [CodeRow; 44] = [
     row(36, "producers_full", Action::Retry, "the shard knows as many producers as it may"),
     row(37, "producer_ids_exhausted", Action::Fatal, "the shard has no producer ids left"),
     row(40, "checkpoint_failed", Action::Retry, "the checkpoint did not come about"),
+    row(50, "key_missing", Action::FixRequest, "a record has no idempotency key, or has it twice"),
+    row(51, "key_elsewhere", Action::Refresh, "an idempotency key belongs to another partition"),
+    row(52, "keys_known", Action::FixRequest, "some records are stored already, or repeat a key within the batch"),
+    row(53, "key_conflict", Action::FixRequest, "another payment is stored under an idempotency key"),
+    row(54, "keys_unanswerable", Action::Retry, "what is known of an idempotency key cannot be read"),
+    row(55, "no_keys", Action::FixRequest, "the topic has no idempotency keys"),
+    row(56, "partitions_fixed", Action::FixRequest, "a topic with idempotency keys keeps its number of partitions"),
     row(100, "malformed_frame", Action::FixRequest, "the stream cannot be cut into frames; the connection is closed"),
     row(101, "frame_too_large", Action::FixRequest, "the frame is above the limit; the connection is closed"),
     row(102, "frame_checksum", Action::Retry, "the frame was damaged on the way; the connection is closed"),

@@ -1,6 +1,7 @@
 //! Reading and writing the fields of a head: bounded, little-endian, nothing left over.
 
 use bytes::{Buf, BufMut, BytesMut};
+use florin_engine::format::control::KeyRuleError;
 use thiserror::Error;
 
 /// Why a head cannot be read.
@@ -26,6 +27,9 @@ pub enum FieldError {
         /// The field.
         field: &'static str,
     },
+    /// A rule of idempotency keys that cannot be.
+    #[error("{0}")]
+    KeyRule(KeyRuleError),
     /// Bytes behind the last field.
     #[error("{bytes} bytes behind the last field of the head")]
     LeftOver {
@@ -108,6 +112,14 @@ impl<'a> FieldReader<'a> {
             }
             _ => Err(FieldError::Value { field, value: u64::from(value) }),
         }
+    }
+
+    /// A u32 with the number of bytes, then so many bytes.
+    pub(super) fn bytes(&mut self, field: &'static str) -> Result<&'a [u8], FieldError> {
+        let count = self.count(field, u32::MAX as usize, 1)?;
+        let (taken, rest) = self.rest.split_at(count);
+        self.rest = rest;
+        Ok(taken)
     }
 
     pub(super) fn end(self) -> Result<(), FieldError> {

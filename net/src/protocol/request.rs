@@ -1,7 +1,8 @@
 //! Requests as values, and their heads as bytes.
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
+use florin_engine::format::control::KeyRule;
 use florin_engine::limits::{BATCH_BYTES_MAX, TOPIC_NAME_BYTES_MAX};
 use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
 use thiserror::Error;
@@ -9,6 +10,7 @@ use thiserror::Error;
 use super::api::Api;
 use super::field::{FieldError, FieldReader, cut_text, put_count, put_text};
 use super::frame::{FRAME_HEADER_BYTES, Frame, Kind, put_frame};
+use super::keys::{put_rule, rule};
 use super::settings::{change, put_change, put_settings, settings};
 use crate::limits::{ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, METADATA_NAMES_MAX, REQUEST_BYTES_MAX};
 
@@ -72,6 +74,8 @@ pub enum Request {
         partition_count: u32,
         /// Its settings. A retention of 0 is sent as none.
         settings: TopicSettings,
+        /// What makes two of its payments the same one, if it has idempotency keys.
+        keys: Option<KeyRule>,
     },
     /// [`Api::DeleteTopic`].
     DeleteTopic {
@@ -121,6 +125,13 @@ pub enum Request {
         /// What is to be changed. A retention of 0 is sent as none.
         change: TopicChange,
     },
+    /// [`Api::LookUpKey`].
+    LookUpKey {
+        /// The topic.
+        topic: TopicId,
+        /// The key.
+        key: Bytes,
+    },
 }
 
 /// Why a frame is no request that can be carried out. The connection goes on.
@@ -169,6 +180,7 @@ impl Request {
             Self::DescribeShards => Api::DescribeShards,
             Self::ConfirmClock => Api::ConfirmClock,
             Self::AlterTopic { .. } => Api::AlterTopic,
+            Self::LookUpKey { .. } => Api::LookUpKey,
         }
     }
 
@@ -176,7 +188,7 @@ impl Request {
     /// batch are for the server to refuse; a batch that is larger than it takes would end the connection.
     ///
     /// # Panics
-    /// If a batch or a list of names is longer than a frame can tell, 4 GiB: the caller's broken invariant.
+    /// If a batch, a key or a list of names is longer than a frame can tell, 4 GiB: the caller's broken invariant.
     pub fn encode(&self, correlation: u64, out: &mut BytesMut) {
         let api = self.api();
         let payload: &[u8] = if let Self::Produce { batch, .. } = self { batch } else { &[] };
@@ -197,10 +209,11 @@ impl Request {
                 put_count(out, names.len());
                 names.iter().for_each(|name| put_text(out, cut_text(name, ASKED_NAME_BYTES_MAX)));
             }
-            Self::CreateTopic { name, partition_count, settings } => {
+            Self::CreateTopic { name, partition_count, settings, keys } => {
                 out.put_u32_le(*partition_count);
                 put_settings(out, settings);
                 put_text(out, cut_text(name, ASKED_NAME_BYTES_MAX));
+                put_rule(out, keys.as_ref());
             }
             Self::DeleteTopic { topic } | Self::DescribeTopic { topic } => out.put_u64_le(topic.0),
             Self::InitProducer | Self::DescribeShards | Self::ConfirmClock => {}
@@ -219,6 +232,11 @@ impl Request {
             Self::AlterTopic { topic, change } => {
                 out.put_u64_le(topic.0);
                 put_change(out, change);
+            }
+            Self::LookUpKey { topic, key } => {
+                out.put_u64_le(topic.0);
+                put_count(out, key.len());
+                out.put_slice(key);
             }
             Self::ListOffsets { partition, at } => {
                 put_partition(out, *partition);
@@ -271,7 +289,7 @@ impl Request {
                 let (partition_count, settings) = (reader.u32("partition_count")?, settings(&mut reader)?);
                 // What a name may be is for the catalogue to say, with its own code.
                 let name = reader.text("name", ASKED_NAME_BYTES_MAX)?.to_owned();
-                Self::CreateTopic { partition_count, settings, name }
+                Self::CreateTopic { partition_count, settings, name, keys: rule(&mut reader)? }
             }
             Api::DeleteTopic => Self::DeleteTopic { topic: TopicId(reader.u64("topic")?) },
             Api::DescribeTopic => Self::DescribeTopic { topic: TopicId(reader.u64("topic")?) },
@@ -302,6 +320,10 @@ impl Request {
             Api::DescribeShards => Self::DescribeShards,
             Api::ConfirmClock => Self::ConfirmClock,
             Api::AlterTopic => Self::AlterTopic { topic: TopicId(reader.u64("topic")?), change: change(&mut reader)? },
+            Api::LookUpKey => Self::LookUpKey {
+                topic: TopicId(reader.u64("topic")?),
+                key: Bytes::copy_from_slice(reader.bytes("key")?),
+            },
         };
         reader.end()?;
         Ok(request)

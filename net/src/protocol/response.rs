@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 use florin_engine::catalogue::TopicSettings;
+use florin_engine::format::control::KeyRule;
+use florin_engine::key::KeyVerdict;
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::CutReason;
-use florin_engine::shard::Action;
+use florin_engine::shard::{Action, KeyReceipt};
 use thiserror::Error;
 
 use super::api::{Api, ApiVersions};
@@ -64,6 +66,8 @@ pub struct TopicDescription {
     pub revision: u32,
     /// The shard of each partition.
     pub placement: Vec<u16>,
+    /// What makes two of its payments the same one, if it has idempotency keys.
+    pub keys: Option<KeyRule>,
 }
 
 /// A page of topics, in the order of their ids.
@@ -199,6 +203,14 @@ pub struct ShardDescription {
     pub cold_read_count: u64,
     /// Requests that wait for one.
     pub cold_waiting_count: u32,
+    /// Idempotency keys in memory that are not at rest.
+    pub keys_recent_count: u64,
+    /// Bytes of key runs that memory keeps.
+    pub keys_cached_bytes: u64,
+    /// Reads of key runs since the start.
+    pub keys_read_count: u64,
+    /// Captures and look-ups that wait for what is known of their keys.
+    pub keys_waiting_count: u32,
     /// Why it failed or was refused; empty otherwise.
     pub problem: String,
 }
@@ -215,6 +227,8 @@ pub struct ErrorResponse {
     pub details: [u64; 2],
     /// The same in words.
     pub message: String,
+    /// With [`Code::KEYS_KNOWN`] and [`Code::KEY_CONFLICT`] what is known of each record of the batch; otherwise empty.
+    pub records: Vec<KeyVerdict>,
 }
 
 /// A response.
@@ -252,6 +266,15 @@ pub enum Response {
         append_time: Realtime,
         /// Whether it had been stored before: then this is the original answer.
         duplicate: bool,
+    },
+    /// To [`Api::Produce`]: every record had been stored before; the original receipts, record by record, at least one.
+    Known(Vec<KeyReceipt>),
+    /// To [`Api::LookUpKey`].
+    Key {
+        /// The partition that the key belongs to.
+        partition: u32,
+        /// Where its record is, if there is one within the window.
+        receipt: Option<KeyReceipt>,
     },
     /// To [`Api::Fetch`].
     Fetched(FetchResponse),
@@ -303,7 +326,7 @@ impl ErrorResponse {
     /// If the table does not know the code: the caller's broken invariant.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         let row = super::code_row(code).expect("codes that are sent are in the table");
-        Self { code, action: row.action, details: [0; 2], message: message.into() }
+        Self { code, action: row.action, details: [0; 2], message: message.into(), records: Vec::new() }
     }
 }
 

@@ -2,7 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE, place};
+use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::limits::{KEY_BODY_HEADERS_MAX, KEY_WINDOW_DAYS_MAX, KEY_WINDOW_DAYS_MIN};
 use florin_engine::model::{Offset, ProducerEpoch, ProducerId};
+use proptest::prelude::*;
 
 use super::{Frame, FrameReader};
 
@@ -55,4 +58,23 @@ pub(super) fn placed_batch(base_offset: u64) -> Bytes {
     let mut batch = batch();
     place(&mut batch, Offset(base_offset));
     batch.freeze()
+}
+
+/// A rule of idempotency keys.
+pub(super) fn rule() -> KeyRule {
+    let source = KeySource::Header("payment-id".into());
+    KeyRule::new(source, 90, vec!["amount".into()], Partitioner::Murmur2).expect("a rule")
+}
+
+/// Any rule of idempotency keys.
+pub(super) fn any_rule() -> impl Strategy<Value = KeyRule> {
+    let source =
+        prop_oneof![Just(KeySource::RecordKey), "[a-z]{1,64}".prop_map(|name| KeySource::Header(name.into())),];
+    // No letters: none of them holds the key.
+    let body = prop::collection::btree_set("[0-9]{1,64}", 0..=KEY_BODY_HEADERS_MAX);
+    let days = KEY_WINDOW_DAYS_MIN..=KEY_WINDOW_DAYS_MAX;
+    (source, days, body, 0..Partitioner::ALL.len()).prop_map(|(source, days, body, partitioner)| {
+        let body = body.into_iter().map(Into::into).collect();
+        KeyRule::new(source, days, body, Partitioner::ALL[partitioner]).expect("within the limits")
+    })
 }

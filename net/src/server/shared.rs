@@ -119,6 +119,10 @@ impl SharedShard {
         counters.journal_ring_bytes.set(status.journal_bytes);
         counters.cold_reads.set(status.cold_read_count);
         counters.cold_waiting.set(counted(status.cold_waiting_count));
+        counters.keys_recent.set(counted(status.keys_recent_count));
+        counters.keys_cached_bytes.set(counted(status.keys_cached_bytes));
+        counters.keys_reads.set(status.keys_read_count);
+        counters.keys_waiting.set(counted(status.keys_waiting_count));
         if self.state() == ShardState::Starting && status.serving {
             self.set_state(ShardState::Serving);
         }
@@ -154,6 +158,10 @@ impl SharedShard {
             manifest_run_bytes_max: counters.manifest_run_bytes_max.get(),
             cold_read_count: counters.cold_reads.get(),
             cold_waiting_count: small(counters.cold_waiting.get()),
+            keys_recent_count: counters.keys_recent.get(),
+            keys_cached_bytes: counters.keys_cached_bytes.get(),
+            keys_read_count: counters.keys_reads.get(),
+            keys_waiting_count: small(counters.keys_waiting.get()),
             problem: self.problem().to_owned(),
         }
     }

@@ -4,7 +4,8 @@
 //! may send whatever bytes it likes; [`observe`] looks at the process from outside: memory, descriptors, metrics.
 //!
 //! [`kill`] kills a server again and again while [`load`] is on it, and [`ledger`] judges what clients were told
-//! against what they are told afterwards. [`library`] does the same with the client library. [`damage`] damages files of
+//! against what they are told afterwards. [`library`] does the same with the client library, and
+//! [`payments`] with payments that are sent until they are answered, and again. [`damage`] damages files of
 //! a server that has ended, and judges what the next start makes of it.
 
 pub mod damage;
@@ -13,5 +14,6 @@ pub mod ledger;
 pub mod library;
 pub mod load;
 pub mod observe;
+pub mod payments;
 pub mod server;
 pub mod wire;

@@ -7,7 +7,7 @@
 //! the largest frame. A name of a topic takes two bytes at least on the wire and 24 in memory.
 
 use bytes::{BufMut, BytesMut};
-use florin_engine::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX};
+use florin_engine::limits::{BATCH_RECORD_COUNT_MAX, SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX};
 use florin_net::client::core::connection::Connection;
 use florin_net::limits::{
     ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, METADATA_NAMES_MAX, REQUEST_BYTES_MAX,
@@ -141,6 +141,7 @@ fn request(memory: Memory, memory_max: usize, frame: &Frame) -> bool {
         | Request::ListOffsets { .. }
         | Request::DescribeShards
         | Request::ConfirmClock
+        | Request::LookUpKey { .. }
         | Request::AlterTopic { .. } => {}
     }
     true
@@ -175,13 +176,18 @@ fn response(memory: Memory, memory_max: usize, api: Api, frame: &Frame) -> bool 
         Response::Error(error) => {
             assert_eq!(frame.kind, Kind::Response(error.code.0), "a code is the frame's");
             assert!(error.message.len() <= ERROR_MESSAGE_BYTES_MAX);
+            assert!(error.records.len() <= BATCH_RECORD_COUNT_MAX as usize);
         }
         Response::TopicCreated(topic) | Response::TopicAltered { topic, .. } => {
             assert!(topic.placement.len() <= TOPIC_PARTITION_COUNT_MAX as usize);
         }
+        Response::Known(receipts) => {
+            assert!(!receipts.is_empty() && receipts.len() <= BATCH_RECORD_COUNT_MAX as usize);
+        }
         Response::TopicDeleted(_)
         | Response::Producer { .. }
         | Response::Produced { .. }
+        | Response::Key { .. }
         | Response::Offset(_)
         | Response::ClockConfirmed => {}
     }

@@ -47,7 +47,7 @@ impl World {
             (Asked::FetchByTime { partition, .. } | Asked::ListOffset { partition, .. }, Reply::Refused(refusal)) => {
                 self.read_refused(shard, partition, None, &refusal)
             }
-            (Asked::LookUpKey { serial }, Reply::Key(receipt)) => {
+            (Asked::LookUpKey { serial }, Reply::Key { receipt, .. }) => {
                 exactly_once::is_known(serial, &self.model.sent[&serial], receipt)
             }
             (Asked::LookUpKey { .. }, Reply::Refused(refusal)) => exactly_once::may_not_be_told(&refusal),

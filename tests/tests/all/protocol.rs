@@ -10,9 +10,11 @@ mod messages;
 use bytes::{Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
+use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::key::KeyVerdict;
 use florin_engine::limits as engine_limits;
 use florin_engine::model::{Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, TopicId};
-use florin_engine::shard::Action;
+use florin_engine::shard::{Action, KeyReceipt};
 use florin_net::limits;
 use florin_net::protocol::{
     API_VERSIONS, APIS, Api, CODES, Code, ErrorResponse, FRAME_HEADER_BYTES, FetchResponse, FetchedBatch, FieldError,
@@ -162,8 +164,8 @@ fn the_codes_in_the_page_are_those_of_the_code() {
         let rows = table.rows.iter().filter(|row| row[column] != "-");
         rows.map(|row| row[0].parse().expect("a code")).collect()
     };
-    assert_eq!(with_details(4), [11, 15, 16, 19, 21, 24, 25, 27, 32, 33, 34, 35, 101, 104, 107]);
-    assert_eq!(with_details(5), [16, 19, 21, 24, 25, 27, 34, 104]);
+    assert_eq!(with_details(4), [11, 15, 16, 19, 21, 24, 25, 27, 32, 33, 34, 35, 50, 51, 53, 56, 101, 104, 107]);
+    assert_eq!(with_details(5), [16, 19, 21, 24, 25, 27, 34, 51, 53, 56, 104]);
     let of_producers = Table::find(&tables, &["code", "what it means for the producer", "what the client does"]);
     let said: Vec<_> = of_producers.rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(said, ["30", "31", "32", "33", "34", "35"]);
@@ -186,7 +188,13 @@ fn the_actions_in_the_page_have_the_numbers_that_are_sent() {
     let mut actions =
         [Action::Retry, Action::Refresh, Action::Fenced, Action::FixRequest, Action::Fatal, Action::OutcomeUnknown]
             .map(|action| {
-                let error = ErrorResponse { code: Code(1), action, details: [0; 2], message: String::new() };
+                let error = ErrorResponse {
+                    code: Code(1),
+                    action,
+                    details: [0; 2],
+                    message: String::new(),
+                    records: Vec::new(),
+                };
                 let head = frame_of_response(&Response::Error(error), Api::Fetch).head;
                 (head[0].to_string(), words_of(action).to_owned())
             });
@@ -273,7 +281,12 @@ fn requests() -> Vec<Request> {
     vec![
         Request::Negotiate { client: "example".to_owned() },
         Request::Metadata { from: TopicId(8), names: vec!["orders".to_owned(), "refunds".to_owned()] },
-        Request::CreateTopic { name: "orders".to_owned(), partition_count: 12, settings: TopicSettings::default() },
+        Request::CreateTopic {
+            name: "orders".to_owned(),
+            partition_count: 12,
+            settings: TopicSettings::default(),
+            keys: Some(rule()),
+        },
         Request::DeleteTopic { topic: TopicId(7) },
         Request::DescribeTopic { topic: TopicId(7) },
         Request::InitProducer,
@@ -283,12 +296,19 @@ fn requests() -> Vec<Request> {
         Request::DescribeShards,
         Request::ConfirmClock,
         Request::AlterTopic { topic: TopicId(7), change: TopicChange::default() },
+        Request::LookUpKey { topic: TopicId(7), key: Bytes::from_static(b"payment-1") },
     ]
 }
 
 /// The same of responses.
 fn responses() -> Vec<Response> {
-    let topic = || TopicDescription { id: TopicId(7), name: "orders".to_owned(), revision: 1, placement: vec![0, 3] };
+    let topic = || TopicDescription {
+        id: TopicId(7),
+        name: "orders".to_owned(),
+        revision: 1,
+        placement: vec![0, 3],
+        keys: None,
+    };
     let settings = TopicSettings::default();
     let endpoints = ShardEndpoints { host: "db1.example".to_owned(), ports: vec![9401, 9402, 0, 9404] };
     let batches =
@@ -301,13 +321,19 @@ fn responses() -> Vec<Response> {
         Response::TopicDeleted(TopicId(7)),
         Response::TopicDescribed { topic: topic(), settings, partitions: vec![PartitionDescription::default(); 2] },
         Response::Producer { id: PRODUCER, epoch: ProducerEpoch(0) },
-        Response::Produced { base_offset: Offset(41), append_time: TIME, duplicate: false },
+        Response::Known(vec![KeyReceipt { offset: Offset(41), append_time: TIME }; 2]),
         Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark: Offset(42), batches }),
         Response::Offset(Offset(42)),
         Response::Shards(vec![shard; 2]),
         Response::ClockConfirmed,
         Response::TopicAltered { topic: topic(), settings },
+        Response::Key { partition: 3, receipt: Some(KeyReceipt { offset: Offset(41), append_time: TIME }) },
     ]
+}
+
+fn rule() -> KeyRule {
+    let source = KeySource::Header("payment-id".into());
+    KeyRule::new(source, 90, vec!["amount".into(), "currency".into()], Partitioner::Murmur2).expect("a rule")
 }
 
 fn negotiated() -> Response {
@@ -364,13 +390,22 @@ fn every_field_of_a_request_stands_where_the_page_says() {
 #[test]
 fn every_field_of_a_response_stands_where_the_page_says() {
     let tables = page_tables();
-    let error = ErrorResponse { code: Code(21), action: Action::FixRequest, details: [1, 2], message: "no".to_owned() };
+    let error = ErrorResponse {
+        code: Code(21),
+        action: Action::FixRequest,
+        details: [1, 2],
+        message: "no".to_owned(),
+        records: Vec::new(),
+    };
     let mut cases: Vec<_> = APIS
         .into_iter()
         .zip(responses())
         .map(|(api, response)| (api, response, format!("Response to `{}`", api.name())))
         .collect();
     cases.push((Api::Fetch, Response::Error(error), "Response to every api, if it is an error:".to_owned()));
+    let records = vec![KeyVerdict::New, KeyVerdict::Duplicate { offset: Offset(41), append_time: TIME }];
+    let mixed = ErrorResponse { records, ..ErrorResponse::new(Code::KEYS_KNOWN, "mixed") };
+    cases.push((Api::Produce, Response::Error(mixed), "Response to `produce`, with code 52 or 53:".to_owned()));
     let described = cases.iter().filter(|(_, _, begins)| fields_table(&tables, begins).is_some()).count();
     for (api, response, begins) in cases {
         let cut_off_in = |frame| match Response::decode(api, frame) {

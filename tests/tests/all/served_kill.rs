@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use florin_harness::real::directory::reason_to_skip;
 use florin_harness::served::kill::{Ending, Harness, endings};
-use florin_harness::served::library;
 use florin_harness::served::server::{Server, Start};
 use florin_harness::served::wire::Wire;
+use florin_harness::served::{library, payments};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -16,6 +16,9 @@ const KILL_COUNT: u32 = 50;
 
 /// Kills of a server that the client library speaks to.
 const LIBRARY_KILL_COUNT: u32 = 12;
+
+/// Kills of a server that stores payments by their keys.
+const PAYMENT_KILL_COUNT: u32 = 100;
 
 /// A number that a longer or another run sets.
 pub fn from_environment<T: FromStr>(name: &str, default: T) -> T {
@@ -83,6 +86,30 @@ fn client_library_through_twelve_kills_gives_each_record_one_outcome_that_holds(
     println!("seed {seed}: {kill_count} kills; {summary:#?}");
     let stored = summary.outcomes.get("stored").copied().unwrap_or(0);
     assert!(stored > 10 * u64::from(kill_count), "there was hardly anything to lose: {summary:?}");
+    std::fs::remove_dir_all(directory).expect("it was ours");
+}
+
+#[test]
+fn payments_sent_again_through_a_hundred_kills_are_stored_exactly_once_by_their_key() {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    if let Some(reason) = reason_to_skip(parent) {
+        println!("SKIP payments_sent_again_through_a_hundred_kills: {reason}");
+        return;
+    }
+    let seed: u64 = from_environment("FLORIN_SEED", 1);
+    let kill_count = from_environment("FLORIN_ROUNDS", PAYMENT_KILL_COUNT);
+    let directory = tempfile::Builder::new().prefix("killed-").tempdir_in(parent).expect("a directory").keep();
+    let summary = payments::play(&directory.join("data"), seed, kill_count).unwrap_or_else(|what| {
+        panic!(
+            "{what}\ndirectory {} (kept); again with:\n  FLORIN_SEED={seed} FLORIN_ROUNDS={kill_count} \
+             cargo test -p florin-tests payments_sent_again -- --nocapture",
+            directory.display(),
+        )
+    });
+    println!("seed {seed}: {kill_count} kills; {summary:#?}");
+    assert!(summary.stored > 10 * u64::from(kill_count), "there was hardly anything to lose: {summary:?}");
+    let is_tried = summary.unanswered > 0 && summary.duplicates > 0 && summary.conflicts > 0;
+    assert!(is_tried, "nothing was sent again: {summary:?}");
     std::fs::remove_dir_all(directory).expect("it was ours");
 }
 

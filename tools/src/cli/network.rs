@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use florin_engine::catalogue::{Setting, TopicChange};
 use florin_engine::limits::TOPIC_PARTITION_COUNT_MAX;
 
+use super::keys::KeyRuleArguments;
 use super::number;
 use crate::duration::Span;
 use crate::size::Size;
@@ -27,7 +28,7 @@ pub enum TopicCommand {
     /// them can be added later, but then keys change their partition (see `topic alter`), so make enough now.
     #[command(
         verbatim_doc_comment,
-        after_help = "Examples:\n  florin topic create payments --partitions 32\n  florin topic create clicks --retention 7d --retention-bytes 10GiB"
+        after_help = "Examples:\n  florin topic create payments --partitions 32\n  florin topic create clicks --retention 7d --retention-bytes 10GiB\n  florin topic create intents --partitions 32 --idempotency-key header:payment-id --idempotency-days 90"
     )]
     Create(CreateArguments),
     /// Change the settings of a topic, or add partitions
@@ -108,6 +109,9 @@ pub struct CreateArguments {
     /// What is chosen for it.
     #[command(flatten)]
     pub settings: SettingsArguments,
+    /// How it knows two payments to be the same one.
+    #[command(flatten)]
+    pub keys: KeyRuleArguments,
     /// Where.
     #[command(flatten)]
     pub at: ServerArguments,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use florin_engine::shard::Action;
 use florin_net::client::{Receipt, SendError};
+use florin_net::protocol::Code;
 use serde::Serialize;
 
 use crate::client::{advice, code_name};
@@ -146,8 +147,12 @@ impl Report {
         let (outcome, action) = match error {
             SendError::Refused(refusal) => (Outcome::Refused(refusal.code.0), Some(refusal.action)),
             SendError::OutcomeUnknown { .. } => (Outcome::Unknown, Some(Action::OutcomeUnknown)),
+            SendError::KeyConflict { .. } => (Outcome::Refused(Code::KEY_CONFLICT.0), Some(Action::FixRequest)),
             SendError::TimedOut
             | SendError::Closed
+            | SendError::KeyMissing { .. }
+            | SendError::KeyTwice { .. }
+            | SendError::KeyElsewhere { .. }
             | SendError::EpochsUsedUp { .. }
             | SendError::Record(_)
             | SendError::Partition { .. } => (Outcome::NotSent, None),

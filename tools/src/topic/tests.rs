@@ -6,7 +6,7 @@ use florin_net::protocol::{PartitionDescription, TopicDescription};
 use super::{describe_in_words, list_in_words, partition_document, question};
 
 fn topic() -> TopicDescription {
-    TopicDescription { id: TopicId(7), name: "payments".to_owned(), revision: 1, placement: vec![0, 1] }
+    TopicDescription { id: TopicId(7), name: "payments".to_owned(), revision: 1, placement: vec![0, 1], keys: None }
 }
 
 fn partitions() -> [PartitionDescription; 2] {

@@ -57,9 +57,12 @@ fn assert_known(scratch: &Scratch) {
     );
     for number in 0..3 {
         let reply = offset_of(&server, number);
-        assert!(matches!(reply, Reply::Key(Some(receipt)) if receipt.offset.0 == u64::from(number)), "{reply:?}");
+        assert!(
+            matches!(reply, Reply::Key { receipt: Some(receipt), .. } if receipt.offset.0 == u64::from(number)),
+            "{reply:?}"
+        );
     }
-    assert_eq!(offset_of(&server, 3), Reply::Key(None));
+    assert!(matches!(offset_of(&server, 3), Reply::Key { receipt: None, .. }));
     server.stop();
 }
 
@@ -114,14 +117,20 @@ fn a_damaged_run_gives_way_to_those_that_it_was_made_of() {
     let file = format!("shard-0/segment-{made:012}");
     scratch.flip(&file, 40);
     let server = Server::start_resting(&scratch);
-    assert!(matches!(offset_of(&server, 2), Reply::Key(Some(receipt)) if receipt.offset.0 == 2), "its spares say so");
+    assert!(
+        matches!(offset_of(&server, 2), Reply::Key { receipt: Some(receipt), .. } if receipt.offset.0 == 2),
+        "its spares say so"
+    );
     server.stop();
     scratch.run("repair", &["--accept-loss"]).assert(0, &["repaired", "lost: nothing"]);
     scratch.run("verify", &[]).assert(0, &["verdict: clean", "and 4 idempotency keys"]);
     let server = Server::start_resting(&scratch);
     for number in 0..4 {
         let reply = offset_of(&server, number);
-        assert!(matches!(reply, Reply::Key(Some(receipt)) if receipt.offset.0 == u64::from(number)), "{reply:?}");
+        assert!(
+            matches!(reply, Reply::Key { receipt: Some(receipt), .. } if receipt.offset.0 == u64::from(number)),
+            "{reply:?}"
+        );
     }
     server.stop();
 }

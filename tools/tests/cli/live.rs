@@ -96,6 +96,43 @@ fn topics_are_altered_while_they_are_used() {
 }
 
 #[test]
+fn a_topic_with_idempotency_keys_stores_each_payment_once_and_says_where() {
+    let Some(server) = LiveServer::start() else { return };
+    let rule = ["--partitions", "3", "--idempotency-key", "record-key", "--idempotency-days", "90"];
+    let body = ["--idempotency-body-header", "currency"];
+    let created = server.run(&[&["topic", "create", "payments"], &rule[..], &body, &["--json"]].concat()).json();
+    let expected = json!({
+        "key": "record-key", "days": 90, "body_headers": ["currency"], "partitioner": "murmur2"
+    });
+    assert_eq!(created["idempotency"], expected);
+    let describe = server.run(&["topic", "describe", "payments"]);
+    describe.assert(0, &["stores each payment once: known by the record's key for 90 days", "currency"]);
+    server.run(&["topic", "alter", "payments", "--partitions", "4"]).assert(1, &["keeps its 3", "code 56"]);
+
+    let produce = |lines: &[u8]| server.run_with_input(&["produce", "payments", "--key-column", "1"], lines);
+    produce(b"a 1\nb 2\nc 3\n").assert(0, &["stored       3", "duplicates   0"]);
+    produce(b"b 2\nd 4\na 1\n").assert(0, &["stored       3", "duplicates   2"]);
+    produce(b"e 5\na 9\n")
+        .assert(1, &["stored       1", "key_conflict (53)", "another payment has its idempotency key"]);
+    server.run_with_input(&["produce", "payments"], b"no key\n").assert(1, &["it has no idempotency key"]);
+    assert_eq!(server.run(&["consume", "payments"]).out.lines().count(), 5);
+
+    let found = server.run(&["key", "get", "payments", "a", "--json"]).json();
+    assert_eq!((&found["stored"], &found["topic"]), (&json!(true), &json!("payments")));
+    let (partition, offset) = (found["partition"].to_string(), found["offset"].to_string());
+    let there = server.run(&["consume", "payments", "--partition", &partition, "--from", &offset]);
+    assert!(there.out.lines().next().is_some_and(|line| line.ends_with("a\ta 1")), "{}", there.out);
+    server.run(&["key", "get", "payments", "YQ==", "--base64"]).assert(0, &["stored: partition", "offset"]);
+    server.run(&["key", "get", "payments", "z"]).assert(1, &["nothing is stored under this key within 90 days"]);
+    server.run(&["key", "get", "payments", "z", "--base64"]).assert(2, &["no base64"]);
+    server.run(&["topic", "create", "plain"]).assert(0, &["created topic plain"]);
+    server.run(&["key", "get", "plain", "a"]).assert(2, &["has no idempotency keys", "code 55"]);
+    server.run(&["key", "get", "absent", "a"]).assert(2, &["code 12"]);
+    [&created, &found].into_iter().for_each(assert_documented);
+    server.stop();
+}
+
+#[test]
 fn shards_are_listed_and_clocks_confirmed() {
     let Some(server) = LiveServer::start() else { return };
     server.run(&["shard", "list"]).assert(0, &["serving", "directory "]);

@@ -49,6 +49,12 @@ fn without_a_server_every_command_says_so_and_what_to_do() {
 }
 
 #[test]
+fn a_key_that_no_server_can_be_asked_for_cannot_be_told() {
+    let address = closed_port();
+    florin(&["key", "get", "payments", "a", "--server", &address]).assert(2, &["cannot be asked", &address]);
+}
+
+#[test]
 fn the_server_is_found_in_the_environment() {
     let address = closed_port();
     let mut command = program();
@@ -59,7 +65,7 @@ fn the_server_is_found_in_the_environment() {
 
 #[test]
 fn wrong_arguments_are_refused_before_a_server_is_asked() {
-    let wrong: [(&[&str], &str); 22] = [
+    let wrong: [(&[&str], &str); 27] = [
         (&["topic", "create", ""], "a value is required"),
         (&["consume", ""], "a value is required"),
         (&["topic", "create", "payments", "--partitions", "0"], "a number from 1 to 4096"),
@@ -71,6 +77,17 @@ fn wrong_arguments_are_refused_before_a_server_is_asked() {
         (&["topic", "alter", "payments", "--record-bytes-max", "2MiB"], "a size from 64B to 1MiB"),
         (&["topic", "alter", "payments", "--partitions", "0"], "a number from 1 to 4096"),
         (&["topic", "alter", "payments"], "nothing was altered: say what"),
+        (&["topic", "create", "payments", "--idempotency-key", "card"], "write record-key, or header:NAME"),
+        (&["topic", "create", "payments", "--idempotency-key", "header:"], "write record-key, or header:NAME"),
+        (&["topic", "create", "payments", "--idempotency-days", "9"], "--idempotency-key"),
+        (
+            &["topic", "create", "payments", "--idempotency-key", "record-key", "--idempotency-days", "401"],
+            "a number of days from 1 to 400",
+        ),
+        (
+            &["topic", "create", "payments", "--idempotency-key", "header:a", "--idempotency-body-header", "a"],
+            "body header 0 is named before",
+        ),
         (&["topic", "list", "--server", "nowhere"], "write HOST:PORT, such as 127.0.0.1:7878"),
         (&["topic", "list", "--server", "::1:7878"], "[::1]:7878"),
         (&["topic", "list", "--server", "localhost:0"], "write HOST:PORT"),
@@ -110,6 +127,8 @@ fn help_has_examples_and_exit_codes() {
     florin(&["consume", "--help"]).assert(0, &["Exit codes", "--from -10m", "@1767323045", "FLORIN_SERVER"]);
     florin(&["serve", "--help"]).assert(0, &["[default: 127.0.0.1:7878]", "[default: 127.0.0.1:7877]", "FLORIN_LOG"]);
     florin(&["topic", "--help"]).assert(0, &["create", "alter", "list", "describe", "delete"]);
+    florin(&["topic", "create", "--help"]).assert(0, &["--idempotency-key header:payment-id", "[default: 30]"]);
+    florin(&["key", "get", "--help"]).assert(0, &["Exit code 0: it is stored", "--base64"]);
     florin(&["topic", "alter", "--help"]).assert(0, &["breaks the order of keys", "--retention forever"]);
     florin(&["topic", "delete", "--help"]).assert(0, &["typed once more", "--yes"]);
     florin(&["clock", "confirm", "--help"]).assert(0, &["jumped by more than an hour"]);

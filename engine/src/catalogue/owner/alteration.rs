@@ -40,9 +40,16 @@ pub enum AlterError {
         asked: u32,
         /// The number there is.
         least: u32,
-        /// The number there may be: of a topic with idempotency keys as many as there are, because a key would belong to
-        /// another one.
+        /// The number there may be.
         most: u32,
+    },
+    /// Another number of partitions for a topic with idempotency keys: a key would belong to another one.
+    #[error("{asked} partitions, a topic with idempotency keys keeps its {count}")]
+    PartitionsFixed {
+        /// The number asked for.
+        asked: u32,
+        /// The number there is.
+        count: u32,
     },
     /// A setting is out of its bounds.
     #[error(transparent)]
@@ -85,7 +92,10 @@ impl OwnerState {
         settings.check()?;
         let least = before.partition_count();
         let asked = change.partition_count.unwrap_or(least);
-        let most = if before.keys().is_some() { least } else { TOPIC_PARTITION_COUNT_MAX };
+        if before.keys().is_some() && asked != least {
+            return Err(AlterError::PartitionsFixed { asked, count: least });
+        }
+        let most = TOPIC_PARTITION_COUNT_MAX;
         if !(least..=most).contains(&asked) {
             return Err(AlterError::PartitionCount { asked, least, most });
         }

@@ -54,7 +54,7 @@ impl Shard {
             self.look(partition, found, now)?;
             let known = found.all()[0];
             let receipt = known.map(|Known { offset, append_time, .. }| KeyReceipt { offset, append_time });
-            return Ok(Step::Answer(self.known_with(partition, &[known]), Box::new(Reply::Key(receipt))));
+            return Ok(Step::Answer(self.known_with(partition, &[known]), Box::new(Reply::Key { partition, receipt })));
         };
         let info = *info;
         let admission = state.admit(&info);

@@ -2,17 +2,16 @@
 //! can be read of it and of the records that it is about.
 
 use std::cell::Cell;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::{RepairError, RepairPlan};
 use crate::format::batch::{self, HeldBatch};
 use crate::format::keys::KeyEntry;
-use crate::io::{Disk, DiskError, Runtime};
+use crate::io::{Disk, Runtime};
 use crate::key_run::KeyRun;
 use crate::key_run::check::{KeyRunState, check_run};
 use crate::key_run::merge::{KeyMerge, KeyMergeError, merge};
-use crate::key_run::write::{KeyPart, KeyWriteError, KeyWriting, write_runs};
+use crate::key_run::write::{KeyPart, KeyWriting, write_runs};
 use crate::limits::PLAN_KEY_COUNT_MAX;
 use crate::model::{Offset, PartitionId};
 use crate::partition::Partition;
@@ -100,19 +99,6 @@ fn key_writing<'a>(writing: Writing<'a>, sizes: SegmentSizes) -> KeyWriting<'a> 
     }
 }
 
-fn of_write(error: KeyWriteError) -> RepairError {
-    match error {
-        KeyWriteError::Disk(error) => RepairError::Disk(error),
-        KeyWriteError::Filter(error) => RepairError::Disk(DiskError {
-            operation: crate::io::DiskOperation::Write,
-            path: Path::new("key run").to_owned(),
-            position: None,
-            kind: crate::io::DiskErrorKind::Failed,
-            detail: error.to_string(),
-        }),
-    }
-}
-
 /// Keys that are taken from batches, written when there are many.
 struct Derived<'a, R: Runtime> {
     runtime: &'a R,
@@ -169,7 +155,7 @@ impl<'a, R: Runtime> Derived<'a, R> {
         let (base_offset, next_offset) = (self.base_offset, self.next_offset);
         let part = KeyPart { partition: self.partition, base_offset, next_offset, chunks };
         let segment = table.allocate();
-        let runs = write_runs(self.runtime, self.writing, segment, &[part]).await.map_err(of_write)?;
+        let runs = write_runs(self.runtime, self.writing, segment, &[part]).await?;
         self.runtime.disk().sync_directory(self.writing.directory).await?;
         written(table, &runs[0]);
         self.runs.extend(runs);
@@ -263,7 +249,7 @@ impl RepairPlan {
                 written(&mut self.state.segments, &run);
                 Ok(Some(run))
             }
-            Err(KeyMergeError::Write(error)) => Err(of_write(error)),
+            Err(KeyMergeError::Write(error)) => Err(RepairError::Disk(error)),
             Err(KeyMergeError::Damaged { .. } | KeyMergeError::Stopped) => Err(RepairError::Changed(self.shard)),
         }
     }

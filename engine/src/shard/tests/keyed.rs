@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::rig::{Rig, SECOND_NS, disk_error, refused};
-use crate::catalogue::TopicSettings;
+use crate::catalogue::{TopicChange, TopicSettings};
 use crate::format::batch::{BatchBuilder, batch_crc};
 use crate::format::control::{KeyRule, KeySource, Partitioner};
 use crate::format::stored::Stored;
@@ -104,7 +104,7 @@ fn look_up(rig: &mut Rig, partition: PartitionId, key: &str) -> Option<KeyReceip
     let id = rig.ask(Request::LookUpKey { partition, key: Bytes::copy_from_slice(key.as_bytes()) });
     rig.settle();
     match rig.reply(id) {
-        Some(Reply::Key(receipt)) => *receipt,
+        Some(Reply::Key { receipt, .. }) => *receipt,
         other => panic!("{other:?}"),
     }
 }
@@ -449,6 +449,18 @@ fn a_batch_that_needs_more_than_may_be_held_is_looked_up_key_by_key() {
     assert_eq!(answer_to(&mut rig, partition, pay(&payments)), duplicate(0, append_time));
     assert!(rig.shard.status().keys_read_count > 3);
     assert_eq!(rig.shard.status().keys_cached_bytes, 0, "nothing is kept that need not be");
+}
+
+#[test]
+fn a_topic_with_keys_keeps_its_number_of_partitions() {
+    let (mut rig, partition) = with_keys();
+    let alter = |partition_count| {
+        let change = TopicChange { partition_count: Some(partition_count), ..TopicChange::default() };
+        Request::AlterTopic { topic: partition.topic, change }
+    };
+    let refused = Reply::Refused(Refusal::PartitionsFixed { asked: 2, count: 1 });
+    assert_eq!(rig.answer(alter(2)), refused);
+    assert!(matches!(rig.answer(alter(1)), Reply::TopicAltered(_)), "it is so already");
 }
 
 #[test]

@@ -78,6 +78,7 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::KeysKnown { partition, verdicts: vec![conflict, KeyVerdict::New] }, 53),
         (Refusal::KeysUnanswerable { partition, why: "the disk failed".to_owned() }, 54),
         (Refusal::NoKeys(TopicId(1)), 55),
+        (Refusal::PartitionsFixed { asked: 2, count: 1 }, 56),
     ];
     all.extend(producer_errors().into_iter().map(Refusal::Producer).zip(30..));
     all
@@ -95,7 +96,7 @@ fn every_refusal_has_the_code_it_always_had_and_no_code_is_used_twice() {
 #[test]
 fn no_refusal_is_missing_from_the_list() {
     let kinds: BTreeSet<_> = all().iter().map(|(refusal, _)| kind(refusal)).collect();
-    assert_eq!(kinds, (0..31).collect());
+    assert_eq!(kinds, (0..32).collect());
 }
 
 /// A number for each variant: a new one does not compile before it is here.
@@ -132,6 +133,7 @@ fn kind(refusal: &Refusal) -> u32 {
         Refusal::KeysKnown { .. } => 28,
         Refusal::KeysUnanswerable { .. } => 29,
         Refusal::NoKeys(_) => 30,
+        Refusal::PartitionsFixed { .. } => 31,
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bytes::Bytes;
 use crossbeam::channel::{Sender, bounded};
 use florin_engine::catalogue::{SettingOutOfBounds, TopicChange, TopicSettings};
+use florin_engine::format::control::KeyRule;
 use florin_engine::limits::FETCH_WAIT_NS_MAX;
 use florin_engine::model::{Offset, PartitionId, TopicId};
 use florin_engine::shard::Refusal;
@@ -18,7 +20,9 @@ use super::command::{Bell, COMMAND_COUNT_MAX, Command, Route};
 use super::completion::lock;
 use super::hub::{BELL_TOKEN, Hub, HubStart};
 use super::{Consumer, Producer};
-use crate::client::{AlteredTopic, ClientError, ClientSettings, ConsumerSettings, DescribedTopic, ProducerSettings};
+use crate::client::{
+    AlteredTopic, ClientError, ClientSettings, ConsumerSettings, DescribedTopic, FoundKey, ProducerSettings,
+};
 use crate::protocol::{
     Code, ErrorResponse, FetchResponse, ListAt, Negotiated, Request, RequestFrom, Response, ShardDescription,
     TopicDescription,
@@ -85,8 +89,10 @@ impl Drop for Inner {
 
 impl DescribedTopic {
     /// Whether it is as it was asked for.
-    fn is(&self, partition_count: u32, settings: &TopicSettings) -> bool {
-        u32::try_from(self.topic.placement.len()) == Ok(partition_count) && self.settings == *settings
+    fn is(&self, partition_count: u32, settings: &TopicSettings, keys: Option<&KeyRule>) -> bool {
+        u32::try_from(self.topic.placement.len()) == Ok(partition_count)
+            && self.settings == *settings
+            && self.topic.keys.as_ref() == keys
     }
 }
 
@@ -190,16 +196,42 @@ impl Client {
         partition_count: u32,
         settings: TopicSettings,
     ) -> Result<TopicDescription, ClientError> {
+        self.create(name, partition_count, settings, None)
+    }
+
+    /// As [`Client::create_topic`], of a topic that stores each payment once, whoever sends it and however often: by this
+    /// rule, which can never be changed, and neither can the number of partitions.
+    ///
+    /// # Errors
+    /// As for [`Client::create_topic`].
+    pub fn create_keyed_topic(
+        &self,
+        name: &str,
+        partition_count: u32,
+        settings: TopicSettings,
+        keys: KeyRule,
+    ) -> Result<TopicDescription, ClientError> {
+        self.create(name, partition_count, settings, Some(keys))
+    }
+
+    fn create(
+        &self,
+        name: &str,
+        partition_count: u32,
+        settings: TopicSettings,
+        keys: Option<KeyRule>,
+    ) -> Result<TopicDescription, ClientError> {
         settings.check().map_err(refused_setting)?;
         let what = format!("creating topic {name}");
-        let request = Request::CreateTopic { name: name.to_owned(), partition_count, settings };
+        let name_asked = name.to_owned();
+        let request = Request::CreateTopic { name: name_asked, partition_count, settings, keys: keys.clone() };
         match self.inner.request(&what, Route::Shard(0), request, false) {
             Ok(Response::TopicCreated(topic)) => Ok(topic),
             Ok(_) => Err(self.inner.unexpected(&what)),
             // If it is there now as it was asked for, it was created by this request or by an equal one.
             Err(unknown @ ClientError::OutcomeUnknown { .. }) => {
                 match self.topic(name).and_then(|topic| self.describe_topic(topic.id)) {
-                    Ok(described) if described.is(partition_count, &settings) => Ok(described.topic),
+                    Ok(described) if described.is(partition_count, &settings, keys.as_ref()) => Ok(described.topic),
                     _ => Err(unknown),
                 }
             }
@@ -283,6 +315,23 @@ impl Client {
         let request = Request::ListOffsets { partition, at };
         match self.inner.request(&what, Route::Partition(partition), request, true)? {
             Response::Offset(offset) => Ok(offset),
+            _ => Err(self.inner.unexpected(&what)),
+        }
+    }
+
+    /// What is stored under an idempotency key of a topic that has them; none if nothing is within the window.
+    ///
+    /// # Errors
+    /// If the topic has no keys, or what is known of the key cannot be read, or its shard does not answer in time.
+    pub fn look_up_key(&self, topic: &TopicDescription, key: Bytes) -> Result<FoundKey, ClientError> {
+        let what = format!("looking up a key of topic {}", topic.name);
+        let partition_count = u32::try_from(topic.placement.len()).unwrap_or(u32::MAX);
+        let route = topic.keys.as_ref().map_or(Route::Any, |rule| {
+            let index = rule.partitioner().partition_of(&key, partition_count.max(1));
+            Route::Partition(PartitionId { topic: topic.id, index })
+        });
+        match self.inner.request(&what, route, Request::LookUpKey { topic: topic.id, key }, true)? {
+            Response::Key { partition, receipt } => Ok(FoundKey { partition, receipt }),
             _ => Err(self.inner.unexpected(&what)),
         }
     }

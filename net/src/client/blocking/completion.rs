@@ -1,10 +1,11 @@
 //! Where the outcome of a batch is put, once, for all its records.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use florin_engine::model::{Offset, Realtime};
 
 use crate::client::SendError;
+use crate::client::core::producer::{RecordOutcome, StoredRecord};
 
 /// A batch that is stored.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +17,38 @@ pub(super) struct StoredBatch {
     pub(super) answered_ns: u64,
 }
 
-pub(super) type BatchResult = Result<StoredBatch, SendError>;
+/// The outcome of a batch.
+#[derive(Clone, Debug)]
+pub(super) enum BatchResult {
+    Stored(StoredBatch),
+    /// Record by record, and when the last of their answers had come.
+    Records(Arc<[RecordOutcome]>, u64),
+    Failed(SendError),
+}
+
+impl BatchResult {
+    /// That of the record with this index, and when its answer had come.
+    pub(super) fn of(&self, index: u32) -> Result<(StoredRecord, u64), SendError> {
+        match self {
+            Self::Stored(batch) => {
+                let offset = batch.base_offset.plus(u64::from(index));
+                let record = StoredRecord { offset, append_time: batch.append_time, duplicate: batch.duplicate };
+                Ok((record, batch.answered_ns))
+            }
+            Self::Records(records, answered_ns) => records[index as usize].clone().map(|record| (record, *answered_ns)),
+            Self::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    /// The first outcome that is no receipt.
+    pub(super) fn error(&self) -> Option<&SendError> {
+        match self {
+            Self::Stored(_) => None,
+            Self::Records(records, _) => records.iter().find_map(|record| record.as_ref().err()),
+            Self::Failed(error) => Some(error),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {

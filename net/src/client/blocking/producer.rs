@@ -9,7 +9,7 @@ use florin_engine::limits::{BATCH_BYTES_MAX, PRODUCER_IDLE_NS};
 use super::Client;
 use super::clock::{Clock, duration_ns, until};
 use super::command::Command;
-use super::completion::{Completion, StoredBatch, lock};
+use super::completion::{BatchResult, Completion, StoredBatch, lock};
 use crate::client::core::producer::{AppendError, BatchOutcome, ProducerCore, ProducerRules};
 use crate::client::{ClientError, ProducerSettings, Receipt, Record, SendError};
 use crate::protocol::TopicDescription;
@@ -65,9 +65,10 @@ impl ProducerShared {
             let completion = state.completions.remove(&batch).expect("every batch without an outcome is expected");
             completion.fill(match outcome {
                 BatchOutcome::Stored { base_offset, append_time, duplicate } => {
-                    Ok(StoredBatch { base_offset, append_time, duplicate, answered_ns: now_ns })
+                    BatchResult::Stored(StoredBatch { base_offset, append_time, duplicate, answered_ns: now_ns })
                 }
-                BatchOutcome::Failed(error) => Err(error),
+                BatchOutcome::Records(records) => BatchResult::Records(records.into(), now_ns),
+                BatchOutcome::Failed(error) => BatchResult::Failed(error),
             });
         }
         if state.waiting_count > 0 {
@@ -159,14 +160,12 @@ impl Producer {
             state.completions.values().cloned().collect()
         };
         self.client.inner.bell.ring();
-        let mut result = Ok(());
+        let mut first = None;
         for completion in completions {
             let outcome = completion.wait();
-            if result.is_ok() {
-                result = outcome.map(|_stored| ());
-            }
+            first = first.or_else(|| outcome.error().cloned());
         }
-        result
+        first.map_or(Ok(()), Err)
     }
 
     /// Partitions of the topic as last heard: those that records go to.
@@ -198,21 +197,22 @@ impl Delivery {
     /// # Errors
     /// If there is no receipt; the error says whether the record is stored.
     pub fn wait(self) -> Result<Receipt, SendError> {
-        self.completion.wait().map(|stored| self.receipt(&stored))
+        self.receipt(&self.completion.wait())
     }
 
     /// The outcome, if it is there.
     pub fn try_wait(&mut self) -> Option<Result<Receipt, SendError>> {
-        self.completion.peek().map(|result| result.map(|stored| self.receipt(&stored)))
+        self.completion.peek().map(|result| self.receipt(&result))
     }
 
-    fn receipt(&self, stored: &StoredBatch) -> Receipt {
-        Receipt {
+    fn receipt(&self, result: &BatchResult) -> Result<Receipt, SendError> {
+        let (record, answered_ns) = result.of(self.index)?;
+        Ok(Receipt {
             partition: self.partition,
-            offset: stored.base_offset.plus(u64::from(self.index)),
-            append_time: stored.append_time,
-            duplicate: stored.duplicate,
-            latency: Duration::from_nanos(stored.answered_ns.saturating_sub(self.since_ns)),
-        }
+            offset: record.offset,
+            append_time: record.append_time,
+            duplicate: record.duplicate,
+            latency: Duration::from_nanos(answered_ns.saturating_sub(self.since_ns)),
+        })
     }
 }

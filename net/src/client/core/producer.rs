@@ -5,10 +5,15 @@
 //! stored, or a connection breaks, the lane sends nothing more until all its requests have come to an end, waits, and
 //! sends again from the first batch without an outcome, the same bytes in the same order. What the server answers
 //! to the batches behind a refused one (out of order, or unknown producer) is thereby expected.
+//!
+//! In a topic with idempotency keys a batch of which some records are stored already is refused as a whole. Those have
+//! their receipts then, and the others are sent as a batch of their own in its place.
 
 mod answer;
 mod append;
+mod batch;
 mod lane;
+mod outcome;
 mod stamp;
 #[cfg(test)]
 mod tests;
@@ -18,12 +23,14 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use florin_engine::format::batch::BatchError;
 use florin_engine::limits::BATCH_BYTES_MAX;
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime};
+use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
 
 use super::back_off::BackOff;
 use crate::client::SendError;
 use crate::protocol::{Code, ErrorResponse, TopicDescription};
 use lane::Lane;
+use outcome::Outcomes;
+pub use outcome::{BatchOutcome, RecordOutcome, StoredRecord};
 
 /// How a producer gathers, sends and repeats; see [`ProducerSettings`](crate::client::ProducerSettings).
 #[derive(Clone, Copy, Debug)]
@@ -68,22 +75,6 @@ pub enum AppendError {
     Never(SendError),
 }
 
-/// What became of a batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BatchOutcome {
-    /// It is on stable storage.
-    Stored {
-        /// Offset of its first record.
-        base_offset: Offset,
-        /// When it was appended, the first time.
-        append_time: Realtime,
-        /// Whether this is the original answer to a batch that was sent again.
-        duplicate: bool,
-    },
-    /// There is no receipt; the error says whether it is stored.
-    Failed(SendError),
-}
-
 /// One sending of one batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attempt {
@@ -126,7 +117,7 @@ pub struct ProducerCore {
     /// Why nothing is taken any longer.
     ended: Option<SendError>,
     wants_metadata: bool,
-    outcomes: Vec<(u64, BatchOutcome)>,
+    outcomes: Outcomes,
 }
 
 impl ProducerCore {
@@ -138,7 +129,8 @@ impl ProducerCore {
         assert!(!topic.placement.is_empty(), "a topic has partitions");
         assert!(rules.batches_in_flight_max > 0 && rules.batch_records_max > 0, "the rules allow something");
         assert!(rules.server_batch_bytes_max <= BATCH_BYTES_MAX, "batches are bounded");
-        let lanes = topic.placement.iter().map(|_| Lane::default()).collect();
+        let has_keys = topic.keys.is_some();
+        let lanes = topic.placement.iter().map(|_| Lane::new(has_keys)).collect();
         Self {
             topic,
             rules,
@@ -154,7 +146,7 @@ impl ProducerCore {
             buffered_bytes: 0,
             ended: None,
             wants_metadata: false,
-            outcomes: Vec::new(),
+            outcomes: Outcomes::default(),
         }
     }
 
@@ -280,7 +272,7 @@ impl ProducerCore {
     pub fn learn(&mut self, topic: &TopicDescription) {
         let is_older = topic.revision < self.topic.revision || topic.placement.len() < self.lanes.len();
         if topic.id == self.topic.id && !is_older {
-            self.lanes.resize_with(topic.placement.len(), Lane::default);
+            self.lanes.resize_with(topic.placement.len(), || Lane::new(topic.keys.is_some()));
             self.topic = topic.clone();
         }
     }
@@ -322,7 +314,7 @@ impl ProducerCore {
 
     /// The outcomes since the last call.
     pub fn take_outcomes(&mut self) -> Vec<(u64, BatchOutcome)> {
-        std::mem::take(&mut self.outcomes)
+        self.outcomes.take()
     }
 
     /// Whether there are outcomes to take.

@@ -1,5 +1,6 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
+use florin_engine::format::control::KeyRuleError;
 use florin_engine::limits::TOPIC_NAME_BYTES_MAX;
 use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
 use proptest::collection::vec;
@@ -8,7 +9,9 @@ use proptest::prelude::*;
 
 use super::{ListAt, NEGOTIATE_MAGIC, Request, RequestError, RequestFrom, put_produce_head};
 use crate::limits::{ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, METADATA_NAMES_MAX};
-use crate::protocol::tests::{TIME_NS, batch, cut_off_everywhere, frame_of, golden, reader_of, with_byte_left_over};
+use crate::protocol::tests::{
+    TIME_NS, any_rule, batch, cut_off_everywhere, frame_of, golden, reader_of, rule, with_byte_left_over,
+};
 use crate::protocol::{APIS, Api, FieldError, Frame, Kind};
 
 mod golden;
@@ -27,6 +30,13 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
         retention_ns: Some(Some(7 * 86_400 * 1_000_000_000)),
         ..TopicChange::default()
     };
+    let keyed = Request::CreateTopic {
+        name: "orders".to_owned(),
+        partition_count: 12,
+        settings: settings(),
+        keys: Some(rule()),
+    };
+    let look_up = Request::LookUpKey { topic: TopicId(7), key: Bytes::from_static(b"p\xff\x001") };
     let keep = TopicChange { segment_bytes: Some(1 << 20), retention_bytes: Some(None), ..TopicChange::default() };
     vec![
         (golden::NEGOTIATE, 1, Request::Negotiate { client: "example".to_owned() }),
@@ -35,7 +45,7 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
         (
             golden::CREATE_TOPIC,
             4,
-            Request::CreateTopic { name: "orders".to_owned(), partition_count: 12, settings: settings() },
+            Request::CreateTopic { name: "orders".to_owned(), partition_count: 12, settings: settings(), keys: None },
         ),
         (golden::DELETE_TOPIC, 5, Request::DeleteTopic { topic: TopicId(7) }),
         (golden::DESCRIBE_TOPIC, 6, Request::DescribeTopic { topic: TopicId(7) }),
@@ -52,6 +62,8 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
         (golden::CONFIRM_CLOCK, u64::MAX, Request::ConfirmClock),
         (golden::ALTER_TOPIC, 15, Request::AlterTopic { topic: TopicId(7), change: more }),
         (golden::ALTER_TOPIC_TO_KEEP_EVERYTHING, 16, Request::AlterTopic { topic: TopicId(7), change: keep }),
+        (golden::CREATE_KEYED_TOPIC, 19, keyed),
+        (golden::LOOK_UP_KEY, 20, look_up),
     ]
 }
 
@@ -81,7 +93,7 @@ fn refused(api: Api, error: FieldError) -> Result<Request, RequestError> {
 
 fn frame(api: Api, head: &[u8]) -> Frame {
     let (kind, head) = (Kind::Request(api.number()), Bytes::copy_from_slice(head));
-    Frame { kind, version: 0, correlation: 1, head, payload: BytesMut::new() }
+    Frame { kind, version: api.version(), correlation: 1, head, payload: BytesMut::new() }
 }
 
 #[test]
@@ -90,7 +102,7 @@ fn every_request_is_written_and_read_as_the_golden_bytes_say() {
         let bytes = golden(text);
         assert_eq!(encoded(&request, correlation), bytes, "{request:?}");
         let frame = frame_of(&bytes);
-        assert_eq!((frame.kind, frame.version), (Kind::Request(request.api().number()), 0));
+        assert_eq!((frame.kind, frame.version), (Kind::Request(request.api().number()), request.api().version()));
         assert_eq!(frame.correlation, correlation);
         assert_eq!(Request::decode(frame), Ok(request));
     }
@@ -154,7 +166,7 @@ fn a_payload_is_refused_but_for_a_batch_which_is_demanded() {
 #[test]
 fn every_other_version_is_refused() {
     for (text, _, request) in goldens() {
-        for version in 1..=u8::MAX {
+        for version in (0..=u8::MAX).filter(|version| *version != request.api().version()) {
             let frame = Frame { version, ..frame_of(&golden(text)) };
             let api = request.api();
             assert_eq!(Request::decode(frame), Err(RequestError::UnsupportedVersion { api, version }));
@@ -164,7 +176,7 @@ fn every_other_version_is_refused() {
 
 #[test]
 fn an_api_that_is_not_known_is_refused() {
-    for number in [12, 13, 255, 256, u16::MAX] {
+    for number in [13, 14, 255, 256, u16::MAX] {
         let frame = Frame { kind: Kind::Request(number), ..frame_of(&golden(golden::NEGOTIATE)) };
         assert_eq!(Request::decode(frame), Err(RequestError::UnknownApi { number }));
     }
@@ -236,6 +248,7 @@ fn texts_that_are_longer_than_they_may_be_are_refused() {
         head.put_bytes(b'x', usize::from(bytes));
         head
     };
+    let rest = |api| if api == Api::CreateTopic { &[0; 10][..] } else { &[] };
     let one_name = [&[0; 8][..], &[1, 0, 0, 0]].concat();
     let cases = [
         (Api::Negotiate, "client", NEGOTIATE_MAGIC.to_vec(), CLIENT_NAME_BYTES_MAX),
@@ -244,12 +257,37 @@ fn texts_that_are_longer_than_they_may_be_are_refused() {
     ];
     for (api, field, before, bytes_max) in cases {
         let bytes_max = u16::try_from(bytes_max).unwrap();
-        assert!(Request::decode(frame(api, &text(&before, bytes_max))).is_ok());
+        let whole = [&text(&before, bytes_max)[..], rest(api)].concat();
+        assert!(Request::decode(frame(api, &whole)).is_ok());
         for bytes in [bytes_max + 1, u16::MAX] {
             let error = FieldError::Value { field, value: u64::from(bytes) };
             assert_eq!(Request::decode(frame(api, &text(&before, bytes))), refused(api, error));
         }
     }
+}
+
+#[test]
+fn a_rule_of_keys_that_cannot_be_is_refused_for_what_is_wrong_with_it() {
+    let bytes = frame_of(&golden(golden::CREATE_KEYED_TOPIC)).head;
+    let rule_at = bytes.len() - (4 + 2 + 10 + 4 + 2 + 6);
+    let with = |at: usize, with: &[u8]| {
+        let mut head = bytes.to_vec();
+        head[rule_at + at..rule_at + at + with.len()].copy_from_slice(with);
+        Request::decode(frame(Api::CreateTopic, &head))
+    };
+    let wrong = |error| refused(Api::CreateTopic, error);
+    let value = |field, value| wrong(FieldError::Value { field, value });
+    assert_eq!(with(0, &[3]), value("key_source", 3));
+    assert_eq!(with(0, &[1]), value("key_source", 1), "the record's key has no name");
+    assert_eq!(with(0, &[0]), value("key_source", 0), "no keys, and a rule of them");
+    assert_eq!(with(1, &[3]), value("key_partitioner", 3));
+    for days in [0, 401] {
+        assert_eq!(with(2, &u16::to_le_bytes(days)), wrong(FieldError::KeyRule(KeyRuleError::Window(days))));
+    }
+    let same = [&b"\x0a\0payment-id"[..], &[1, 0, 0, 0], b"\x0a\0payment-id"].concat();
+    let head = [&bytes[..rule_at + 4], &same].concat();
+    let twice = wrong(FieldError::KeyRule(KeyRuleError::Twice(0)));
+    assert_eq!(Request::decode(frame(Api::CreateTopic, &head)), twice);
 }
 
 #[test]
@@ -262,8 +300,12 @@ fn a_text_that_is_not_utf_8_is_refused() {
 #[test]
 fn a_name_that_is_cut_is_still_too_long_for_a_topic() {
     for name in ["é".repeat(40_000), "x".repeat(70_000), "\u{1f600}".repeat(125)] {
-        let create =
-            Request::CreateTopic { name: name.clone(), partition_count: 1, settings: TopicSettings::default() };
+        let create = Request::CreateTopic {
+            name: name.clone(),
+            partition_count: 1,
+            settings: TopicSettings::default(),
+            keys: None,
+        };
         let Ok(Request::CreateTopic { name: got, .. }) = sent(&create) else { panic!("it is for the catalogue") };
         assert!(name.starts_with(&got) && got.len() > TOPIC_NAME_BYTES_MAX);
         let Ok(Request::Metadata { names, .. }) = sent(&Request::Metadata { from: TopicId(0), names: vec![name] })
@@ -343,11 +385,10 @@ fn any_request() -> impl Strategy<Value = Request> {
     prop_oneof![
         ".{0,30}".prop_map(|client| Request::Negotiate { client }),
         (topic(), vec(".{0,100}", 0..=METADATA_NAMES_MAX)).prop_map(|(from, names)| Request::Metadata { from, names }),
-        (".{0,100}", any::<u32>(), any_settings()).prop_map(|(name, partition_count, settings)| Request::CreateTopic {
-            name,
-            partition_count,
-            settings
-        }),
+        (".{0,100}", any::<u32>(), any_settings(), option::of(any_rule())).prop_map(
+            |(name, partition_count, settings, keys)| Request::CreateTopic { name, partition_count, settings, keys }
+        ),
+        (topic(), vec(any::<u8>(), 0..100)).prop_map(|(topic, key)| Request::LookUpKey { topic, key: key.into() }),
         (topic(), any_change()).prop_map(|(topic, change)| Request::AlterTopic { topic, change }),
         topic().prop_map(|topic| Request::DeleteTopic { topic }),
         topic().prop_map(|topic| Request::DescribeTopic { topic }),
@@ -375,12 +416,13 @@ proptest! {
 
     #[test]
     fn arbitrary_fields_never_panic_and_what_is_read_is_written_the_same(
-        api in 0..13_u16,
+        api in 0..14_u16,
         head in vec(prop_oneof![0..3_u8, any::<u8>()], 0..60),
         payload in vec(any::<u8>(), 0..3),
     ) {
         let (kind, payload) = (Kind::Request(api), BytesMut::from(payload.as_slice()));
-        let frame = Frame { kind, version: 0, correlation: 1, head: head.into(), payload };
+        let version = Api::from_number(api).map_or(0, Api::version);
+        let frame = Frame { kind, version, correlation: 1, head: head.into(), payload };
         if let Ok(request) = Request::decode(frame.clone()) {
             prop_assert_eq!(frame_of(&encoded(&request, 1)), frame);
         }

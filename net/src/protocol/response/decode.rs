@@ -4,6 +4,7 @@ use bytes::Buf;
 use florin_engine::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::CutReason;
+use florin_engine::shard::KeyReceipt;
 
 use super::{
     ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
@@ -14,6 +15,7 @@ use crate::protocol::api::{Api, ApiVersions};
 use crate::protocol::code::{Code, action_of_number};
 use crate::protocol::field::{FieldError, FieldReader};
 use crate::protocol::frame::{Frame, Kind};
+use crate::protocol::keys::{receipt, receipts, rule, verdicts};
 use crate::protocol::settings::settings;
 
 /// Apis that a server may name.
@@ -58,11 +60,8 @@ impl Response {
             Api::InitProducer => {
                 Self::Producer { id: ProducerId(reader.u64("id")?), epoch: ProducerEpoch(reader.u16("epoch")?) }
             }
-            Api::Produce => Self::Produced {
-                base_offset: Offset(reader.u64("base_offset")?),
-                append_time: Realtime(reader.u64("append_time")?),
-                duplicate: reader.flag("duplicate")?,
-            },
+            Api::Produce => produced(&mut reader)?,
+            Api::LookUpKey => key(&mut reader)?,
             Api::Fetch => return fetched(frame).map(Self::Fetched),
             Api::ListOffsets => Self::Offset(Offset(reader.u64("offset")?)),
             Api::DescribeShards => {
@@ -78,14 +77,37 @@ impl Response {
     }
 }
 
+fn produced(reader: &mut FieldReader<'_>) -> Result<Response, FieldError> {
+    let first =
+        KeyReceipt { offset: Offset(reader.u64("base_offset")?), append_time: Realtime(reader.u64("append_time")?) };
+    let duplicate = reader.flag("duplicate")?;
+    let receipts = receipts(reader)?;
+    match receipts.first() {
+        None => Ok(Response::Produced { base_offset: first.offset, append_time: first.append_time, duplicate }),
+        Some(receipt) if *receipt == first && duplicate => Ok(Response::Known(receipts)),
+        Some(receipt) => Err(FieldError::Value { field: "receipts", value: receipt.offset.0 }),
+    }
+}
+
+fn key(reader: &mut FieldReader<'_>) -> Result<Response, FieldError> {
+    let (partition, found) = (reader.u32("partition")?, reader.flag("found")?);
+    let receipt = receipt(reader)?;
+    match (found, receipt.offset.0.max(receipt.append_time.0)) {
+        (true, _) => Ok(Response::Key { partition, receipt: Some(receipt) }),
+        (false, 0) => Ok(Response::Key { partition, receipt: None }),
+        (false, value) => Err(FieldError::Value { field: "found", value }),
+    }
+}
+
 fn decode_error(code: Code, head: &[u8]) -> Result<ErrorResponse, FieldError> {
     let mut reader = FieldReader::new(head);
     let number = reader.u8("action")?;
     let action = action_of_number(number).ok_or(FieldError::Value { field: "action", value: u64::from(number) })?;
     let details = [reader.u64("detail_first")?, reader.u64("detail_second")?];
     let message = reader.text("message", ERROR_MESSAGE_BYTES_MAX)?.to_owned();
+    let records = if code.has_records() { verdicts(&mut reader)? } else { Vec::new() };
     reader.end()?;
-    Ok(ErrorResponse { code, action, details, message })
+    Ok(ErrorResponse { code, action, details, message, records })
 }
 
 fn negotiated(reader: &mut FieldReader<'_>) -> Result<Negotiated, FieldError> {
@@ -127,7 +149,7 @@ fn topic(reader: &mut FieldReader<'_>) -> Result<TopicDescription, FieldError> {
     let name = reader.text("name", TOPIC_NAME_BYTES_MAX)?.to_owned();
     let count = reader.count("placement", TOPIC_PARTITION_COUNT_MAX as usize, size_of::<u16>())?;
     let placement = (0..count).map(|_| reader.u16("shard")).collect::<Result<_, _>>()?;
-    Ok(TopicDescription { id, name, revision, placement })
+    Ok(TopicDescription { id, name, revision, placement, keys: rule(reader)? })
 }
 
 fn partition(reader: &mut FieldReader<'_>) -> Result<PartitionDescription, FieldError> {
@@ -186,6 +208,10 @@ fn shard(reader: &mut FieldReader<'_>) -> Result<ShardDescription, FieldError> {
         manifest_run_bytes_max: reader.u64("manifest_run_bytes_max")?,
         cold_read_count: reader.u64("cold_read_count")?,
         cold_waiting_count: reader.u32("cold_waiting_count")?,
+        keys_recent_count: reader.u64("keys_recent_count")?,
+        keys_cached_bytes: reader.u64("keys_cached_bytes")?,
+        keys_read_count: reader.u64("keys_read_count")?,
+        keys_waiting_count: reader.u32("keys_waiting_count")?,
         problem: reader.text("problem", TEXT_BYTES_MAX)?.to_owned(),
     })
 }

@@ -3,7 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use florin_engine::format::batch::HEADER_BYTES;
 use florin_engine::limits::{
-    BATCH_BYTES_MAX, FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
+    BATCH_BYTES_MAX, BATCH_RECORD_COUNT_MAX, FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX,
+    TOPIC_PARTITION_COUNT_MAX,
 };
 use florin_engine::model::{Offset, PartitionId, Realtime};
 use florin_engine::partition::CutReason;
@@ -19,12 +20,17 @@ use crate::protocol::api::Api;
 use crate::protocol::code::{Code, action_number};
 use crate::protocol::field::{cut_text, put_count, put_text};
 use crate::protocol::frame::{FRAME_HEADER_BYTES, Kind, put_frame};
+use crate::protocol::keys::{
+    RECEIPT_BYTES, RULE_BYTES_MAX, RULE_BYTES_MIN, VERDICT_BYTES, put_receipts, put_rule, put_verdicts, rule_bytes,
+};
 use crate::protocol::settings::{SETTINGS_BYTES, put_settings};
 
 const COUNT_BYTES: usize = size_of::<u32>();
 const TEXT_FIELD_BYTES_MAX: usize = size_of::<u16>() + TEXT_BYTES_MAX;
-const TOPIC_BYTES_MAX: usize =
-    TopicDescription::ENCODED_BYTES_MIN + TOPIC_NAME_BYTES_MAX + 2 * TOPIC_PARTITION_COUNT_MAX as usize;
+const TOPIC_BYTES_MAX: usize = TopicDescription::ENCODED_BYTES_MIN
+    + TOPIC_NAME_BYTES_MAX
+    + 2 * TOPIC_PARTITION_COUNT_MAX as usize
+    + (RULE_BYTES_MAX - RULE_BYTES_MIN);
 const TOPICS_BYTES_MAX: usize = if METADATA_PAGE_BYTES > METADATA_NAMES_MAX * TOPIC_BYTES_MAX {
     METADATA_PAGE_BYTES
 } else {
@@ -43,6 +49,9 @@ const DESCRIBED_HEAD_BYTES_MAX: usize = TOPIC_BYTES_MAX
     + TOPIC_PARTITION_COUNT_MAX as usize * PartitionDescription::ENCODED_BYTES;
 const SHARDS_HEAD_BYTES_MAX: usize =
     COUNT_BYTES + SHARD_COUNT_MAX as usize * (ShardDescription::ENCODED_BYTES_MIN + TEXT_BYTES_MAX);
+/// What is known of each record of the largest batch, or its receipt, and what stands before that.
+const RECORDS_HEAD_BYTES_MAX: usize =
+    2 * TEXT_FIELD_BYTES_MAX + BATCH_RECORD_COUNT_MAX as usize * (RECEIPT_BYTES + VERDICT_BYTES);
 /// A fetch of nothing but the shortest batches there can be, of a header each, has the longest table of them.
 const FETCHED_BYTES_MAX: usize =
     FETCHED_FIXED_BYTES + FETCH_BYTES_MAX.div_ceil(HEADER_BYTES) * FETCHED_BATCH_BYTES + FETCH_BYTES_MAX;
@@ -61,6 +70,7 @@ const _: () = assert!(FRAME_HEADER_BYTES + PAGE_HEAD_BYTES_MAX <= RESPONSE_BYTES
 const _: () = assert!(FRAME_HEADER_BYTES + DESCRIBED_HEAD_BYTES_MAX <= RESPONSE_BYTES_MAX);
 const _: () = assert!(FRAME_HEADER_BYTES + SHARDS_HEAD_BYTES_MAX <= RESPONSE_BYTES_MAX);
 const _: () = assert!(FRAME_HEADER_BYTES + FETCHED_BYTES_MAX <= RESPONSE_BYTES_MAX);
+const _: () = assert!(FRAME_HEADER_BYTES + RECORDS_HEAD_BYTES_MAX <= RESPONSE_BYTES_MAX);
 const _: () = assert!(FETCH_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(TOPIC_BYTES_MAX <= METADATA_PAGE_BYTES);
 const _: () = assert!(TEXT_BYTES_MAX <= u16::MAX as usize && ERROR_MESSAGE_BYTES_MAX <= u16::MAX as usize);
@@ -74,8 +84,8 @@ impl Response {
     /// Appends the whole frame. `api` is that of the request. Texts are cut where they are too long.
     ///
     /// # Panics
-    /// If it is an error with the code of success, or has more topics, partitions or batches than there can be: the
-    /// caller's broken invariant.
+    /// If it is an error with the code of success or with records that its code does not have, or has more topics,
+    /// partitions, records or batches than there can be: the caller's broken invariant.
     pub fn encode(&self, api: Api, correlation: u64, out: &mut BytesMut) {
         let code = match self {
             Self::Error(error) => {
@@ -116,6 +126,20 @@ impl Response {
                 out.put_u64_le(base_offset.0);
                 out.put_u64_le(append_time.0);
                 out.put_u8(u8::from(*duplicate));
+                put_receipts(out, &[]);
+            }
+            Self::Known(receipts) => {
+                let first = receipts.first().expect("a batch has records");
+                out.put_u64_le(first.offset.0);
+                out.put_u64_le(first.append_time.0);
+                out.put_u8(1);
+                put_receipts(out, receipts);
+            }
+            Self::Key { partition, receipt } => {
+                out.put_u32_le(*partition);
+                out.put_u8(u8::from(receipt.is_some()));
+                out.put_u64_le(receipt.map_or(0, |receipt| receipt.offset.0));
+                out.put_u64_le(receipt.map_or(0, |receipt| receipt.append_time.0));
             }
             Self::Fetched(fetched) => {
                 let batches =
@@ -136,6 +160,10 @@ impl Response {
                 out.put_u8(action_number(error.action));
                 error.details.iter().for_each(|number| out.put_u64_le(*number));
                 put_text(out, cut_text(&error.message, ERROR_MESSAGE_BYTES_MAX));
+                assert!(error.records.is_empty() || error.code.has_records(), "codes without records have none");
+                if error.code.has_records() {
+                    put_verdicts(out, &error.records);
+                }
             }
         }
     }
@@ -213,11 +241,13 @@ impl TopicsPage {
 
 impl TopicDescription {
     /// Bytes in a head of one without a name and without partitions.
-    pub(super) const ENCODED_BYTES_MIN: usize = size_of::<u64>() + size_of::<u32>() + size_of::<u16>() + COUNT_BYTES;
+    pub(super) const ENCODED_BYTES_MIN: usize =
+        size_of::<u64>() + size_of::<u32>() + size_of::<u16>() + COUNT_BYTES + RULE_BYTES_MIN;
 
     /// Bytes in a head.
     pub fn encoded_bytes(&self) -> usize {
-        Self::ENCODED_BYTES_MIN + self.name.len() + 2 * self.placement.len()
+        let rule_bytes = rule_bytes(self.keys.as_ref());
+        Self::ENCODED_BYTES_MIN - RULE_BYTES_MIN + self.name.len() + 2 * self.placement.len() + rule_bytes
     }
 
     /// The shard of a partition, if the topic has it.
@@ -231,6 +261,7 @@ impl TopicDescription {
         put_text(out, &self.name);
         put_count(out, self.placement.len());
         self.placement.iter().for_each(|shard| out.put_u16_le(*shard));
+        put_rule(out, self.keys.as_ref());
     }
 }
 
@@ -269,7 +300,7 @@ impl ShardState {
 
 impl ShardDescription {
     /// Bytes in a head of one without a problem.
-    pub(super) const ENCODED_BYTES_MIN: usize = 138;
+    pub(super) const ENCODED_BYTES_MIN: usize = 166;
 
     fn put(&self, out: &mut BytesMut) {
         out.put_u16_le(self.shard);
@@ -297,6 +328,10 @@ impl ShardDescription {
         out.put_u64_le(self.manifest_run_bytes_max);
         out.put_u64_le(self.cold_read_count);
         out.put_u32_le(self.cold_waiting_count);
+        out.put_u64_le(self.keys_recent_count);
+        out.put_u64_le(self.keys_cached_bytes);
+        out.put_u64_le(self.keys_read_count);
+        out.put_u32_le(self.keys_waiting_count);
         put_text(out, cut_text(&self.problem, TEXT_BYTES_MAX));
     }
 }

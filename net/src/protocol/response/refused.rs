@@ -1,12 +1,16 @@
 //! What a server answers to what it refuses: code, action, details and words of every cause.
 
 use florin_engine::catalogue::SettingOutOfBounds;
+use florin_engine::format::control::KeyRuleError;
+use florin_engine::key::{KeyFault, KeyVerdict};
+use florin_engine::limits::{KEY_WINDOW_DAYS_MAX, KEY_WINDOW_DAYS_MIN};
 use florin_engine::producer::ProducerError;
 use florin_engine::shard::Refusal;
 
 use super::ErrorResponse;
 use crate::protocol::api::API_VERSIONS;
 use crate::protocol::code::Code;
+use crate::protocol::field::FieldError;
 use crate::protocol::frame::FrameError;
 use crate::protocol::request::RequestError;
 
@@ -26,10 +30,36 @@ impl From<&Refusal> for ErrorResponse {
             Refusal::Damaged { from, to, .. } => [from.0, to.0],
             Refusal::Lost { gap, .. } => [gap.base_offset.0, gap.next_offset.0],
             Refusal::Producer(error) => producer_details(error),
+            Refusal::Keys(fault) => key_details(fault),
+            Refusal::KeysKnown { verdicts, .. } => conflict_details(verdicts),
+            Refusal::PartitionsFixed { asked, count } => [u64::from(*asked), u64::from(*count)],
             _ => [0; 2],
         };
-        Self { code: Code::from(refusal), action: refusal.action(), details, message: refusal.to_string() }
+        let records = match refusal {
+            Refusal::KeysKnown { verdicts, .. } => verdicts.clone(),
+            _ => Vec::new(),
+        };
+        Self { code: Code::from(refusal), action: refusal.action(), details, message: refusal.to_string(), records }
     }
+}
+
+/// The record's index, and the partition that its key belongs to.
+fn key_details(fault: &KeyFault) -> [u64; 2] {
+    match fault {
+        KeyFault::Missing { index, .. } | KeyFault::Twice { index, .. } => [u64::from(*index), 0],
+        KeyFault::Elsewhere { index, belongs } => [u64::from(*index), u64::from(*belongs)],
+        KeyFault::Batch(_) | KeyFault::Decompress(_) => [0; 2],
+    }
+}
+
+/// The index of the first conflict, and the offset of its original.
+fn conflict_details(verdicts: &[KeyVerdict]) -> [u64; 2] {
+    let mut indexed = (0..).zip(verdicts);
+    let first = indexed.find_map(|(index, verdict)| match verdict {
+        KeyVerdict::Conflict { offset, .. } => Some([index, offset.0]),
+        _ => None,
+    });
+    first.unwrap_or_default()
 }
 
 fn producer_details(error: &ProducerError) -> [u64; 2] {
@@ -60,6 +90,15 @@ impl From<&FrameError> for ErrorResponse {
 impl From<&RequestError> for ErrorResponse {
     fn from(error: &RequestError) -> Self {
         let (code, details) = match error {
+            RequestError::Fields { error: FieldError::KeyRule(rule), .. } => {
+                let details = match rule {
+                    KeyRuleError::Window(days) => {
+                        [u64::from(*days), u64::from(*days.clamp(&KEY_WINDOW_DAYS_MIN, &KEY_WINDOW_DAYS_MAX))]
+                    }
+                    _ => [0; 2],
+                };
+                return Self { details, ..Self::new(Code::TOPIC_SETTING, rule.to_string()) };
+            }
             RequestError::NotARequest | RequestError::Fields { .. } => (Code::MALFORMED_REQUEST, [0; 2]),
             RequestError::UnknownApi { .. } => (Code::UNKNOWN_API, [0; 2]),
             RequestError::UnsupportedVersion { api, .. } => {

@@ -1,12 +1,15 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::HEADER_BYTES;
+use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::key::KeyVerdict;
 use florin_engine::limits::{
-    FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
+    BATCH_RECORD_COUNT_MAX, FETCH_BYTES_MAX, KEY_BODY_HEADERS_MAX, KEY_HEADER_BYTES_MAX, SHARD_COUNT_MAX,
+    TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
 };
 use florin_engine::model::{Id128, Offset, ProducerEpoch, Realtime, TopicId};
 use florin_engine::partition::CutReason;
-use florin_engine::shard::Action;
+use florin_engine::shard::{Action, KeyReceipt};
 
 use super::{
     ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
@@ -17,7 +20,7 @@ use crate::limits::{
 };
 use crate::protocol::settings::SETTINGS_BYTES;
 use crate::protocol::tests::{
-    PRODUCER, TIME_NS, cut_off_everywhere, frame_of, golden, placed_batch, reader_of, with_byte_left_over,
+    PRODUCER, TIME_NS, cut_off_everywhere, frame_of, golden, placed_batch, reader_of, rule, with_byte_left_over,
 };
 use crate::protocol::{API_VERSIONS, APIS, Api, Code, FieldError, Frame, Kind};
 
@@ -43,7 +46,7 @@ fn refused(api: Api, error: FieldError) -> Result<Response, ResponseError> {
 }
 
 fn topic() -> TopicDescription {
-    TopicDescription { id: TopicId(7), name: "orders".to_owned(), revision: 2, placement: vec![0, 3] }
+    TopicDescription { id: TopicId(7), name: "orders".to_owned(), revision: 2, placement: vec![0, 3], keys: None }
 }
 
 fn settings() -> TopicSettings {
@@ -57,7 +60,10 @@ fn settings() -> TopicSettings {
 
 fn largest_topic() -> TopicDescription {
     let placement = vec![1; TOPIC_PARTITION_COUNT_MAX as usize];
-    TopicDescription { id: TopicId(7), name: "x".repeat(TOPIC_NAME_BYTES_MAX), revision: 1, placement }
+    let longest = |letter: char| -> Box<str> { letter.to_string().repeat(KEY_HEADER_BYTES_MAX).into() };
+    let body = ('a'..).take(KEY_BODY_HEADERS_MAX).map(longest).collect();
+    let keys = KeyRule::new(KeySource::Header(longest('z')), 1, body, Partitioner::Crc32).ok();
+    TopicDescription { id: TopicId(7), name: "x".repeat(TOPIC_NAME_BYTES_MAX), revision: 1, placement, keys }
 }
 
 fn negotiated() -> Response {
@@ -128,6 +134,10 @@ fn shards() -> Response {
         manifest_run_bytes_max: 4_194_304,
         cold_read_count: 21,
         cold_waiting_count: 5,
+        keys_recent_count: 11,
+        keys_cached_bytes: 3072,
+        keys_read_count: 12,
+        keys_waiting_count: 13,
         problem: String::new(),
     };
     let problem = "damaged".to_owned();
@@ -140,7 +150,28 @@ fn fetched(batches: Vec<FetchedBatch>) -> Response {
 }
 
 fn error(code: u16, action: Action, details: [u64; 2], message: &str) -> Response {
-    Response::Error(ErrorResponse { code: Code(code), action, details, message: message.to_owned() })
+    Response::Error(ErrorResponse {
+        code: Code(code),
+        action,
+        details,
+        message: message.to_owned(),
+        records: Vec::new(),
+    })
+}
+
+fn keyed_topic() -> TopicDescription {
+    TopicDescription { revision: 1, keys: Some(rule()), ..topic() }
+}
+
+fn with_records() -> Response {
+    let records = vec![
+        KeyVerdict::New,
+        KeyVerdict::Duplicate { offset: Offset(41), append_time: Realtime(TIME_NS) },
+        KeyVerdict::Conflict { offset: Offset(40), append_time: Realtime(TIME_NS - 1) },
+        KeyVerdict::Repeated { first: 0 },
+    ];
+    let (action, message) = (Action::FixRequest, "conflict".to_owned());
+    Response::Error(ErrorResponse { code: Code::KEY_CONFLICT, action, details: [2, 40], message, records })
 }
 
 /// Every golden with its api, its correlation and its value.
@@ -149,6 +180,8 @@ fn goldens() -> Vec<(&'static str, Api, u64, Response)> {
     let batch = FetchedBatch { base_offset: Offset(41), append_time, bytes: placed_batch(41) };
     let produced = Response::Produced { base_offset: Offset(41), append_time, duplicate: false };
     let ends = "too large";
+    let receipt = KeyReceipt { offset: Offset(41), append_time };
+    let receipts = vec![receipt, KeyReceipt { offset: Offset(9), append_time: Realtime(TIME_NS - 1) }];
     vec![
         (golden::NEGOTIATED, Api::Negotiate, 1, negotiated()),
         (golden::TOPICS, Api::Metadata, 2, topics()),
@@ -175,6 +208,11 @@ fn goldens() -> Vec<(&'static str, Api, u64, Response)> {
         (golden::FATAL, Api::InitProducer, 17, error(37, Action::Fatal, [0, 0], "")),
         (golden::OUTCOME_UNKNOWN, Api::Produce, 18, error(4, Action::OutcomeUnknown, [0, 0], "unknown")),
         (golden::OF_NO_REQUEST, Api::Negotiate, 0, error(101, Action::FixRequest, [1_114_112, 0], ends)),
+        (golden::KEYED_TOPIC_CREATED, Api::CreateTopic, 21, Response::TopicCreated(keyed_topic())),
+        (golden::KNOWN, Api::Produce, 22, Response::Known(receipts)),
+        (golden::KEY, Api::LookUpKey, 23, Response::Key { partition: 3, receipt: Some(receipt) }),
+        (golden::KEY_ABSENT, Api::LookUpKey, 24, Response::Key { partition: 3, receipt: None }),
+        (golden::WITH_RECORDS, Api::Produce, 25, with_records()),
         (golden::UNKNOWN_TO_THIS_BUILD, Api::Negotiate, 19, error(999, Action::Retry, [1, 2], "é")),
     ]
 }
@@ -185,7 +223,7 @@ fn every_response_is_written_and_read_as_the_golden_bytes_say() {
         let bytes = golden(text);
         assert_eq!(encoded(&response, api, correlation), bytes, "{response:?}");
         let frame = frame_of(&bytes);
-        assert_eq!((frame.version, frame.correlation), (0, correlation));
+        assert_eq!((frame.version, frame.correlation), (api.version(), correlation));
         assert_eq!(Response::decode(api, frame), Ok(response));
     }
     let shown: Vec<_> = goldens().iter().filter(|(_, _, _, response)| !is_error(response)).map(|row| row.1).collect();
@@ -254,7 +292,7 @@ fn a_payload_is_refused_where_no_batches_are_told() {
 #[test]
 fn every_other_version_is_refused_but_an_error_reads_the_same_in_all() {
     for (text, api, _, response) in goldens() {
-        for version in 1..=u8::MAX {
+        for version in (0..=u8::MAX).filter(|version| *version != api.version()) {
             let frame = Frame { version, ..frame_of(&golden(text)) };
             let refusal = Err(ResponseError::UnsupportedVersion { api, version });
             let expected = if is_error(&response) { Ok(response.clone()) } else { refusal };
@@ -294,7 +332,10 @@ fn counts_that_no_frame_can_hold_are_refused_before_room_is_made_for_them() {
         (Api::Metadata, golden::TOPICS, 13, "ports"),
         (Api::Metadata, golden::TOPICS, 34, "topics"),
         (Api::CreateTopic, golden::TOPIC_CREATED, 20, "placement"),
-        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 56, "partitions"),
+        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 66, "partitions"),
+        (Api::CreateTopic, golden::KEYED_TOPIC_CREATED, 44, "body_headers"),
+        (Api::Produce, golden::KNOWN, 17, "receipts"),
+        (Api::Produce, golden::WITH_RECORDS, 27, "records"),
         (Api::Fetch, golden::FETCHED, 16, "batches"),
         (Api::DescribeShards, golden::SHARDS, 0, "shards"),
     ];
@@ -320,7 +361,11 @@ fn values_that_a_field_does_not_take_are_refused() {
         (Api::DescribeShards, golden::SHARDS, 7, "clock_suspended", 2),
         (Api::DescribeShards, golden::SHARDS, 66, "disk_full", 2),
         (Api::DescribeShards, golden::SHARDS, 67, "manifest_full", 2),
-        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 128, "cut_reason", 3),
+        (Api::DescribeTopic, golden::TOPIC_DESCRIBED, 138, "cut_reason", 3),
+        (Api::CreateTopic, golden::KEYED_TOPIC_CREATED, 28, "key_source", 3),
+        (Api::CreateTopic, golden::KEYED_TOPIC_CREATED, 29, "key_partitioner", 3),
+        (Api::LookUpKey, golden::KEY, 4, "found", 2),
+        (Api::Produce, golden::WITH_RECORDS, 31, "verdict", 4),
         (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 0),
         (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 7),
     ];
@@ -340,9 +385,10 @@ fn sizes_that_are_told_are_those_that_are_written() {
     let head_bytes = |response: &Response, api| frame_of(&encoded(response, api, 1)).head.len();
     let shards = Response::Shards(vec![ShardDescription::default()]);
     assert_eq!(head_bytes(&shards, Api::DescribeShards), 4 + ShardDescription::ENCODED_BYTES_MIN);
-    let empty = TopicDescription { id: TopicId(1), name: String::new(), revision: 1, placement: Vec::new() };
+    let empty =
+        TopicDescription { id: TopicId(1), name: String::new(), revision: 1, placement: Vec::new(), keys: None };
     assert_eq!(empty.encoded_bytes(), TopicDescription::ENCODED_BYTES_MIN);
-    for topic in [empty, topic(), largest_topic()] {
+    for topic in [empty, topic(), keyed_topic(), largest_topic()] {
         let bytes = topic.encoded_bytes();
         assert_eq!(head_bytes(&Response::TopicCreated(topic.clone()), Api::CreateTopic), bytes);
         let altered = Response::TopicAltered { topic: topic.clone(), settings: settings() };
@@ -369,10 +415,48 @@ fn the_largest_descriptions_are_read_on_the_other_side() {
     };
     let named = page(vec![largest_topic(); METADATA_NAMES_MAX]);
     assert_eq!(sent(&named, Api::Metadata), Ok(named));
-    let smallest = TopicDescription { id: TopicId(1), name: "t".to_owned(), revision: 1, placement: vec![0] };
+    let smallest =
+        TopicDescription { id: TopicId(1), name: "t".to_owned(), revision: 1, placement: vec![0], keys: None };
     let count = METADATA_PAGE_BYTES / smallest.encoded_bytes();
     let full = page(vec![smallest; count.min(TOPIC_COUNT_MAX)]);
     assert_eq!(sent(&full, Api::Metadata), Ok(full));
+}
+
+#[test]
+fn answers_about_the_records_of_the_largest_batch_are_read_on_the_other_side() {
+    let receipt = KeyReceipt { offset: Offset(1), append_time: Realtime(2) };
+    let known = Response::Known(vec![receipt; BATCH_RECORD_COUNT_MAX as usize]);
+    assert_eq!(sent(&known, Api::Produce), Ok(known));
+    let records = vec![KeyVerdict::New; BATCH_RECORD_COUNT_MAX as usize];
+    let message = "x".repeat(ERROR_MESSAGE_BYTES_MAX);
+    let mixed = Response::Error(ErrorResponse { records, ..ErrorResponse::new(Code::KEYS_KNOWN, message) });
+    assert_eq!(sent(&mixed, Api::Produce), Ok(mixed));
+}
+
+#[test]
+fn receipts_and_verdicts_that_contradict_themselves_are_refused() {
+    let with = |text, api, at: usize, byte: u8| {
+        let frame = frame_of(&golden(text));
+        let mut head = frame.head.to_vec();
+        head[at] = byte;
+        Response::decode(api, Frame { head: head.into(), ..frame })
+    };
+    let value = |api, field, value| refused(api, FieldError::Value { field, value });
+    let not_first = value(Api::Produce, "receipts", 41);
+    assert_eq!(with(golden::KNOWN, Api::Produce, 0, 40), not_first, "another record is the first");
+    assert_eq!(with(golden::KNOWN, Api::Produce, 16, 0), not_first, "what was stored before is a duplicate");
+    assert_eq!(with(golden::KEY, Api::LookUpKey, 4, 0), value(Api::LookUpKey, "found", TIME_NS));
+    assert_eq!(
+        with(golden::WITH_RECORDS, Api::Produce, 32, 1),
+        value(Api::Produce, "place", 1),
+        "a new one is nowhere"
+    );
+    let repeated_at = 31 + 3 * 17 + 1;
+    assert_eq!(
+        with(golden::WITH_RECORDS, Api::Produce, repeated_at, 3),
+        value(Api::Produce, "place", 3),
+        "not before it"
+    );
 }
 
 #[test]

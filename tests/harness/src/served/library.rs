@@ -130,7 +130,7 @@ pub fn free_ports(random: &mut ChaCha8Rng) -> Option<u16> {
     (0..100).map(|_| random.random_range(PORTS)).find(|first| (*first..*first + SHARD_COUNT).all(is_free))
 }
 
-fn connect(address: &str) -> Result<Client, String> {
+pub(super) fn connect(address: &str) -> Result<Client, String> {
     Client::connect(ClientSettings::new(address)).map_err(|error| error.to_string())
 }
 
@@ -183,7 +183,11 @@ fn follow(mut consumer: Consumer, is_over: &AtomicBool) -> Result<Contents, Stri
     Ok(seen)
 }
 
-fn read_all(server: &Server, topic: florin_engine::model::TopicId, placement: &[u16]) -> Result<Contents, String> {
+pub(super) fn read_all(
+    server: &Server,
+    topic: florin_engine::model::TopicId,
+    placement: &[u16],
+) -> Result<Contents, String> {
     let read = |(index, shard): (u32, &u16)| {
         let mut wire = Wire::open(server.address_of(*shard))?;
         Ok((index, wire.read_all(PartitionId { topic, index })?))

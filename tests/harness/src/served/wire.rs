@@ -189,6 +189,7 @@ impl Wire {
             name: name.to_owned(),
             partition_count,
             settings: TopicSettings::default(),
+            keys: None,
         })? {
             Response::TopicCreated(topic) => Ok(topic),
             other => Err(unexpected(&other)),

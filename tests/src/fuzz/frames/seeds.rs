@@ -2,8 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
+use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::key::KeyVerdict;
 use florin_engine::model::{Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::CutReason;
+use florin_engine::shard::KeyReceipt;
 use florin_net::protocol::{
     API_VERSIONS, APIS, Api, Code, ErrorResponse, FetchResponse, FetchedBatch, ListAt, Negotiated,
     PartitionDescription, Request, RequestFrom, Response, ShardDescription, ShardEndpoints, TopicDescription,
@@ -54,7 +57,7 @@ fn requests() -> Vec<Request> {
     vec![
         Request::Negotiate { client: "client".to_owned() },
         Request::Metadata { from: TOPIC, names: vec!["one".to_owned(), "two".to_owned()] },
-        Request::CreateTopic { name: "captures".to_owned(), partition_count: 3, settings },
+        Request::CreateTopic { name: "captures".to_owned(), partition_count: 3, settings, keys: None },
         Request::DeleteTopic { topic: TOPIC },
         Request::DescribeTopic { topic: TOPIC },
         Request::InitProducer,
@@ -68,7 +71,14 @@ fn requests() -> Vec<Request> {
         Request::DescribeShards,
         Request::ConfirmClock,
         Request::AlterTopic { topic: TOPIC, change },
+        Request::CreateTopic { name: "payments".to_owned(), partition_count: 3, settings, keys: Some(rule()) },
+        Request::LookUpKey { topic: TOPIC, key: Bytes::from_static(b"p1") },
     ]
+}
+
+fn rule() -> KeyRule {
+    let header = KeySource::Header("payment-id".into());
+    KeyRule::new(header, 30, vec!["amount".into()], Partitioner::Crc32).expect("a rule")
 }
 
 fn negotiated() -> Negotiated {
@@ -88,7 +98,13 @@ fn negotiated() -> Negotiated {
 }
 
 fn responses() -> Vec<(Api, Response)> {
-    let topic = || TopicDescription { id: TOPIC, name: "captures".to_owned(), revision: 2, placement: vec![0, 1, 0] };
+    let topic = || TopicDescription {
+        id: TOPIC,
+        name: "captures".to_owned(),
+        revision: 2,
+        placement: vec![0, 1, 0],
+        keys: None,
+    };
     let settings = TopicSettings::default();
     let partition = PartitionDescription { index: 1, cut_reason: Some(CutReason::Size), ..Default::default() };
     let batch = |offset, value: &[u8]| FetchedBatch {
@@ -104,6 +120,14 @@ fn responses() -> Vec<(Api, Response)> {
     let endpoints = ShardEndpoints { host: "localhost".to_owned(), ports: vec![7600, 7601] };
     let page = TopicsPage { endpoints, complete: true, next: TopicId(8), topics: vec![topic()] };
     let shard = ShardDescription { shard: 1, problem: "disk".to_owned(), ..ShardDescription::default() };
+    let receipt = KeyReceipt { offset: Offset(41), append_time: Realtime(9) };
+    let records = vec![
+        KeyVerdict::New,
+        KeyVerdict::Duplicate { offset: Offset(41), append_time: Realtime(9) },
+        KeyVerdict::Conflict { offset: Offset(40), append_time: Realtime(8) },
+        KeyVerdict::Repeated { first: 0 },
+    ];
+    let mixed = ErrorResponse { records, ..ErrorResponse::new(Code::KEY_CONFLICT, "another payment") };
     let error = ErrorResponse { details: [2, 0], ..ErrorResponse::new(Code::FENCED, "fenced by epoch 2") };
     vec![
         (Api::Negotiate, Response::Negotiated(negotiated())),
@@ -119,5 +143,10 @@ fn responses() -> Vec<(Api, Response)> {
         (Api::ConfirmClock, Response::ClockConfirmed),
         (Api::AlterTopic, Response::TopicAltered { topic: topic(), settings }),
         (Api::Produce, Response::Error(error)),
+        (Api::CreateTopic, Response::TopicCreated(TopicDescription { keys: Some(rule()), ..topic() })),
+        (Api::Produce, Response::Known(vec![receipt, KeyReceipt { offset: Offset(9), ..receipt }])),
+        (Api::Produce, Response::Error(mixed)),
+        (Api::LookUpKey, Response::Key { partition: 2, receipt: Some(receipt) }),
+        (Api::LookUpKey, Response::Key { partition: 2, receipt: None }),
     ]
 }

@@ -330,7 +330,7 @@ impl Told {
             BatchOutcome::Failed(SendError::TimedOut | SendError::Refused(_)) => {
                 !self.is_patient && !may_be_stored && receipt.is_none()
             }
-            BatchOutcome::Failed(_) => false,
+            BatchOutcome::Failed(_) | BatchOutcome::Records(_) => false,
         }
     }
 }

@@ -33,7 +33,7 @@ async fn found(ground: &Rc<Ground>, name: &str, partition_count: u32, random: &m
     let manner = Manner::any(random);
     let mut session = Session::open(ground, ground.any_port(random), manner, ()).await?;
     let settings = TopicSettings::default();
-    session.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings }, ());
+    session.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings, keys: None }, ());
     session.ask(&Request::Metadata { from: TopicId(0), names: vec![name.to_owned()] }, ());
     while session.asked_count() > 0 {
         for (_, response) in session.step().await? {

@@ -96,7 +96,12 @@ impl Writer {
     fn create(&mut self, session: &mut Session<Asked>) {
         let name = format!("topic-{}", self.ground.serial());
         let partition_count = self.random.random_range(1..=3);
-        let request = Request::CreateTopic { name: name.clone(), partition_count, settings: TopicSettings::default() };
+        let request = Request::CreateTopic {
+            name: name.clone(),
+            partition_count,
+            settings: TopicSettings::default(),
+            keys: None,
+        };
         session.ask(&request, Asked::Create { name });
     }
 

@@ -103,7 +103,7 @@ impl World {
                 self.model.topic_in_force(descriptor)?;
                 self.model.alteration_over(topic);
             }
-            Reply::Refused(refusal @ Refusal::PartitionCount { .. }) => {
+            Reply::Refused(refusal @ (Refusal::PartitionCount { .. } | Refusal::PartitionsFixed { .. })) => {
                 if !newest_refuses(newest, change, refusal) {
                     return answers_fit::does_not_fit(change, reply);
                 }
@@ -154,12 +154,11 @@ impl World {
 /// Whether a number of partitions is refused for the right reason.
 fn newest_refuses(newest: &TopicDescriptor, change: &TopicChange, refusal: &Refusal) -> bool {
     use crate::world::workload::alter_topic::PARTITION_COUNT_MAX;
-    let Refusal::PartitionCount { asked, least, most } = refusal else { return false };
     if newest.keys().is_some() {
-        // A retry would go to another partition.
-        let count = newest.partition_count();
-        return change.partition_count == Some(*asked) && *asked != count && (*least, *most) == (count, count);
+        let Refusal::PartitionsFixed { asked, count } = refusal else { return false };
+        return change.partition_count == Some(*asked) && asked != count && *count == newest.partition_count();
     }
+    let Refusal::PartitionCount { asked, least, most } = refusal else { return false };
     change.partition_count == Some(*asked)
         && (newest.partition_count()..=PARTITION_COUNT_MAX).contains(least)
         && asked < least

@@ -1,23 +1,28 @@
 //! Ask for something that must be refused, and is refused for that reason.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
+use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
 use florin_engine::limits::{RECORD_BYTES_MAX_MIN, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
 use florin_engine::model::{Offset, PartitionId, ShardId, TopicId};
 use florin_engine::shard::{FetchFrom, OffsetAt, Request};
 use rand::Rng;
 
 use crate::fuzz::batches::{ATTRIBUTES_AT, repair};
-use crate::world::clients::batch;
+use crate::world::clients::{batch, key_of};
 use crate::world::run::{Asked, World};
 
 /// An id that no topic of a world ever gets.
 const NO_TOPIC: TopicId = TopicId(1 << 30);
+/// A serial that no batch of a world ever gets.
+const NO_SERIAL: u64 = u64::MAX;
 /// The bit of a batch's attributes that makes it part of a transaction.
 const TRANSACTIONAL: u8 = 1 << 4;
 
 pub(super) fn play(world: &mut World) {
+    let asks_keys = world.plan.has_keys && world.random.random_bool(0.5);
     let wrong = match world.random.random_range(0..4) {
+        _ if asks_keys => wrong_key(world),
         0 => Some(wrong_topic(world)),
         1 => Some(unknown_topic(world)),
         2 => wrong_batch(world),
@@ -98,6 +103,28 @@ fn wrong_batch(world: &mut World) -> Option<Wrong> {
         }
     };
     Some((owner, code, Request::Capture { partition, batch }))
+}
+
+/// A key where there are none, none where there must be one, or one that belongs to another partition.
+fn wrong_key(world: &mut World) -> Option<Wrong> {
+    let (partition, owner) = world.any_partition()?;
+    let descriptor = &world.model.topics[&partition.topic].descriptor;
+    let count = descriptor.partition_count();
+    let elsewhere = (partition.index + 1) % count;
+    let key = Bytes::from(key_of(NO_SERIAL, 0, (elsewhere, count)));
+    if descriptor.keys().is_none() {
+        return Some((owner, 55, Request::LookUpKey { partition, key }));
+    }
+    let capture = |key: Option<&[u8]>| {
+        let mut builder = BatchBuilder::new();
+        builder.push(0, key, Some(b"wrong"), HEADERS_NONE).expect("small batches fit");
+        Request::Capture { partition, batch: builder.finish() }
+    };
+    Some(match world.random.random_range(0..3) {
+        0 if count > 1 => (owner, 51, capture(Some(&key))),
+        1 if count > 1 => (owner, 51, Request::LookUpKey { partition, key }),
+        _ => (owner, 50, capture(None)),
+    })
 }
 
 /// A partition that nobody has.

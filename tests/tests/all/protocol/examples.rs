@@ -28,7 +28,8 @@ fn the_complete_example_in_the_page_is_what_it_says() {
     let response = Response::Produced { base_offset: Offset(41), append_time: TIME, duplicate: false };
     assert_eq!(Response::decode(Api::Produce, stored.clone()), Ok(response));
     let (action, message) = (Action::Fenced, "fenced by epoch 2".to_owned());
-    let response = Response::Error(ErrorResponse { code: Code::FENCED, action, details: [2, 0], message });
+    let response =
+        Response::Error(ErrorResponse { code: Code::FENCED, action, details: [2, 0], message, records: Vec::new() });
     assert_eq!(Response::decode(Api::Produce, refused.clone()), Ok(response));
 }
 

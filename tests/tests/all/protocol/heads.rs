@@ -79,7 +79,8 @@ impl Walk<'_> {
 
     /// Steps over one field; gives its value if it is a number.
     fn field(&mut self, row: &Row<'_>) -> u64 {
-        let told: usize = if row.kind == "text" { 0 } else { row.bytes.parse().expect("a length") };
+        let is_long = row.kind == "text" || row.kind == "blob";
+        let told: usize = if is_long { 0 } else { row.bytes.parse().expect("a length") };
         let bytes = match row.kind {
             "u8" | "flag" => 1,
             "u16" => 2,
@@ -91,9 +92,15 @@ impl Walk<'_> {
                 self.fixed = false;
                 2 + usize::from(u16::from_le_bytes([self.head[self.at], self.head[self.at + 1]]))
             }
+            "blob" => {
+                assert_eq!(row.bytes, "n", "bytes have no length of their own");
+                self.fixed = false;
+                let length = self.head[self.at..].first_chunk().copied().map(u32::from_le_bytes);
+                4 + usize::try_from(length.expect("a length")).expect("it is small")
+            }
             kind => panic!("{kind} is no type of the page"),
         };
-        assert!(row.kind == "text" || told == bytes, "{} has {told} bytes, and its type {bytes}", row.name);
+        assert!(is_long || told == bytes, "{} has {told} bytes, and its type {bytes}", row.name);
         let field = &self.head[self.at..self.at + bytes];
         self.at += bytes;
         field.iter().take(8).rev().fold(0, |number, byte| (number << 8) | u64::from(*byte))

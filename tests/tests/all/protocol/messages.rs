@@ -2,6 +2,8 @@
 
 use florin_engine::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use florin_engine::format::batch::BatchError;
+use florin_engine::format::control::KeySource;
+use florin_engine::key::{KeyFault, KeyVerdict};
 use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
 use florin_engine::partition::Gap;
 use florin_engine::producer::ProducerError;
@@ -99,6 +101,20 @@ fn of_producers() -> Vec<Refusal> {
     refusals
 }
 
+fn of_keys() -> Vec<Refusal> {
+    let (offset, append_time) = (Offset(41), Realtime(1));
+    let known = |verdicts| Refusal::KeysKnown { partition: PARTITION, verdicts };
+    vec![
+        Refusal::Keys(KeyFault::Missing { index: 2, place: KeySource::Header("payment-id".into()) }),
+        Refusal::Keys(KeyFault::Elsewhere { index: 2, belongs: 5 }),
+        known(vec![KeyVerdict::New, KeyVerdict::Duplicate { offset, append_time }]),
+        known(vec![KeyVerdict::New, KeyVerdict::Conflict { offset, append_time }]),
+        Refusal::KeysUnanswerable { partition: PARTITION, why: "segment-000000000009 is damaged".to_owned() },
+        Refusal::NoKeys(TopicId(7)),
+        Refusal::PartitionsFixed { asked: 4, count: 3 },
+    ]
+}
+
 fn of_frames_and_requests() -> Vec<ErrorResponse> {
     let frames = [
         FrameError::Malformed { bytes: 12, head_bytes: 0, flags: 0 },
@@ -115,7 +131,7 @@ fn of_frames_and_requests() -> Vec<ErrorResponse> {
 
 /// Every code with words that come with it, as they are sent.
 fn samples() -> Vec<(Code, String)> {
-    let refusals = of_shards().into_iter().chain(of_producers());
+    let refusals = of_shards().into_iter().chain(of_producers()).chain(of_keys());
     let mut samples: Vec<_> = refusals
         .map(|refusal| ErrorResponse::from(&refusal))
         .chain(of_frames_and_requests())

@@ -59,7 +59,7 @@ fn batch_at(first: u64) -> BytesMut {
 /// A topic of one partition, in the smallest segments.
 pub(super) fn create(wire: &mut Wire) -> PartitionId {
     let settings = TopicSettings { segment_bytes: SEGMENT_BYTES_MIN, ..TopicSettings::default() };
-    match wire.ask(&Request::CreateTopic { name: "payments".to_owned(), partition_count: 1, settings }) {
+    match wire.ask(&Request::CreateTopic { name: "payments".to_owned(), partition_count: 1, settings, keys: None }) {
         Ok(Response::TopicCreated(topic)) => PartitionId { topic: topic.id, index: 0 },
         other => panic!("{other:?}"),
     }

@@ -10,6 +10,8 @@
 //! | 5 | body header count u8, up to `KEY_BODY_HEADERS_MAX` |
 //! | 6 | the source header's name, then each body header: bytes u8, name |
 
+use std::fmt;
+
 use bytes::{Buf, BufMut};
 use thiserror::Error;
 
@@ -26,6 +28,15 @@ pub enum KeySource {
     RecordKey,
     /// It is the value of the header of this name.
     Header(Box<str>),
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RecordKey => f.write_str("the record's key"),
+            Self::Header(name) => write!(f, "header {name:?}"),
+        }
+    }
 }
 
 /// The rule of a topic. Always within the limits.

@@ -168,7 +168,13 @@ impl Shared {
     fn topic(&self) -> TopicDescription {
         let partition_count = self.partitions.lock().unwrap().len();
         let revision = u32::try_from(partition_count - 1).unwrap();
-        TopicDescription { id: TopicId(7), name: "captures".to_owned(), revision, placement: vec![0; partition_count] }
+        TopicDescription {
+            id: TopicId(7),
+            name: "captures".to_owned(),
+            revision,
+            placement: vec![0; partition_count],
+            keys: None,
+        }
     }
 
     fn alter(&self, change: &TopicChange) -> Response {

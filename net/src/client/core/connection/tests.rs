@@ -126,10 +126,10 @@ fn another_program_is_told_by_its_first_bytes() {
 fn a_server_of_another_version_or_without_limits_is_refused() {
     let mut connection = Connection::<u32>::new("test", 100);
     let mut server = negotiated();
-    server.apis[6].version_min = 1;
-    server.apis[6].version_max = 2;
+    server.apis[6].version_min = 2;
+    server.apis[6].version_max = 3;
     answer(&mut connection, Api::Negotiate, 1, &Response::Negotiated(server));
-    assert_eq!(take(&mut connection), Err(ConnectionFault::Version { api: Api::Produce, version: 0 }));
+    assert_eq!(take(&mut connection), Err(ConnectionFault::Version { api: Api::Produce, version: 1 }));
     let mut connection = Connection::<u32>::new("test", 100);
     answer(&mut connection, Api::Negotiate, 1, &Response::Negotiated(Negotiated { requests_max: 0, ..negotiated() }));
     assert!(matches!(take(&mut connection), Err(ConnectionFault::Limits { requests_max: 0, .. })));

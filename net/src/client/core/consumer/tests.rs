@@ -44,7 +44,7 @@ impl FetchOutlet for Asked {
 }
 
 fn topic() -> TopicDescription {
-    TopicDescription { id: TopicId(7), name: "captures".to_owned(), revision: 1, placement: vec![0, 1] }
+    TopicDescription { id: TopicId(7), name: "captures".to_owned(), revision: 1, placement: vec![0, 1], keys: None }
 }
 
 fn consumer(partitions: &[u32], start: Start) -> ConsumerCore {

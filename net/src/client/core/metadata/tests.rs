@@ -6,7 +6,7 @@ use super::{Metadata, MetadataPages, PagesError};
 use crate::protocol::{ShardEndpoints, TopicDescription, TopicsPage};
 
 fn described(id: u64, revision: u32) -> TopicDescription {
-    TopicDescription { id: TopicId(id), name: format!("topic-{id}"), revision, placement: vec![0, 1] }
+    TopicDescription { id: TopicId(id), name: format!("topic-{id}"), revision, placement: vec![0, 1], keys: None }
 }
 
 fn page(ids: &[u64], next: u64) -> TopicsPage {

@@ -3,7 +3,8 @@
 use florin_engine::model::{ProducerEpoch, ProducerId};
 use florin_engine::shard::Action;
 
-use super::lane::{Progress, Restamp};
+use super::batch::Progress;
+use super::lane::Restamp;
 use super::{Attempt, BatchOutcome, ProducerCore, unknown};
 use crate::client::SendError;
 use crate::protocol::{Code, ErrorResponse, Response};
@@ -16,6 +17,10 @@ impl ProducerCore {
             Response::Produced { base_offset, append_time, duplicate } => {
                 self.lanes[attempt.partition as usize].back_off.succeed();
                 self.end_batch(attempt, index, BatchOutcome::Stored { base_offset, append_time, duplicate });
+            }
+            Response::Known(receipts) if receipts.len() == self.record_count(attempt, index) => {
+                self.lanes[attempt.partition as usize].back_off.succeed();
+                self.end_batch(attempt, index, BatchOutcome::known(&receipts));
             }
             Response::Error(error) => self.on_refusal(attempt, index, error, now_ns),
             // The connection decodes by the request: another answer is none.
@@ -40,14 +45,18 @@ impl ProducerCore {
         Some(index)
     }
 
+    fn record_count(&self, attempt: Attempt, index: usize) -> usize {
+        self.lanes[attempt.partition as usize].batches[index].record_count as usize
+    }
+
     fn end_batch(&mut self, attempt: Attempt, index: usize, outcome: BatchOutcome) {
         self.lanes[attempt.partition as usize].batches[index].end(outcome, &mut self.outcomes);
     }
 
     /// Whether it was stored is not known. The server recognises a stamped batch when it is sent again; another one
-    /// never is.
+    /// never is, unless its records are recognised by their keys.
     fn lose(&mut self, attempt: Attempt, index: usize, reason: &str, now_ns: u64) {
-        if !self.rules.idempotent {
+        if !self.rules.idempotent && self.topic.keys.is_none() {
             return self.end_batch(attempt, index, BatchOutcome::Failed(unknown(reason)));
         }
         let lane = &mut self.lanes[attempt.partition as usize];
@@ -61,6 +70,17 @@ impl ProducerCore {
         let partition = attempt.partition;
         let idempotent = self.rules.idempotent;
         match error.code {
+            // Its keys know what its sequence does not any more.
+            Code::DUPLICATE_BEYOND_WINDOW if self.topic.keys.is_some() => {
+                let lane = &mut self.lanes[partition as usize];
+                lane.batches[index].refusal = Some(error);
+                return lane.leave_gap(Restamp::RaiseEpoch);
+            }
+            Code::KEYS_KNOWN | Code::KEY_CONFLICT if error.records.len() == self.record_count(attempt, index) => {
+                let lane = &mut self.lanes[partition as usize];
+                lane.back_off.succeed();
+                return lane.divide(index, partition, &error.records, &mut self.outcomes);
+            }
             Code::DUPLICATE_BEYOND_WINDOW => {
                 let stored = SendError::StoredReceiptLost { partition };
                 return self.end_batch(attempt, index, BatchOutcome::Failed(stored));
@@ -92,14 +112,14 @@ impl ProducerCore {
         lane.back_off.fail(now_ns);
     }
 
-    /// A batch before this one was not stored, so this one was not either. If nothing is before it, the server holds
-    /// something else than this producer believes; time may tell, and the deadline ends it.
+    /// A batch before this one was not stored, so this one was not either. If nothing is before it, and nothing was that
+    /// left a gap, the server holds something else than this producer believes; time may tell, and the deadline ends it.
     fn rewind(&mut self, attempt: Attempt, index: usize, error: ErrorResponse, now_ns: u64) {
-        if index == 0 {
+        let lane = &mut self.lanes[attempt.partition as usize];
+        if index == 0 && lane.restamp.is_none() {
             return self.retry(attempt, index, error, now_ns);
         }
-        let lane = &mut self.lanes[attempt.partition as usize];
-        lane.batches[index].refusal = Some(error);
+        // The refusal is about the one before: whoever sent this one is told nothing of it.
         lane.rewinds = true;
     }
 

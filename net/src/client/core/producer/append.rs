@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use florin_engine::format::batch::Header;
-use florin_engine::format::control::Partitioner;
+use florin_engine::format::control::{KeySource, Partitioner};
 
 use super::lane::Open;
 use super::{AppendError, Appended, ProducerCore};
@@ -73,12 +73,35 @@ impl ProducerCore {
 
     fn choose(&self, record: &Record) -> Result<u32, AppendError> {
         let partition_count = self.partition_count();
+        if let Some(rule) = &self.topic.keys {
+            let key = key_of(record, rule.source()).map_err(AppendError::Never)?;
+            let belongs = rule.partitioner().partition_of(key, partition_count);
+            return match record.partition.filter(|partition| *partition != belongs) {
+                None => Ok(belongs),
+                Some(partition) => Err(AppendError::Never(SendError::KeyElsewhere { partition, belongs })),
+            };
+        }
         match (record.partition, &record.key) {
             (Some(partition), _) if partition < partition_count => Ok(partition),
             (Some(partition), _) => Err(AppendError::Never(SendError::Partition { partition, partition_count })),
             (None, Some(key)) => Ok(Partitioner::default().partition_of(key, partition_count)),
             (None, None) => Ok(self.sticky),
         }
+    }
+}
+
+/// The idempotency key of a record.
+fn key_of<'a>(record: &'a Record, source: &KeySource) -> Result<&'a [u8], SendError> {
+    let missing = || SendError::KeyMissing { place: source.clone() };
+    let name = match source {
+        KeySource::RecordKey => return record.key.as_deref().ok_or_else(missing),
+        KeySource::Header(name) => name,
+    };
+    let mut values = record.headers.iter().filter(|(key, _)| key == name.as_bytes()).map(|(_, value)| value);
+    match (values.next(), values.next()) {
+        (Some(Some(value)), None) => Ok(value),
+        (_, Some(_)) => Err(SendError::KeyTwice { name: name.clone() }),
+        (None | Some(None), None) => Err(missing()),
     }
 }
 

@@ -6,14 +6,15 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
 use florin_engine::format::batch::{BatchBuilder, BatchError, Header, sequence_plus};
+use florin_engine::key::KeyVerdict;
 use florin_engine::model::{ProducerEpoch, ProducerId};
 
-use super::{BatchOutcome, is_about_room, stamp, unknown};
+use super::batch::{Batch, Progress};
+use super::outcome::Outcomes;
+use super::{BatchOutcome, is_about_room, unknown};
 use crate::client::SendError;
 use crate::client::core::back_off::BackOff;
-use crate::protocol::ErrorResponse;
 
 /// The last epoch that a batch can hold.
 const EPOCH_MAX: u16 = i16::MAX.cast_unsigned();
@@ -23,47 +24,9 @@ const EPOCH_MAX: u16 = i16::MAX.cast_unsigned();
 pub(super) struct Open {
     pub(super) number: u64,
     pub(super) linger_until_ns: u64,
-    builder: BatchBuilder,
-    deadline_ns: u64,
-    cost_bytes: usize,
-}
-
-/// The bytes of a batch, built when they are first needed.
-#[derive(Debug)]
-enum Content {
-    Records(BatchBuilder),
-    Whole(Bytes),
-    /// Only while one becomes the other, and once the batch has its outcome.
-    Gone,
-}
-
-/// How far a batch has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// To be sent.
-    Waiting,
-    /// Sent, by the attempt of this number, and not answered.
-    Sent(u64),
-    /// It has its outcome. It keeps its place until those before it have theirs: what is sent and what the server
-    /// keeps receipts of are counted by places.
-    Ended,
-}
-
-/// A batch that takes no more records.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) number: u64,
-    pub(super) progress: Progress,
-    /// Whether an attempt may have stored it whose answer never came.
-    pub(super) maybe_stored: bool,
-    /// Its first sequence, if it was given one.
-    pub(super) base_sequence: Option<u32>,
-    /// Why the last attempt did not store it.
-    pub(super) refusal: Option<ErrorResponse>,
-    record_count: u32,
-    deadline_ns: u64,
-    cost_bytes: usize,
-    content: Content,
+    pub(super) builder: BatchBuilder,
+    pub(super) deadline_ns: u64,
+    pub(super) cost_bytes: usize,
 }
 
 /// What has to happen before more can be sent, because a sequence will never be stored.
@@ -73,6 +36,14 @@ pub(super) enum Restamp {
     RaiseEpoch,
     /// Another producer id, because the server forgot this one.
     NewIdentity,
+    /// The same epoch, from this sequence on, for the batch of this number and all behind it: it was refused for its
+    /// keys, so the server waits for this sequence still.
+    Renumber {
+        /// The batch.
+        batch: u64,
+        /// Its first sequence.
+        sequence: u32,
+    },
 }
 
 /// The batches of one partition.
@@ -90,6 +61,8 @@ pub(super) struct Lane {
     pub(super) restamp: Option<Restamp>,
     pub(super) back_off: BackOff,
     released_bytes: usize,
+    /// Whether the topic has idempotency keys: then nothing is stored twice, whatever its stamp is.
+    has_keys: bool,
 }
 
 impl Open {
@@ -132,66 +105,17 @@ impl Open {
     }
 }
 
-impl Batch {
-    /// Marks it as sent and gives its bytes, the same each time unless it was restamped.
-    pub(super) fn send(&mut self, attempt: u64) -> Bytes {
-        assert_eq!(self.progress, Progress::Waiting, "a batch is sent again when its last attempt has ended");
-        self.progress = Progress::Sent(attempt);
-        self.whole()
-    }
-
-    fn whole(&mut self) -> Bytes {
-        let bytes = match std::mem::replace(&mut self.content, Content::Gone) {
-            Content::Records(builder) => builder.finish().freeze(),
-            Content::Whole(bytes) => bytes,
-            Content::Gone => panic!("a batch without an outcome has its bytes"),
-        };
-        self.content = Content::Whole(bytes.clone());
-        bytes
-    }
-
-    fn stamp(&mut self, id: ProducerId, epoch: ProducerEpoch, base_sequence: u32) {
-        self.content = match std::mem::replace(&mut self.content, Content::Gone) {
-            Content::Records(mut builder) => {
-                builder.stamp(id, epoch, base_sequence);
-                Content::Whole(builder.finish().freeze())
-            }
-            Content::Whole(bytes) => Content::Whole(stamp::restamped(bytes, id, epoch, base_sequence)),
-            Content::Gone => panic!("a batch without an outcome has its bytes"),
-        };
-        self.base_sequence = Some(base_sequence);
-    }
-
-    /// Whether it may be stored although no answer says so.
-    pub(super) fn is_in_doubt(&self) -> bool {
-        self.maybe_stored || matches!(self.progress, Progress::Sent(_))
-    }
-
-    /// Gives it its outcome.
-    pub(super) fn end(&mut self, outcome: BatchOutcome, outcomes: &mut Vec<(u64, BatchOutcome)>) {
-        assert_ne!(self.progress, Progress::Ended, "batch {} has two outcomes", self.number);
-        self.progress = Progress::Ended;
-        self.content = Content::Gone;
-        outcomes.push((self.number, outcome));
-    }
-}
-
 impl Lane {
+    /// A lane of a topic that has idempotency keys, or none.
+    pub(super) fn new(has_keys: bool) -> Self {
+        Self { has_keys, ..Self::default() }
+    }
+
     /// Closes the batch that takes records; tells whether there was one.
     pub(super) fn seal(&mut self) -> bool {
         let Some(open) = self.open.take() else { return false };
         assert!(open.record_count() > 0, "a batch is opened by its first record");
-        self.batches.push_back(Batch {
-            number: open.number,
-            progress: Progress::Waiting,
-            maybe_stored: false,
-            base_sequence: None,
-            refusal: None,
-            record_count: open.record_count(),
-            deadline_ns: open.deadline_ns,
-            cost_bytes: open.cost_bytes,
-            content: Content::Records(open.builder),
-        });
+        self.batches.push_back(Batch::of(open));
         true
     }
 
@@ -241,8 +165,9 @@ impl Lane {
 
     /// Notes that a sequence will never be stored: what follows it gets another stamp, once nothing is under way.
     pub(super) fn leave_gap(&mut self, restamp: Restamp) {
-        // A raised epoch is always right, and what asked for it must not be forgotten.
-        if self.restamp != Some(Restamp::RaiseEpoch) {
+        // A raised epoch is always right, and what asked for it must not be forgotten; other numbers are the least.
+        let is_less = matches!(restamp, Restamp::Renumber { .. }) && self.restamp.is_some();
+        if self.restamp != Some(Restamp::RaiseEpoch) && !is_less {
             self.restamp = Some(restamp);
         }
         self.rewinds = true;
@@ -250,7 +175,7 @@ impl Lane {
 
     /// Gives up what has no time left. Only the first batch is looked at: those behind it were sent later, and none of
     /// them may be stored before it has its outcome.
-    pub(super) fn expire(&mut self, now_ns: u64, outcomes: &mut Vec<(u64, BatchOutcome)>) {
+    pub(super) fn expire(&mut self, now_ns: u64, outcomes: &mut Outcomes) {
         if self.batches.is_empty() && self.open.as_ref().is_some_and(|open| open.deadline_ns <= now_ns) {
             self.seal();
         }
@@ -276,7 +201,7 @@ impl Lane {
     }
 
     /// Forgets ended batches at the front, and begins anew once nothing is under way. Gives the bytes released.
-    pub(super) fn settle(&mut self, outcomes: &mut Vec<(u64, BatchOutcome)>) -> usize {
+    pub(super) fn settle(&mut self, outcomes: &mut Outcomes) -> usize {
         let is_under_way = self.batches.iter().any(|batch| matches!(batch.progress, Progress::Sent(_)));
         if self.rewinds && !is_under_way {
             self.rewinds = false;
@@ -290,10 +215,37 @@ impl Lane {
         std::mem::take(&mut self.released_bytes)
     }
 
-    /// What is certainly not stored will get another stamp. What may be stored cannot: it might be stored twice.
-    fn begin_anew(&mut self, restamp: Restamp, outcomes: &mut Vec<(u64, BatchOutcome)>) {
-        for batch in self.batches.iter_mut().filter(|batch| batch.progress != Progress::Ended) {
-            if batch.maybe_stored {
+    /// The server says what is known of a batch's records by their keys: those that are still to be stored take its
+    /// place.
+    pub(super) fn divide(&mut self, index: usize, partition: u32, verdicts: &[KeyVerdict], outcomes: &mut Outcomes) {
+        let batch = &mut self.batches[index];
+        let (number, base_sequence, cost_bytes) = (batch.number, batch.base_sequence, batch.cost_bytes);
+        let mut parts = batch.divide(partition, verdicts, outcomes);
+        if let Some(last) = parts.last_mut() {
+            last.cost_bytes = cost_bytes;
+            self.batches.remove(index);
+            parts.into_iter().rev().for_each(|part| self.batches.insert(index, part));
+        }
+        if let Some(sequence) = base_sequence {
+            self.leave_gap(Restamp::Renumber { batch: number, sequence });
+        }
+    }
+
+    /// What is certainly not stored will get another stamp. What may be stored cannot, unless it has keys: it might be
+    /// stored twice.
+    fn begin_anew(&mut self, restamp: Restamp, outcomes: &mut Outcomes) {
+        let open = || |batch: &&mut Batch| batch.progress != Progress::Ended;
+        // What was lost on its way may still come, and would be taken for what has its number now.
+        let may_come = self.batches.iter_mut().filter(open()).any(|batch| batch.maybe_stored);
+        if let Restamp::Renumber { batch: from, sequence } = restamp
+            && !may_come
+        {
+            self.next_sequence = sequence;
+            let behind = self.batches.iter_mut().filter(open()).filter(|batch| batch.number >= from);
+            return behind.for_each(|batch| batch.base_sequence = None);
+        }
+        for batch in self.batches.iter_mut().filter(open()) {
+            if batch.maybe_stored && !self.has_keys {
                 let error = unknown("its connection was lost, and a batch before it cannot be sent again");
                 batch.end(BatchOutcome::Failed(error), outcomes);
             } else {
@@ -301,7 +253,7 @@ impl Lane {
             }
         }
         match restamp {
-            Restamp::RaiseEpoch => self.epoch_is_raised = true,
+            Restamp::RaiseEpoch | Restamp::Renumber { .. } => self.epoch_is_raised = true,
             Restamp::NewIdentity => {
                 self.identity = None;
                 self.epoch_is_raised = false;
@@ -310,7 +262,7 @@ impl Lane {
     }
 
     /// Ends every batch: `not_stored` for what was certainly not stored.
-    pub(super) fn end(&mut self, not_stored: &SendError, outcomes: &mut Vec<(u64, BatchOutcome)>) {
+    pub(super) fn end(&mut self, not_stored: &SendError, outcomes: &mut Outcomes) {
         self.seal();
         for batch in self.batches.iter_mut().filter(|batch| batch.progress != Progress::Ended) {
             let error = if batch.is_in_doubt() {

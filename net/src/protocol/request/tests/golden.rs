@@ -17,10 +17,10 @@ e95b7625                         checksum
 
 pub(super) const METADATA: &str = r#"
 31000000                         bytes: 49 follow
-48870963                         checksum
+3686f743                         checksum
 1d000000                         head_bytes: 29
 0100                             kind: api 1, metadata
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0200000000000000                 correlation: 2
 0800000000000000                 from: topics from id 8 on
@@ -33,10 +33,10 @@ pub(super) const METADATA: &str = r#"
 
 pub(super) const METADATA_OF_ALL: &str = r#"
 20000000                         bytes: 32 follow
-f3803a45                         checksum
+476e2f19                         checksum
 0c000000                         head_bytes: 12
 0100                             kind: api 1, metadata
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0300000000000000                 correlation: 3
 0000000000000000                 from: topics from id 0 on
@@ -44,11 +44,11 @@ f3803a45                         checksum
 "#;
 
 pub(super) const CREATE_TOPIC: &str = r#"
-3c000000                         bytes: 60 follow
-30842f05                         checksum
-28000000                         head_bytes: 40
+46000000                         bytes: 70 follow
+25f47e82                         checksum
+32000000                         head_bytes: 50
 0200                             kind: api 2, create_topic
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0400000000000000                 correlation: 4
 0c000000                         partition_count: 12
@@ -58,6 +58,11 @@ pub(super) const CREATE_TOPIC: &str = r#"
 0000000000000000                 retention_ns: 0, everything is kept
 0600                             name: 6 bytes
 6f7264657273                     "orders"
+00                               key_source: 0, no idempotency keys
+00                               key_partitioner: 0
+0000                             key_window_days: 0
+0000                             key_header: 0 bytes
+00000000                         body_headers: none
 "#;
 
 pub(super) const DELETE_TOPIC: &str = r#"
@@ -73,10 +78,10 @@ pub(super) const DELETE_TOPIC: &str = r#"
 
 pub(super) const DESCRIBE_TOPIC: &str = r#"
 1c000000                         bytes: 28 follow
-b7b8d0b3                         checksum
+9cbab9bc                         checksum
 08000000                         head_bytes: 8
 0400                             kind: api 4, describe_topic
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0600000000000000                 correlation: 6
 0700000000000000                 topic: 7
@@ -94,10 +99,10 @@ fde92e15                         checksum
 
 pub(super) const PRODUCE: &str = r#"
 73000000                         bytes: 115 follow
-3f273562                         checksum
+8bc9203e                         checksum
 0c000000                         head_bytes: 12
 0600                             kind: api 6, produce
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0200000000000000                 correlation: 2
 0700000000000000                 topic: 7
@@ -230,10 +235,10 @@ ffffffffffffffff                 at: -1 ms
 
 pub(super) const DESCRIBE_SHARDS: &str = r#"
 14000000                         bytes: 20 follow
-b1178c55                         checksum
+146cda9e                         checksum
 00000000                         head_bytes: 0
 0900                             kind: api 9, describe_shards
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0e00000000000000                 correlation: 14
 "#;
@@ -250,10 +255,10 @@ ffffffffffffffff                 correlation: 18446744073709551615
 
 pub(super) const ALTER_TOPIC: &str = r#"
 3d000000                         bytes: 61 follow
-53633cf3                         checksum
+d55914ca                         checksum
 29000000                         head_bytes: 41
 0b00                             kind: api 11, alter_topic
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0f00000000000000                 correlation: 15
 0700000000000000                 topic: 7
@@ -267,10 +272,10 @@ pub(super) const ALTER_TOPIC: &str = r#"
 
 pub(super) const ALTER_TOPIC_TO_KEEP_EVERYTHING: &str = r#"
 3d000000                         bytes: 61 follow
-6dbfd455                         checksum
+eb85fc6c                         checksum
 29000000                         head_bytes: 41
 0b00                             kind: api 11, alter_topic
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 1000000000000000                 correlation: 16
 0700000000000000                 topic: 7
@@ -280,4 +285,42 @@ pub(super) const ALTER_TOPIC_TO_KEEP_EVERYTHING: &str = r#"
 0000100000000000                 segment_bytes: 1048576
 0000000000000000                 retention_bytes: 0, everything is kept
 0000000000000000                 retention_ns: not set
+"#;
+
+pub(super) const CREATE_KEYED_TOPIC: &str = r#"
+58000000                         bytes: 88 follow
+7b1fe8f7                         checksum
+44000000                         head_bytes: 68
+0200                             kind: api 2, create_topic
+01                               version: 1
+00                               flags: a request
+1300000000000000                 correlation: 19
+0c000000                         partition_count: 12
+00000400                         record_bytes_max: 262144
+0000100000000000                 segment_bytes: 1048576
+0000000002000000                 retention_bytes: 8589934592
+0000000000000000                 retention_ns: 0, everything is kept
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+02                               key_source: 2, a header
+01                               key_partitioner: 1, murmur2
+5a00                             key_window_days: 90
+0a00                             key_header: 10 bytes
+7061796d656e742d6964             "payment-id"
+01000000                         body_headers: 1
+0600                             name: 6 bytes
+616d6f756e74                     "amount"
+"#;
+
+pub(super) const LOOK_UP_KEY: &str = r#"
+24000000                         bytes: 36 follow
+1f9d0b50                         checksum
+10000000                         head_bytes: 16
+0c00                             kind: api 12, look_up_key
+00                               version: 0
+00                               flags: a request
+1400000000000000                 correlation: 20
+0700000000000000                 topic: 7
+04000000                         key: 4 bytes
+70ff0031                         0x70, 0xff, 0x00, 0x31
 "#;

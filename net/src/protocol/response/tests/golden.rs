@@ -7,9 +7,9 @@ mod errors;
 pub(super) use errors::*;
 
 pub(super) const NEGOTIATED: &str = r#"
-82000000                         bytes: 130 follow
-a735dfae                         checksum
-6e000000                         head_bytes: 110
+86000000                         bytes: 134 follow
+697da734                         checksum
+72000000                         head_bytes: 114
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
@@ -25,28 +25,28 @@ a735dfae                         checksum
 c0270900                         idle_ms: 600000
 0c00                             server: 12 bytes
 666c6f72696e20302e312e30         "florin 0.1.0"
-0c000000                         apis: 12
+0d000000                         apis: 13
 0000                             api: 0, negotiate
 00                               version_min: 0
 00                               version_max: 0
 0100                             api: 1, metadata
-00                               version_min: 0
-00                               version_max: 0
+01                               version_min: 1
+01                               version_max: 1
 0200                             api: 2, create_topic
-00                               version_min: 0
-00                               version_max: 0
+01                               version_min: 1
+01                               version_max: 1
 0300                             api: 3, delete_topic
 00                               version_min: 0
 00                               version_max: 0
 0400                             api: 4, describe_topic
-00                               version_min: 0
-00                               version_max: 0
+01                               version_min: 1
+01                               version_max: 1
 0500                             api: 5, init_producer
 00                               version_min: 0
 00                               version_max: 0
 0600                             api: 6, produce
-00                               version_min: 0
-00                               version_max: 0
+01                               version_min: 1
+01                               version_max: 1
 0700                             api: 7, fetch
 00                               version_min: 0
 00                               version_max: 0
@@ -54,22 +54,25 @@ c0270900                         idle_ms: 600000
 00                               version_min: 0
 00                               version_max: 0
 0900                             api: 9, describe_shards
-00                               version_min: 0
-00                               version_max: 0
+01                               version_min: 1
+01                               version_max: 1
 0a00                             api: 10, confirm_clock
 00                               version_min: 0
 00                               version_max: 0
 0b00                             api: 11, alter_topic
+01                               version_min: 1
+01                               version_max: 1
+0c00                             api: 12, look_up_key
 00                               version_min: 0
 00                               version_max: 0
 "#;
 
 pub(super) const TOPICS: &str = r#"
-56000000                         bytes: 86 follow
-be33b4e2                         checksum
-42000000                         head_bytes: 66
+60000000                         bytes: 96 follow
+02acf0c1                         checksum
+4c000000                         head_bytes: 76
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0200000000000000                 correlation: 2
 0b00                             host: 11 bytes
@@ -89,14 +92,19 @@ bc24                             port: 9404
 02000000                         placement: 2 partitions
 0000                             shard: 0
 0300                             shard: 3
+00                               key_source: 0, no idempotency keys
+00                               key_partitioner: 0
+0000                             key_window_days: 0
+0000                             key_header: 0 bytes
+00000000                         body_headers: none
 "#;
 
 pub(super) const TOPIC_CREATED: &str = r#"
-30000000                         bytes: 48 follow
-10a0d3fb                         checksum
-1c000000                         head_bytes: 28
+3a000000                         bytes: 58 follow
+e4b23ff5                         checksum
+26000000                         head_bytes: 38
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0300000000000000                 correlation: 3
 0700000000000000                 topic: 7
@@ -106,6 +114,11 @@ pub(super) const TOPIC_CREATED: &str = r#"
 02000000                         placement: 2 partitions
 0000                             shard: 0
 0300                             shard: 3
+00                               key_source: 0, no idempotency keys
+00                               key_partitioner: 0
+0000                             key_window_days: 0
+0000                             key_header: 0 bytes
+00000000                         body_headers: none
 "#;
 
 pub(super) const TOPIC_DELETED: &str = r#"
@@ -120,11 +133,11 @@ pub(super) const TOPIC_DELETED: &str = r#"
 "#;
 
 pub(super) const TOPIC_DESCRIBED: &str = r#"
-da000000                         bytes: 218 follow
-368e96cc                         checksum
-c6000000                         head_bytes: 198
+e4000000                         bytes: 228 follow
+730ede23                         checksum
+d0000000                         head_bytes: 208
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0500000000000000                 correlation: 5
 0700000000000000                 topic: 7
@@ -134,6 +147,11 @@ c6000000                         head_bytes: 198
 02000000                         placement: 2 partitions
 0000                             shard: 0
 0300                             shard: 3
+00                               key_source: 0, no idempotency keys
+00                               key_partitioner: 0
+0000                             key_window_days: 0
+0000                             key_header: 0 bytes
+00000000                         body_headers: none
 00000400                         record_bytes_max: 262144
 0000100000000000                 segment_bytes: 1048576
 0000000002000000                 retention_bytes: 8589934592
@@ -178,16 +196,17 @@ f2eee3fa                         checksum
 "#;
 
 pub(super) const PRODUCED: &str = r#"
-25000000                         bytes: 37 follow
-cdee927b                         checksum
-11000000                         head_bytes: 17
+29000000                         bytes: 41 follow
+cfe09d14                         checksum
+15000000                         head_bytes: 21
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0200000000000000                 correlation: 2
 2900000000000000                 base_offset: 41
 15cd853dfe9c9717                 append_time: 1700000000123456789 ns
 00                               duplicate: 0
+00000000                         receipts: none
 "#;
 
 pub(super) const FETCHED: &str = r#"
@@ -253,11 +272,11 @@ d9a7c059                         checksum
 "#;
 
 pub(super) const SHARDS: &str = r#"
-33010000                         bytes: 307 follow
-4589a0dd                         checksum
-1f010000                         head_bytes: 287
+6b010000                         bytes: 363 follow
+3c81c3b8                         checksum
+57010000                         head_bytes: 343
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0b00000000000000                 correlation: 11
 02000000                         shards: 2
@@ -286,6 +305,10 @@ e903000000000000                 appended_sequence: 1001
 0000400000000000                 manifest_run_bytes_max: 4194304
 1500000000000000                 cold_read_count: 21
 05000000                         cold_waiting_count: 5
+0b00000000000000                 keys_recent_count: 11
+000c000000000000                 keys_cached_bytes: 3072
+0c00000000000000                 keys_read_count: 12
+0d000000                         keys_waiting_count: 13
 0000                             problem: 0 bytes
 0300                             shard: 3
 04                               state: 4
@@ -312,6 +335,10 @@ e903000000000000                 appended_sequence: 1001
 0000000000000000                 manifest_run_bytes_max: 0
 0000000000000000                 cold_read_count: 0
 00000000                         cold_waiting_count: 0
+0000000000000000                 keys_recent_count: 0
+0000000000000000                 keys_cached_bytes: 0
+0000000000000000                 keys_read_count: 0
+00000000                         keys_waiting_count: 0
 0700                             problem: 7 bytes
 64616d61676564                   "damaged"
 "#;
@@ -327,11 +354,11 @@ f638d98c                         checksum
 "#;
 
 pub(super) const TOPIC_ALTERED: &str = r#"
-4c000000                         bytes: 76 follow
-fcc29440                         checksum
-38000000                         head_bytes: 56
+56000000                         bytes: 86 follow
+af2f13a0                         checksum
+42000000                         head_bytes: 66
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 1400000000000000                 correlation: 20
 0700000000000000                 topic: 7
@@ -341,8 +368,84 @@ fcc29440                         checksum
 02000000                         placement: 2 partitions
 0000                             shard: 0
 0300                             shard: 3
+00                               key_source: 0, no idempotency keys
+00                               key_partitioner: 0
+0000                             key_window_days: 0
+0000                             key_header: 0 bytes
+00000000                         body_headers: none
 00000400                         record_bytes_max: 262144
 0000100000000000                 segment_bytes: 1048576
 0000000002000000                 retention_bytes: 8589934592
 0000000000000000                 retention_ns: 0, everything is kept
+"#;
+
+pub(super) const KEYED_TOPIC_CREATED: &str = r#"
+4c000000                         bytes: 76 follow
+487b1b51                         checksum
+38000000                         head_bytes: 56
+0000                             kind: code 0, success
+01                               version: 1
+01                               flags: a response
+1500000000000000                 correlation: 21
+0700000000000000                 topic: 7
+01000000                         revision: 1
+0600                             name: 6 bytes
+6f7264657273                     "orders"
+02000000                         placement: 2 partitions
+0000                             shard: 0
+0300                             shard: 3
+02                               key_source: 2, a header
+01                               key_partitioner: 1, murmur2
+5a00                             key_window_days: 90
+0a00                             key_header: 10 bytes
+7061796d656e742d6964             "payment-id"
+01000000                         body_headers: 1
+0600                             name: 6 bytes
+616d6f756e74                     "amount"
+"#;
+
+pub(super) const KNOWN: &str = r#"
+49000000                         bytes: 73 follow
+a1f1bd4c                         checksum
+35000000                         head_bytes: 53
+0000                             kind: code 0, success
+01                               version: 1
+01                               flags: a response
+1600000000000000                 correlation: 22
+2900000000000000                 base_offset: 41
+15cd853dfe9c9717                 append_time: 1700000000123456789 ns
+01                               duplicate: 1
+02000000                         receipts: 2
+2900000000000000                 offset: 41
+15cd853dfe9c9717                 append_time: 1700000000123456789 ns
+0900000000000000                 offset: 9
+14cd853dfe9c9717                 append_time: 1700000000123456788 ns
+"#;
+
+pub(super) const KEY: &str = r#"
+29000000                         bytes: 41 follow
+549acd9b                         checksum
+15000000                         head_bytes: 21
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+1700000000000000                 correlation: 23
+03000000                         partition: 3
+01                               found: 1
+2900000000000000                 offset: 41
+15cd853dfe9c9717                 append_time: 1700000000123456789 ns
+"#;
+
+pub(super) const KEY_ABSENT: &str = r#"
+29000000                         bytes: 41 follow
+940d8b02                         checksum
+15000000                         head_bytes: 21
+0000                             kind: code 0, success
+00                               version: 0
+01                               flags: a response
+1800000000000000                 correlation: 24
+03000000                         partition: 3
+00                               found: 0
+0000000000000000                 offset: 0
+0000000000000000                 append_time: 0
 "#;

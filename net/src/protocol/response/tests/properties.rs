@@ -2,23 +2,25 @@
 
 use bytes::BytesMut;
 use florin_engine::catalogue::TopicSettings;
+use florin_engine::key::KeyVerdict;
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::CutReason;
-use florin_engine::shard::Action;
+use florin_engine::shard::{Action, KeyReceipt};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use super::encoded;
-use crate::protocol::tests::frame_of;
+use crate::protocol::tests::{any_rule, frame_of};
 use crate::protocol::{
     APIS, Api, ApiVersions, Code, ErrorResponse, FetchResponse, FetchedBatch, Frame, Kind, Negotiated,
     PartitionDescription, Response, ShardDescription, ShardEndpoints, ShardState, TopicDescription, TopicsPage,
 };
 
 fn any_topic() -> impl Strategy<Value = TopicDescription> {
-    (any::<(u64, u32)>(), "[a-z]{0,20}", vec(any::<u16>(), 0..20))
-        .prop_map(|((id, revision), name, placement)| TopicDescription { id: TopicId(id), name, revision, placement })
+    (any::<(u64, u32)>(), "[a-z]{0,20}", vec(any::<u16>(), 0..20), option::of(any_rule())).prop_map(
+        |((id, revision), name, placement, keys)| TopicDescription { id: TopicId(id), name, revision, placement, keys },
+    )
 }
 
 fn any_settings() -> impl Strategy<Value = TopicSettings> {
@@ -59,7 +61,7 @@ fn any_shard() -> impl Strategy<Value = ShardDescription> {
         [ShardState::Starting, ShardState::Serving, ShardState::Failed, ShardState::Stopping, ShardState::NotOpen];
     let small = any::<(u16, bool, u16)>();
     let flags = any::<[bool; 2]>();
-    (small, 0..states.len(), any::<[u64; 13]>(), (any::<[u32; 6]>(), flags), ".{0,30}").prop_map(
+    (small, 0..states.len(), any::<[u64; 16]>(), (any::<[u32; 7]>(), flags), ".{0,30}").prop_map(
         move |((shard, clock_suspended, port), state, numbers, (counts, flags), problem)| ShardDescription {
             shard,
             state: states[state],
@@ -86,6 +88,10 @@ fn any_shard() -> impl Strategy<Value = ShardDescription> {
             manifest_run_bytes_max: numbers[11],
             cold_read_count: numbers[12],
             cold_waiting_count: counts[5],
+            keys_recent_count: numbers[13],
+            keys_cached_bytes: numbers[14],
+            keys_read_count: numbers[15],
+            keys_waiting_count: counts[6],
             problem,
         },
     )
@@ -113,12 +119,30 @@ fn any_negotiated() -> impl Strategy<Value = Negotiated> {
     )
 }
 
+fn any_receipt() -> impl Strategy<Value = KeyReceipt> {
+    any::<(u64, u64)>().prop_map(|(offset, time)| KeyReceipt { offset: Offset(offset), append_time: Realtime(time) })
+}
+
+/// Not a repetition: which those can repeat follows from their places.
+fn any_verdict() -> impl Strategy<Value = KeyVerdict> {
+    prop_oneof![
+        Just(KeyVerdict::New),
+        any_receipt().prop_map(|KeyReceipt { offset, append_time }| KeyVerdict::Duplicate { offset, append_time }),
+        any_receipt().prop_map(|KeyReceipt { offset, append_time }| KeyVerdict::Conflict { offset, append_time }),
+    ]
+}
+
 fn any_error() -> impl Strategy<Value = ErrorResponse> {
     use Action::{Fatal, Fenced, FixRequest, OutcomeUnknown, Refresh, Retry};
     let actions = [Retry, Refresh, Fenced, FixRequest, Fatal, OutcomeUnknown];
-    (1..=u16::MAX, 0..actions.len(), any::<[u64; 2]>(), ".{0,60}").prop_map(move |(code, action, details, message)| {
-        ErrorResponse { code: Code(code), action: actions[action], details, message }
-    })
+    let code = prop_oneof![1..=u16::MAX, Just(Code::KEYS_KNOWN.0), Just(Code::KEY_CONFLICT.0)];
+    (code, 0..actions.len(), any::<[u64; 2]>(), ".{0,60}", vec(any_verdict(), 0..20)).prop_map(
+        move |(code, action, details, message, records)| {
+            let (code, action) = (Code(code), actions[action]);
+            let records = if code.has_records() { records } else { Vec::new() };
+            ErrorResponse { code, action, details, message, records }
+        },
+    )
 }
 
 fn any_fetched() -> impl Strategy<Value = FetchResponse> {
@@ -170,6 +194,9 @@ fn any_response() -> impl Strategy<Value = (Api, Response)> {
         vec(any_shard(), 0..10).prop_map(|shards| (Api::DescribeShards, Response::Shards(shards))),
         Just((Api::ConfirmClock, Response::ClockConfirmed)),
         altered.prop_map(|response| (Api::AlterTopic, response)),
+        vec(any_receipt(), 1..20).prop_map(|receipts| (Api::Produce, Response::Known(receipts))),
+        (any::<u32>(), option::of(any_receipt()))
+            .prop_map(|(partition, receipt)| (Api::LookUpKey, Response::Key { partition, receipt })),
         (0..APIS.len(), any_error()).prop_map(|(api, error)| (APIS[api], Response::Error(error))),
     ]
 }
@@ -193,7 +220,8 @@ proptest! {
         payload in vec(any::<u8>(), 0..6),
     ) {
         let (kind, payload) = (Kind::Response(code), BytesMut::from(payload.as_slice()));
-        let frame = Frame { kind, version: 0, correlation: 1, head: head.into(), payload };
+        let version = APIS[api].version();
+        let frame = Frame { kind, version, correlation: 1, head: head.into(), payload };
         if let Ok(response) = Response::decode(APIS[api], frame.clone()) {
             prop_assert_eq!(frame_of(&encoded(&response, APIS[api], 1)), frame);
         }

@@ -2,6 +2,8 @@
 
 use florin_engine::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use florin_engine::format::batch::BatchError;
+use florin_engine::format::control::{KeyRuleError, KeySource};
+use florin_engine::key::{KeyFault, KeyVerdict};
 use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
 use florin_engine::partition::Gap;
 use florin_engine::producer::ProducerError;
@@ -33,6 +35,19 @@ fn of_producers() -> [(ProducerError, u16, [u64; 2]); 6] {
         (ProducerError::OutOfOrder { id, expected: 8, got: 9, depends_on }, 33, [8, 0]),
         (conflict, 34, [500, 10]),
         (duplicate, 35, [6, 0]),
+    ]
+}
+
+fn of_keys() -> [(Refusal, u16, [u64; 2]); 4] {
+    let partition = PartitionId { topic: TopicId(7), index: 3 };
+    let (offset, append_time) = (Offset(41), Realtime(1));
+    let mixed = vec![KeyVerdict::New, KeyVerdict::Duplicate { offset, append_time }];
+    let conflict = vec![KeyVerdict::New, KeyVerdict::Conflict { offset, append_time }];
+    [
+        (Refusal::Keys(KeyFault::Missing { index: 2, place: KeySource::RecordKey }), 50, [2, 0]),
+        (Refusal::Keys(KeyFault::Elsewhere { index: 2, belongs: 5 }), 51, [2, 5]),
+        (Refusal::KeysKnown { partition, verdicts: mixed }, 52, [0, 0]),
+        (Refusal::KeysKnown { partition, verdicts: conflict }, 53, [1, 41]),
     ]
 }
 
@@ -72,7 +87,11 @@ fn of_the_engine() -> Vec<(Refusal, u16, [u64; 2])> {
         (Refusal::ProducersFull(shard), 36, [0, 0]),
         (Refusal::ProducerIdsExhausted(shard), 37, [0, 0]),
         (Refusal::CheckpointFailed("no space".to_owned()), 40, [0, 0]),
+        (Refusal::KeysUnanswerable { partition, why: "damaged".to_owned() }, 54, [0, 0]),
+        (Refusal::NoKeys(TopicId(7)), 55, [0, 0]),
+        (Refusal::PartitionsFixed { asked: 4, count: 3 }, 56, [4, 3]),
     ];
+    refusals.extend(of_keys());
     refusals.extend(of_producers().map(|(error, code, details)| (Refusal::Producer(error), code, details)));
     refusals
 }
@@ -85,6 +104,8 @@ fn a_refusal_of_the_engine_has_its_code_the_tables_action_and_its_details() {
         assert_eq!((error.code, error.details), (Code(code), details), "{refusal:?}");
         assert_eq!(Some(error.action), code_row(error.code).map(|row| row.action), "{refusal:?}");
         assert_eq!(error.message, refusal.to_string());
+        let records = if let Refusal::KeysKnown { verdicts, .. } = &refusal { &verdicts[..] } else { &[] };
+        assert_eq!(error.records, records, "what is known of each record");
         codes.push(error.code);
     }
     codes.sort();
@@ -111,7 +132,10 @@ fn a_stream_that_cannot_be_cut_has_its_code() {
     ];
     for (cause, code, action, details) in cases {
         let message = cause.to_string();
-        assert_eq!(ErrorResponse::from(&cause), ErrorResponse { code: Code(code), action, details, message });
+        assert_eq!(
+            ErrorResponse::from(&cause),
+            ErrorResponse { code: Code(code), action, details, message, records: Vec::new() }
+        );
     }
 }
 
@@ -125,9 +149,15 @@ fn a_request_that_cannot_be_read_has_its_code() {
         (RequestError::UnknownApi { number: 99 }, 103),
         (version, 104),
     ];
+    for (days, nearest) in [(0, 1), (900, 400)] {
+        let error = FieldError::KeyRule(KeyRuleError::Window(days));
+        let error = ErrorResponse::from(&RequestError::Fields { api: Api::CreateTopic, error });
+        assert_eq!((error.code, error.details), (Code::TOPIC_SETTING, [u64::from(days), nearest]));
+        assert!(error.message.starts_with("keys remembered for"), "{error}");
+    }
     for (cause, code) in cases {
         let (action, message) = (Action::FixRequest, cause.to_string());
-        let expected = ErrorResponse { code: Code(code), action, details: [0, 0], message };
+        let expected = ErrorResponse { code: Code(code), action, details: [0, 0], message, records: Vec::new() };
         assert_eq!(ErrorResponse::from(&cause), expected, "version 0 is the lowest and the highest");
     }
 }

@@ -211,7 +211,7 @@ fn create_topics(server: &Server) -> Result<Vec<TopicDescription>, String> {
         let default = TopicSettings::default();
         let segment_bytes = if is_small { SEGMENT_BYTES_MIN } else { default.segment_bytes };
         let settings = TopicSettings { segment_bytes, ..default };
-        match wire.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings }) {
+        match wire.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings, keys: None }) {
             Ok(Response::TopicCreated(topic)) => Ok(topic),
             other => Err(format!("create_topic was answered with {other:?}")),
         }

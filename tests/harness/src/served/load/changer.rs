@@ -78,7 +78,12 @@ impl Changer {
         scene.note(&Note::Creating(name.clone(), partition_count));
         match links.ask(
             links.link_to(0),
-            &Request::CreateTopic { name: name.clone(), partition_count, settings: TopicSettings::default() },
+            &Request::CreateTopic {
+                name: name.clone(),
+                partition_count,
+                settings: TopicSettings::default(),
+                keys: None,
+            },
         )? {
             Response::TopicCreated(topic) => {
                 let topic = Topic { id: topic.id, name: topic.name, placement: topic.placement };

@@ -290,6 +290,7 @@ impl World {
                     }
                     BatchOutcome::Failed(SendError::StoredReceiptLost { .. }) => assert_eq!(count, 1),
                     BatchOutcome::Failed(SendError::OutcomeUnknown { .. }) => {}
+                    BatchOutcome::Records(_) => panic!("the topic has no keys"),
                     BatchOutcome::Failed(error) => assert_eq!(count, 0, "{error}: but {value} is stored"),
                 }
             }

@@ -56,7 +56,7 @@ pub(super) fn rules() -> ProducerRules {
 }
 
 pub(super) fn topic(placement: Vec<u16>) -> TopicDescription {
-    TopicDescription { id: TopicId(7), name: "captures".to_owned(), revision: 1, placement }
+    TopicDescription { id: TopicId(7), name: "captures".to_owned(), revision: 1, placement, keys: None }
 }
 
 pub(super) fn record(partition: u32, value: &str) -> Record {

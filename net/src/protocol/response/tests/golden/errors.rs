@@ -2,10 +2,10 @@
 
 pub(in crate::protocol::response::tests) const WITHOUT_DETAILS: &str = r#"
 2b000000                         bytes: 43 follow
-0b0795fd                         checksum
+242caca7                         checksum
 17000000                         head_bytes: 23
 0500                             kind: code 5, journal_full
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0d00000000000000                 correlation: 13
 01                               action: 1, retry
@@ -17,10 +17,10 @@ pub(in crate::protocol::response::tests) const WITHOUT_DETAILS: &str = r#"
 
 pub(in crate::protocol::response::tests) const WITH_ONE_DETAIL: &str = r#"
 38000000                         bytes: 56 follow
-c4ec5ec3                         checksum
+2a8d4e83                         checksum
 24000000                         head_bytes: 36
 2000                             kind: code 32, fenced
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0e00000000000000                 correlation: 14
 03                               action: 3, fenced
@@ -76,10 +76,10 @@ dd198f7a                         checksum
 
 pub(in crate::protocol::response::tests) const OUTCOME_UNKNOWN: &str = r#"
 2e000000                         bytes: 46 follow
-d403f2b2                         checksum
+68b83e81                         checksum
 1a000000                         head_bytes: 26
 0400                             kind: code 4, outcome_unknown
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 1200000000000000                 correlation: 18
 06                               action: 6, outcome unknown
@@ -117,4 +117,32 @@ e703                             kind: code 999, not in the table
 0200000000000000                 detail_second: 2
 0200                             message: 2 bytes
 c3a9                             "é"
+"#;
+
+pub(in crate::protocol::response::tests) const WITH_RECORDS: &str = r#"
+77000000                         bytes: 119 follow
+095966e7                         checksum
+63000000                         head_bytes: 99
+3500                             kind: code 53, key_conflict
+01                               version: 1
+01                               flags: a response
+1900000000000000                 correlation: 25
+04                               action: 4, fix request
+0200000000000000                 detail_first: 2
+2800000000000000                 detail_second: 40
+0800                             message: 8 bytes
+636f6e666c696374                 "conflict"
+04000000                         records: 4
+00                               verdict: 0, new
+0000000000000000                 place: 0
+0000000000000000                 append_time: 0
+01                               verdict: 1, duplicate
+2900000000000000                 place: offset 41
+15cd853dfe9c9717                 append_time: 1700000000123456789
+02                               verdict: 2, conflict
+2800000000000000                 place: offset 40
+14cd853dfe9c9717                 append_time: 1700000000123456788
+03                               verdict: 3, repeated
+0000000000000000                 place: the record with index 0
+0000000000000000                 append_time: 0
 "#;
