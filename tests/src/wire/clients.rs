@@ -3,6 +3,7 @@
 mod hostile;
 mod library;
 mod outlets;
+mod payer;
 mod producer;
 mod reader;
 mod writer;
@@ -16,6 +17,7 @@ use super::ground::{Ground, Trouble};
 use super::server::SECOND_NS;
 use crate::sim::streams::client_stream;
 
+pub(super) use payer::read_payments;
 pub(super) use reader::{found_topics, read_everything};
 
 /// What the answers under way of one connection have at most, as these clients ask: fetches of so many bytes or of one
@@ -52,6 +54,9 @@ pub(super) fn start(ground: &Rc<Ground>) {
     }
     for number in 0..plan.library_count {
         run(ground, library::Library::new(ground, stream_of(2, number)));
+    }
+    for number in 0..plan.payer_count {
+        run(ground, payer::Payer::new(ground, stream_of(4, number)));
     }
     for number in 0..plan.hostile_count {
         ground.executor.spawn(hostile::annoy(Rc::clone(ground), stream_of(3, number)));

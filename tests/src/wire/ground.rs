@@ -11,6 +11,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::plan::Plan;
+use super::promises::payments::Payments;
 use super::summary::Summary;
 use crate::sim::{SimHandle, SimWire};
 use crate::world::model::Model;
@@ -53,6 +54,10 @@ pub(super) struct Ground {
     pub(super) model: RefCell<Model>,
     /// Topics that somebody was told to exist, in the order in which that was heard.
     pub(super) topics: RefCell<Vec<TopicDescription>>,
+    /// The topic with idempotency keys, once somebody was told of it.
+    paid_topic: RefCell<Option<TopicDescription>>,
+    /// What payers were told.
+    pub(super) payments: RefCell<Payments>,
     pub(super) phase: Cell<Phase>,
     /// Clients that have not come to their end.
     pub(super) client_count: Cell<usize>,
@@ -61,6 +66,7 @@ pub(super) struct Ground {
     digest: Cell<u64>,
     next_serial: Cell<u64>,
     next_session: Cell<u64>,
+    next_payment: Cell<u64>,
     trace: RefCell<Vec<String>>,
 }
 
@@ -72,6 +78,8 @@ impl Ground {
             plan,
             model: RefCell::default(),
             topics: RefCell::default(),
+            paid_topic: RefCell::default(),
+            payments: RefCell::default(),
             phase: Cell::new(Phase::Busy),
             client_count: Cell::new(0),
             summary: Cell::default(),
@@ -79,6 +87,7 @@ impl Ground {
             digest: Cell::new(0),
             next_serial: Cell::new(1),
             next_session: Cell::new(1),
+            next_payment: Cell::new(0),
             trace: RefCell::default(),
         }
     }
@@ -179,8 +188,27 @@ impl Ground {
         random.random_range(0..self.plan.shard_count)
     }
 
-    /// Notes a topic that the server named.
+    /// The topic with idempotency keys, if somebody was told of it.
+    pub(super) fn paid_topic(&self) -> Option<TopicDescription> {
+        self.paid_topic.borrow().clone()
+    }
+
+    /// A number that no payment had before.
+    pub(super) fn payment(&self) -> u64 {
+        self.next_payment.replace(self.next_payment.get() + 1)
+    }
+
+    /// How many payments there are.
+    pub(super) fn payment_count(&self) -> u64 {
+        self.next_payment.get()
+    }
+
+    /// Notes a topic that the server named. The one with idempotency keys is for payers alone.
     pub(super) fn learn(&self, topic: &TopicDescription) {
+        if topic.keys.is_some() {
+            *self.paid_topic.borrow_mut() = Some(topic.clone());
+            return;
+        }
         let mut topics = self.topics.borrow_mut();
         if !topics.iter().any(|known| known.id == topic.id) {
             topics.push(topic.clone());

@@ -13,6 +13,8 @@ pub enum Part {
     Library,
     /// Idempotent producers that speak the protocol by hand.
     Producers,
+    /// Clients that send payments to a topic with idempotency keys.
+    Payers,
     /// All other clients but one.
     Writers,
     /// Ends of the server before everything comes to rest.
@@ -45,6 +47,7 @@ impl Plan {
             Part::Hostile => self.hostile_count = 0,
             Part::Library => self.library_count = 0,
             Part::Producers => self.producer_count = 0,
+            Part::Payers => self.payer_count = 0,
             Part::Writers => self.writer_count = 1,
             Part::Ends => self.end_count = 0,
             Part::DiskFaults => self.has_disk_faults = false,

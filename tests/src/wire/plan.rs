@@ -4,7 +4,7 @@ use florin_engine::format::layout::Geometry;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::sim::streams::plan_stream;
+use crate::sim::streams::{keys_stream, plan_stream};
 use crate::sim::{DiskConfig, DiskFaults, Flush, Latencies, NetworkConfig, NetworkFaults};
 
 /// How a world is.
@@ -40,6 +40,8 @@ pub struct Plan {
     pub producer_count: u32,
     /// Clients that are the cores of the client library.
     pub library_count: u32,
+    /// Clients that send payments to a topic with idempotency keys.
+    pub payer_count: u32,
     /// Clients that mean harm.
     pub hostile_count: u32,
     /// Whether these go on until everybody else has come to an end.
@@ -85,6 +87,7 @@ impl Plan {
             writer_count: random.random_range(1..=3),
             producer_count: random.random_range(1..=3),
             library_count: random.random_range(0..=2),
+            payer_count: payer_count(seed),
             hostile_count: if random.random_bool(0.7) { random.random_range(1..=3) } else { 0 },
             hostile_to_the_end: random.random_bool(0.5),
             operation_count: random.random_range(500..=700),
@@ -95,6 +98,12 @@ impl Plan {
             is_traced: false,
         }
     }
+}
+
+/// By a stream of its own: worlds without payers are what they would be if there were none.
+fn payer_count(seed: u64) -> u32 {
+    let mut random = keys_stream(seed);
+    if random.random_bool(0.4) { random.random_range(1..=3) } else { 0 }
 }
 
 fn disk(random: &mut ChaCha8Rng) -> DiskConfig {

@@ -6,6 +6,7 @@ mod durable;
 mod exactly_once;
 mod isolation;
 mod order;
+pub(super) mod payments;
 mod progress;
 mod topics;
 

@@ -167,7 +167,9 @@ impl World {
         self.start()?;
         self.run_until(Server::is_ready, "shards do not serve after a stop in order")?;
         let reader = clients::read_everything(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 1));
-        self.run_client(reader, "what is stored cannot be read")
+        self.run_client(reader, "what is stored cannot be read")?;
+        let reader = clients::read_payments(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 2));
+        self.run_client(reader, "what is paid cannot be read")
     }
 
     /// Runs one client to its end, beside all others.

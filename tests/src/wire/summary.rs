@@ -54,6 +54,14 @@ counts! {
     library_outcome_count,
     /// Batches that the library's consumers handed out.
     library_consumed_count,
+    /// Payments that were told to be stored.
+    paid_count,
+    /// Of these, payments that were stored before.
+    known_payment_count,
+    /// Payments that were refused because another one has their key.
+    conflict_count,
+    /// Payments read back at the end.
+    read_payment_count,
     /// Connections that well-meaning clients lost.
     lost_count,
     /// Disk faults injected.

@@ -36,7 +36,8 @@ fn every_kind_of_fault_and_of_harm_occurs() {
     let harm = [all.garbage_count, all.half_frame_count, all.deaf_count, all.storm_count, all.wrong_count];
     let server = [all.paused_count, all.forwarded_count, all.timed_out_count];
     let clients = [all.lost_count, all.retry_count, all.duplicate_count, all.unknown_count, all.library_outcome_count];
-    for counts in [&network[..], &ends, &harm, &server, &clients] {
+    let payments = [all.paid_count, all.known_payment_count, all.conflict_count, all.read_payment_count];
+    for counts in [&network[..], &ends, &harm, &server, &clients, &payments] {
         assert!(counts.iter().all(|count| *count >= 10), "something hardly occurred: {all:#?}");
     }
     assert!(all.disk_fault_count > 0, "no write of the disk failed: {all:#?}");

@@ -44,7 +44,11 @@ pub const CANARIES: &[Canary] = &[
         name: "the client library sends again what may be stored and cannot be recognised",
         world: Kind::Clients,
         seeds: 100,
-        edits: &[("net/src/client/core/producer/answer.rs", "if !self.rules.idempotent {", "if false {")],
+        edits: &[(
+            "net/src/client/core/producer/answer.rs",
+            "if !self.rules.idempotent && self.topic.keys.is_none() {",
+            "if false {",
+        )],
     },
     Canary {
         name: "the client library gives what may be stored another sequence",
@@ -52,8 +56,38 @@ pub const CANARIES: &[Canary] = &[
         seeds: 100,
         edits: &[(
             "net/src/client/core/producer/lane.rs",
-            "            if batch.maybe_stored {\n                let error",
+            "            if batch.maybe_stored && !self.has_keys {\n                let error",
             "            if false {\n                let error",
+        )],
+    },
+    Canary {
+        name: "the client library forgets which records the part of a part has",
+        world: Kind::Clients,
+        seeds: 100,
+        edits: &[(
+            "net/src/client/core/producer/batch.rs",
+            "indices.iter().map(|index| records[*index as usize]).collect()",
+            "indices.iter().copied().collect()",
+        )],
+    },
+    Canary {
+        name: "the client library leaves a gap where it parted a batch",
+        world: Kind::Clients,
+        seeds: 100,
+        edits: &[(
+            "net/src/client/core/producer/lane.rs",
+            "            self.next_sequence = sequence;\n",
+            "            let _ = sequence;\n",
+        )],
+    },
+    Canary {
+        name: "a key is looked up in a partition that it does not belong to",
+        world: Kind::Clients,
+        seeds: 100,
+        edits: &[(
+            "net/src/handler/keys.rs",
+            "partition_of(&key, descriptor.partition_count());",
+            "partition_of(&key, descriptor.partition_count() - 1);",
         )],
     },
     Canary {

@@ -3,23 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::pin::pin;
 use std::rc::Rc;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use florin_engine::limits::BATCH_BYTES_MAX;
 use florin_engine::model::PartitionId;
 use florin_net::client::core::connection::{Connection, ConnectionFault};
 use florin_net::client::core::consumer::{ConsumerCore, ConsumerRules};
 use florin_net::client::core::producer::{AppendError, BatchOutcome, ProducerCore, ProducerRules};
 use florin_net::client::{Record, SendError, Start};
-use florin_net::io::Stream;
 use florin_net::protocol::Response;
-use futures_util::future::{Either, select};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::outlets::{OneLink, REQUEST_NS, Tag};
+use super::outlets::{OneLink, REQUEST_NS, Tag, exchange};
 use super::{Client, FETCH_BYTES_MAX, hangs_up};
 use crate::sim::SimStream;
 use crate::wire::ground::{Ground, Trouble};
@@ -271,29 +268,7 @@ impl Library {
             .as_ref()
             .map_or(u64::MAX, |(producer, consumer)| producer.wake_at_ns(now_ns).min(consumer.wake_at_ns(now_ns)));
         let wake_in_ns = wake_at_ns.saturating_sub(now_ns).clamp(1, rest_ns);
-        let sleep = pin!(self.ground.executor.sleep(wake_in_ns));
-        if connection.outgoing_mut().is_empty() {
-            let read = pin!(stream.read(connection.incoming_mut(), None));
-            return match select(read, sleep).await {
-                Either::Left((Ok(0), _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-                Either::Left((read, _)) => read.map(drop),
-                Either::Right(_) => Ok(()),
-            };
-        }
-        let mut left = connection.outgoing_mut().split();
-        let moved = {
-            let read = pin!(stream.read(connection.incoming_mut(), None));
-            let write = pin!(stream.write(&left));
-            match select(select(write, read), sleep).await {
-                Either::Left((Either::Left((written, _)), _)) => written,
-                Either::Left((Either::Right((Ok(0), _)), _)) => Err(io::ErrorKind::UnexpectedEof.into()),
-                Either::Left((Either::Right((read, _)), _)) => read.map(|_read| 0),
-                Either::Right(_) => Ok(0),
-            }
-        };
-        left.advance(moved?);
-        connection.outgoing_mut().unsplit(left);
-        Ok(())
+        exchange(&self.ground, stream, connection, wake_in_ns).await
     }
 
     fn lost(&mut self, tag: Tag) {

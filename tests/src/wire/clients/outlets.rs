@@ -1,13 +1,19 @@
 //! Where the cores of the client library send: everything over one connection, whichever shard has the partition.
 
-use bytes::Bytes;
+use std::io;
+use std::pin::pin;
+
+use bytes::{Buf, Bytes};
 use florin_engine::format::batch::validate;
 use florin_engine::model::{PartitionId, TopicId};
 use florin_net::client::core::connection::Connection;
 use florin_net::client::core::consumer::{FetchAttempt, FetchOutlet};
 use florin_net::client::core::producer::{Attempt, Outlet};
+use florin_net::io::Stream;
 use florin_net::protocol::{ListAt, Request, RequestFrom};
+use futures_util::future::{Either, select};
 
+use crate::sim::SimStream;
 use crate::wire::ground::Ground;
 use crate::wire::promises::AskedFetch;
 use crate::wire::server::SECOND_NS;
@@ -99,4 +105,36 @@ impl FetchOutlet for OneLink<'_> {
     fn list_offset(&mut self, _shard: u16, partition: PartitionId, at: ListAt, attempt: FetchAttempt) {
         self.request(&Request::ListOffsets { partition, at }, Tag::List(attempt, partition));
     }
+}
+
+/// Sends or receives something, or lets so much time pass.
+pub(super) async fn exchange<T>(
+    ground: &Ground,
+    stream: &SimStream,
+    connection: &mut Connection<T>,
+    wake_in_ns: u64,
+) -> io::Result<()> {
+    let sleep = pin!(ground.executor.sleep(wake_in_ns));
+    if connection.outgoing_mut().is_empty() {
+        let read = pin!(stream.read(connection.incoming_mut(), None));
+        return match select(read, sleep).await {
+            Either::Left((Ok(0), _)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Either::Left((read, _)) => read.map(drop),
+            Either::Right(_) => Ok(()),
+        };
+    }
+    let mut left = connection.outgoing_mut().split();
+    let moved = {
+        let read = pin!(stream.read(connection.incoming_mut(), None));
+        let write = pin!(stream.write(&left));
+        match select(select(write, read), sleep).await {
+            Either::Left((Either::Left((written, _)), _)) => written,
+            Either::Left((Either::Right((Ok(0), _)), _)) => Err(io::ErrorKind::UnexpectedEof.into()),
+            Either::Left((Either::Right((read, _)), _)) => read.map(|_read| 0),
+            Either::Right(_) => Ok(0),
+        }
+    };
+    left.advance(moved?);
+    connection.outgoing_mut().unsplit(left);
+    Ok(())
 }

@@ -3,12 +3,15 @@
 use std::rc::Rc;
 
 use florin_engine::catalogue::TopicSettings;
+use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::limits::KEY_WINDOW_DAYS_MAX;
 use florin_engine::model::{Offset, PartitionId, TopicId};
 use florin_net::protocol::{Code, Request, RequestFrom, Response};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::FETCH_BYTES_MAX;
+use super::payer::KEY_HEADER;
 use crate::wire::ground::{Ground, Trouble};
 use crate::wire::promises::AskedFetch;
 use crate::wire::session::{Manner, Session};
@@ -19,21 +22,36 @@ pub(in crate::wire) async fn found_topics(ground: Rc<Ground>, mut random: ChaCha
         let name = format!("first-{number}");
         let partition_count = random.random_range(1..=4);
         while !ground.is_broken() && !ground.topics.borrow().iter().any(|topic| topic.name == name) {
-            match found(&ground, &name, partition_count, &mut random).await {
+            match found(&ground, &name, partition_count, None, &mut random).await {
                 Ok(()) => {}
                 Err(Trouble::Lost) => ground.back_off(&mut random).await,
                 Err(Trouble::Broken(violation)) => ground.note(violation),
             }
         }
     }
+    while ground.plan.payer_count > 0 && ground.paid_topic().is_none() && !ground.is_broken() {
+        let source = KeySource::Header(KEY_HEADER.into());
+        let rule = KeyRule::new(source, KEY_WINDOW_DAYS_MAX, Vec::new(), Partitioner::Murmur2).expect("a rule");
+        match found(&ground, "payments", 3, Some(rule), &mut random).await {
+            Ok(()) => {}
+            Err(Trouble::Lost) => ground.back_off(&mut random).await,
+            Err(Trouble::Broken(violation)) => ground.note(violation),
+        }
+    }
 }
 
 /// Asks once for a topic, or for how it is if its name is taken.
-async fn found(ground: &Rc<Ground>, name: &str, partition_count: u32, random: &mut ChaCha8Rng) -> Result<(), Trouble> {
+async fn found(
+    ground: &Rc<Ground>,
+    name: &str,
+    partition_count: u32,
+    keys: Option<KeyRule>,
+    random: &mut ChaCha8Rng,
+) -> Result<(), Trouble> {
     let manner = Manner::any(random);
     let mut session = Session::open(ground, ground.any_port(random), manner, ()).await?;
     let settings = TopicSettings::default();
-    session.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings, keys: None }, ());
+    session.ask(&Request::CreateTopic { name: name.to_owned(), partition_count, settings, keys }, ());
     session.ask(&Request::Metadata { from: TopicId(0), names: vec![name.to_owned()] }, ());
     while session.asked_count() > 0 {
         for (_, response) in session.step().await? {
