@@ -131,10 +131,14 @@ impl PartitionKeys {
         self.recent.forget(self.rest_offset, count_max)
     }
 
-    /// The runs of these sets, all still there, were put together as `new`, or had expired. Returns the runs that nobody has
-    /// a use for any more; none if the sets are not there.
+    /// The runs of these sets, or all spares of one, still there, were put together as `new`, or had expired. Returns the runs
+    /// that nobody has a use for any more; none if the old ones are not there.
     pub fn merged(&mut self, old: &[KeyRun], new: Option<KeyRun>) -> Option<Vec<KeyRun>> {
-        let at = old.first().and_then(|first| self.sets.iter().position(|set| set.run == *first))?;
+        let first = old.first()?;
+        if let Some(set) = self.sets.iter_mut().find(|set| set.spares == old) {
+            return Some(std::mem::replace(&mut set.spares, new.into_iter().collect()));
+        }
+        let at = self.sets.iter().position(|set| set.run == *first)?;
         let there = self.sets.get(at..at + old.len())?;
         if !there.iter().map(|set| &set.run).eq(old) {
             return None;

@@ -332,7 +332,7 @@ impl Shard {
                 keys.at_rest(Some(*run), part.next_offset);
                 self.segments.table.add_run(file.segment);
                 self.keyed.has_rested(part.partition);
-                self.keyed.merging.runs_were_written();
+                self.keyed.merging.look_again();
             }
         }
     }

@@ -322,6 +322,24 @@ fn runs_that_are_no_longer_there_are_not_replaced() {
     assert_eq!(rig.runs().len(), 1);
 }
 
+#[test]
+fn spares_that_were_put_together_become_one_and_what_they_are_spares_of_stays() {
+    let mut rig = Rig::new();
+    for number in 0..3 {
+        rig.append(number);
+        rig.flush();
+    }
+    let old = rig.runs();
+    let whole = KeyRun { segment: SegmentId(20), entry_count: 3, ..old[0] };
+    assert_eq!(rig.keys.merged(&old, Some(whole)), Some(Vec::new()), "they are its spares");
+    let spare = KeyRun { segment: SegmentId(21), ..whole };
+    assert_eq!(rig.keys.merged(&old, Some(spare)), Some(old.clone()));
+    assert_eq!(rig.keys.sets(), [KeyRunSet { run: whole, spares: vec![spare] }]);
+    assert_eq!(rig.keys.merged(&old, None), None, "they are gone");
+    assert_eq!(rig.keys.merged(&[spare], None), Some(vec![spare]), "all of them had expired");
+    assert_eq!(rig.keys.sets(), [KeyRunSet { run: whole, spares: Vec::new() }]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Append(u64),

@@ -2,6 +2,7 @@
 //! because a merge may take long.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::key_run::KeyRun;
@@ -9,6 +10,8 @@ use crate::key_run::merge::{KeyMerge, KeyMergeError};
 use crate::limits::{KEY_MERGE_RETRY_NS, KEY_MERGE_RUN_COUNT_MIN};
 use crate::marks::{self, Mark};
 use crate::model::{Monotonic, Now, PartitionId};
+use crate::partition::keys::KeyRunSet;
+use crate::segment::merge::Room;
 use crate::shard::request::Effect;
 use crate::shard::{Report, Shard};
 
@@ -35,8 +38,8 @@ impl KeyMerging {
         self.work.is_none()
     }
 
-    /// There are more runs.
-    pub(in crate::shard) fn runs_were_written(&mut self) {
+    /// There are more runs, or less room for them.
+    pub(in crate::shard) fn look_again(&mut self) {
         self.may_merge = true;
     }
 
@@ -52,14 +55,26 @@ impl KeyMerging {
 }
 
 /// Which of the runs of a partition, given by how many keys they have, to put together: the latest, and as many before them
-/// that none has more than all the others together; so a key is written again only when its run at least doubles.
-fn choose(counts: &[u64]) -> Option<std::ops::Range<usize>> {
+/// that none has more than all the others together; so a key is written again only when its run at least doubles. Where a
+/// manifest has little room, fewer are worth it.
+fn choose(counts: &[u64], room: Room) -> Option<Range<usize>> {
+    let count_min = if room == Room::Enough { KEY_MERGE_RUN_COUNT_MIN } else { room.run_count_min() };
     let is_worth_it = |from: &usize| {
         let chosen = &counts[*from..];
         let largest = chosen.iter().max().copied().unwrap_or(0);
-        chosen.len() >= KEY_MERGE_RUN_COUNT_MIN && 2 * largest <= chosen.iter().sum()
+        chosen.len() >= count_min && 2 * largest <= chosen.iter().sum()
     };
     (0..counts.len()).find(is_worth_it).map(|from| from..counts.len())
+}
+
+/// The spares of a set to put together, where a manifest has little room: of the set that has most of them, and at least two.
+fn choose_spares(sets: &[KeyRunSet]) -> Option<&KeyRunSet> {
+    sets.iter().filter(|set| set.spares.len() >= 2).max_by_key(|set| set.spares.len())
+}
+
+/// The two runs beside each other that have the fewest keys, which are put together where a manifest has no room.
+fn choose_pair(counts: &[u64]) -> Option<(u64, Range<usize>)> {
+    counts.windows(2).zip(0..).map(|(pair, at)| (pair[0] + pair[1], at..at + 2)).min_by_key(|(count, _)| *count)
 }
 
 impl Shard {
@@ -82,17 +97,28 @@ impl Shard {
         self.effects.push(Effect::MergeKeys(plan));
     }
 
+    /// Sets that grow many become fewer. Where a manifest has little room so do spares, and where it has none whatever costs
+    /// least: in the end a partition has one run, and one spare.
     fn choose_key_runs(&self) -> Option<(PartitionId, Vec<KeyRun>)> {
+        let room = if self.segments.is_manifest_full() { Room::None } else { self.segments.room(self.run_count()) };
         let is_open = |id: PartitionId| self.owned.ahead().topic(id.topic).is_some();
-        let mut partitions = self.partitions.iter().filter(|(id, _)| is_open(**id));
-        partitions.find_map(|(id, partition)| {
-            let sets = partition.keys()?.sets();
-            if self.keyed.merging.unmergeable.contains(id) {
-                return None;
-            }
-            let counts: Vec<u64> = sets.iter().map(|set| set.run.entry_count).collect();
-            choose(&counts).map(|range| (*id, sets[range].iter().map(|set| set.run).collect()))
-        })
+        let is_mergeable = |id: PartitionId| is_open(id) && !self.keyed.merging.unmergeable.contains(&id);
+        let partitions = self.partitions.iter().filter(|(id, _)| is_mergeable(**id));
+        let all = partitions.filter_map(|(id, partition)| Some((*id, partition.keys()?.sets())));
+        let counts = |sets: &[KeyRunSet]| sets.iter().map(|set| set.run.entry_count).collect::<Vec<_>>();
+        let runs = |sets: &[KeyRunSet]| sets.iter().map(|set| set.run).collect::<Vec<_>>();
+        let grown = all.clone().find_map(|(id, sets)| Some((id, runs(&sets[choose(&counts(sets), room)?]))));
+        if grown.is_some() || room == Room::Enough {
+            return grown;
+        }
+        let spares = all.clone().filter_map(|(id, sets)| Some((id, choose_spares(sets)?)));
+        let spares = spares.max_by_key(|(_, set)| set.spares.len()).map(|(id, set)| (id, set.spares.clone()));
+        if spares.is_some() || room == Room::Short {
+            return spares;
+        }
+        let pairs =
+            all.filter_map(|(id, sets)| choose_pair(&counts(sets)).map(|(count, at)| (count, id, runs(&sets[at]))));
+        pairs.min_by_key(|(count, ..)| *count).map(|(_, id, runs)| (id, runs))
     }
 
     /// A merge of key runs ended.

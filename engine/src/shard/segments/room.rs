@@ -71,7 +71,7 @@ impl Segments {
     }
 
     /// How much room that is for what comes unasked: a second half of a manifest is for what cannot wait.
-    pub(super) fn room(&self, run_count: usize) -> Room {
+    pub(in crate::shard) fn room(&self, run_count: usize) -> Room {
         if self.manifest_run_bytes(run_count) > self.manifest_bytes_max / 2 { Room::Short } else { Room::Enough }
     }
 }
@@ -95,6 +95,7 @@ impl Shard {
         match *planned {
             Planned::NoRoom { run_count, wanted_run_count } if !was_full => {
                 marks::hit(Mark::ManifestFull);
+                self.keyed.merging.look_again();
                 let bytes_max = self.segments.manifest_bytes_max;
                 self.report(Report::ManifestFull { run_count, wanted_run_count, bytes_max });
             }

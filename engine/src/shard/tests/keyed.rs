@@ -1,4 +1,7 @@
-//! Topics with idempotency keys: what is answered, what waits, and what is at rest.
+//! Topics with idempotency keys: what is answered. What they share is here.
+
+mod at_rest;
+mod waiting;
 
 use bytes::{Bytes, BytesMut};
 
@@ -178,23 +181,6 @@ fn a_record_without_a_key_is_refused() {
 }
 
 #[test]
-fn nobody_hears_of_a_payment_before_its_block_is_durable() {
-    let (mut rig, partition) = with_keys();
-    let batch = pay(&[("a", "1")]);
-    let ids: Vec<RequestId> = [batch.clone(), batch, pay(&[("a", "2")]), pay(&[("a", "1"), ("b", "1")])]
-        .into_iter()
-        .map(|batch| rig.capture(partition, batch))
-        .collect();
-    let key = Bytes::from_static(b"a");
-    let looked = rig.ask(Request::LookUpKey { partition, key });
-    assert!(ids.iter().chain([&looked]).all(|id| rig.reply(*id).is_none()), "{:?}", rig.replies);
-    rig.fail_block();
-    for id in ids.iter().chain([&looked]) {
-        assert_eq!(rig.reply(*id), Some(&refused(Refusal::OutcomeUnknown(rig.id))));
-    }
-}
-
-#[test]
 fn keys_are_looked_up_where_they_stand() {
     let (mut rig, partition) = with_keys();
     let (_, append_time) = store(&mut rig, partition, &[("a", "1"), ("b", "2")]);
@@ -207,156 +193,6 @@ fn keys_are_looked_up_where_they_stand() {
     let key = Bytes::from_static(b"b");
     let Reply::Refused(refusal) = rig.answer(Request::LookUpKey { partition: plain, key }) else { panic!("an answer") };
     assert_eq!((refusal.code(), &refusal), (55, &Refusal::NoKeys(plain.topic)));
-}
-
-#[test]
-fn a_look_up_that_needs_the_disk_holds_up_its_own_partition_only_and_keeps_the_order() {
-    let (mut rig, partition) = with_keys();
-    let other = keyed("others", &mut rig);
-    store(&mut rig, partition, &[("a", "1"), ("b", "2")]);
-    rest(&mut rig);
-    let ids: Vec<RequestId> = [pay(&[("c", "3")]), pay(&[("d", "4")]), pay(&[("c", "3")])]
-        .into_iter()
-        .map(|batch| rig.capture(partition, batch))
-        .collect();
-    assert_eq!(rig.key_work.reads.len(), 1, "the first reads for all");
-    assert_eq!(rig.shard.status().keys_waiting_count, 3);
-    let beside = rig.capture(other, pay(&[("c", "3")]));
-    rig.settle_blocks();
-    assert!(matches!(rig.reply(beside), Some(Reply::Captured { .. })), "others flow");
-    assert!(ids.iter().all(|id| rig.reply(*id).is_none()));
-    rig.settle();
-    let now = rig.now.realtime;
-    assert_eq!(rig.reply(ids[0]), Some(&super::rig::captured(2, now)));
-    assert_eq!(rig.reply(ids[1]), Some(&super::rig::captured(3, now)));
-    assert_eq!(rig.reply(ids[2]), Some(&duplicate(2, now)));
-    assert_eq!(rig.shard.status().keys_waiting_count, 0);
-}
-
-#[test]
-fn a_compressed_batch_is_looked_into_and_keeps_its_place() {
-    let (mut rig, partition) = with_keys();
-    let compressed = gzipped(&pay(&[("a", "1"), ("b", "2")]));
-    let ids: Vec<RequestId> = [compressed.clone(), pay(&[("b", "2")]), compressed, gzipped(&super::rig::batch(b"1"))]
-        .into_iter()
-        .map(|batch| rig.capture(partition, batch))
-        .collect();
-    assert_eq!(rig.key_work.derives.len(), 1, "one of a partition at a time");
-    rig.settle();
-    let now = rig.now.realtime;
-    assert_eq!(rig.reply(ids[0]), Some(&super::rig::captured(0, now)));
-    assert_eq!(rig.reply(ids[1]), Some(&duplicate(1, now)));
-    assert_eq!(rig.reply(ids[2]), Some(&duplicate(0, now)));
-    assert!(matches!(rig.reply(ids[3]), Some(Reply::Refused(Refusal::Keys(KeyFault::Missing { .. })))));
-    assert_eq!(rig.shown(partition, 0), (vec![0], 2));
-}
-
-#[test]
-fn whoever_waits_is_bounded_and_hears_when_the_shard_ends() {
-    let (mut rig, partition) = with_keys();
-    store(&mut rig, partition, &[("a", "1")]);
-    rest(&mut rig);
-    let most = crate::limits::KEYED_WAITING_COUNT_MAX;
-    let ids: Vec<RequestId> =
-        (0..=most).map(|number| rig.capture(partition, pay(&[(&format!("p{number}"), "1")]))).collect();
-    assert_eq!(rig.reply(ids[most]), Some(&refused(Refusal::Busy(rig.id))));
-    rig.event(Event::Shutdown);
-    for id in &ids[..most] {
-        assert_eq!(rig.reply(*id), Some(&refused(Refusal::Stopping(rig.id))));
-    }
-    rig.settle();
-    assert_eq!(rig.stopped, Some(true));
-}
-
-#[test]
-fn a_topic_that_is_deleted_meanwhile_is_gone_for_whoever_waits() {
-    let (mut rig, partition) = with_keys();
-    store(&mut rig, partition, &[("a", "1")]);
-    rest(&mut rig);
-    let id = rig.capture(partition, pay(&[("b", "1")]));
-    let read = rig.key_work.end_read().expect("a read");
-    let deleted = rig.ask(Request::DeleteTopic { topic: partition.topic });
-    rig.settle();
-    assert!(matches!(rig.reply(deleted), Some(Reply::TopicDeleted(_))));
-    assert_eq!(rig.reply(id), None);
-    rig.event(read);
-    assert!(matches!(rig.reply(id), Some(Reply::Refused(Refusal::UnknownPartition(_) | Refusal::UnknownTopic(_)))));
-    rest(&mut rig);
-    assert_eq!(rig.shard.status().segment_count, 0, "its key runs go with it");
-}
-
-#[test]
-fn what_cannot_be_told_is_refused_and_asked_again_when_the_disk_may_give_it() {
-    let (mut rig, partition) = with_keys();
-    store(&mut rig, partition, &[("a", "1")]);
-    rest(&mut rig);
-    let unreadable = |piece: &KeyPiece, kind| match piece {
-        KeyPiece::Table(_) => (*piece, KeyFound::Table(Stored::Unreadable(disk_error(kind)))),
-        other => panic!("{other:?}"),
-    };
-    let id = rig.capture(partition, pay(&[("b", "1")]));
-    let read = rig.key_work.reads.pop_front().expect("a read");
-    let found = read.pieces.iter().map(|piece| unreadable(piece, DiskErrorKind::Failed)).collect();
-    rig.event(Event::KeysRead { partition, found });
-    let Some(Reply::Refused(refusal)) = rig.reply(id).cloned() else { panic!("a guess") };
-    assert_eq!((refusal.code(), refusal.action()), (54, crate::shard::Action::Retry));
-    assert!(matches!(rig.reports.last(), Some(crate::shard::Report::KeysDamaged { .. })));
-    let again = rig.capture(partition, pay(&[("b", "1")]));
-    rig.settle();
-    assert!(matches!(rig.reply(again), Some(Reply::Captured { duplicate: false, .. })));
-}
-
-#[test]
-fn a_batch_is_at_rest_only_with_its_keys() {
-    let (mut rig, partition) = with_keys();
-    store(&mut rig, partition, &[("a", "1")]);
-    rig.ask(Request::Checkpoint);
-    rig.settle_blocks();
-    let error = Err(disk_error(DiskErrorKind::NoSpace));
-    let plan = rig.end_write_with_keys(&Ok(()), &error);
-    assert_eq!(plan.keys.as_ref().map(|keys| keys.parts.len()), Some(1));
-    let state = &rig.shard.partitions[&partition];
-    assert_eq!((state.flushed_offset(), state.keys().unwrap().rest_offset()), (Offset(0), Offset(0)));
-    rig.settle_blocks();
-    rig.tick_after(2 * SECOND_NS);
-    rig.ask(Request::Checkpoint);
-    rig.end_write_with_keys(&error, &Ok(()));
-    let state = &rig.shard.partitions[&partition];
-    assert_eq!((state.flushed_offset(), state.keys().unwrap().rest_offset()), (Offset(0), Offset(0)));
-    assert_eq!(state.keys().unwrap().sets(), [], "and keys only with their batch");
-    rig.tick_after(2 * SECOND_NS);
-    rig.ask(Request::Checkpoint);
-    rig.settle();
-    let state = &rig.shard.partitions[&partition];
-    assert_eq!((state.flushed_offset(), state.keys().unwrap().rest_offset()), (Offset(1), Offset(1)));
-}
-
-#[test]
-fn keys_outlive_their_records_and_expire_with_the_window() {
-    let (mut rig, partition) = with_keys();
-    let (_, append_time) = store(&mut rig, partition, &[("a", "1")]);
-    rest(&mut rig);
-    rig.pass(7 * DAY_NS);
-    assert_eq!(answer_to(&mut rig, partition, pay(&[("a", "1")])), duplicate(0, append_time), "within the window");
-    rig.pass(1);
-    assert_eq!(look_up(&mut rig, partition, "a"), None, "behind it");
-    rig.tick_after(6 * SECOND_NS);
-    rig.settle();
-    assert_eq!(rig.shard.partitions[&partition].keys().unwrap().sets(), []);
-    let now = rig.now.realtime;
-    assert_eq!(answer_to(&mut rig, partition, pay(&[("a", "1")])), super::rig::captured(1, now), "it is a new payment");
-}
-
-#[test]
-fn nothing_expires_while_the_clock_is_not_trusted() {
-    let (mut rig, partition) = with_keys();
-    let (_, append_time) = store(&mut rig, partition, &[("a", "1")]);
-    rest(&mut rig);
-    rig.now.realtime = Realtime(rig.now.realtime.0 + 30 * DAY_NS);
-    rig.event(Event::Tick);
-    assert!(rig.shard.status().clock_suspended);
-    rig.tick_after(6 * SECOND_NS);
-    assert_eq!(answer_to(&mut rig, partition, pay(&[("a", "1")])), duplicate(0, append_time));
 }
 
 #[test]
@@ -391,67 +227,6 @@ fn a_producers_batch_that_its_keys_answer_uses_its_sequences() {
 }
 
 #[test]
-fn keys_in_memory_are_bounded_and_taken_to_rest_in_time() {
-    let (mut rig, partition) = with_keys();
-    rig.shard.keyed.limit_recent(4);
-    store(&mut rig, partition, &[("a", "1"), ("b", "1")]);
-    assert!(rig.shard.partitions[&partition].keys().unwrap().sets().is_empty());
-    let id = rig.capture(partition, pay(&[("c", "1"), ("d", "1"), ("e", "1")]));
-    assert_eq!(rig.reply(id), Some(&refused(Refusal::Busy(rig.id))), "there is no room for so many");
-    store(&mut rig, partition, &[("c", "1")]);
-    assert!(!rig.shard.partitions[&partition].keys().unwrap().sets().is_empty(), "more than half: they are at rest");
-    rig.event(Event::Tick);
-    assert!(rig.shard.status().keys_recent_count <= 2);
-    store(&mut rig, partition, &[("d", "1"), ("e", "1")]);
-}
-
-#[test]
-fn key_runs_are_put_together_beside_everything_else_and_the_old_ones_stay_as_spares() {
-    let (mut rig, partition) = with_keys();
-    let mut times = Vec::new();
-    for number in 0..4 {
-        times.push(store(&mut rig, partition, &[(&format!("p{number}"), "1")]).1);
-        rig.ask(Request::Checkpoint);
-        rig.settle();
-        rig.pass(SECOND_NS);
-    }
-    let keys = rig.shard.partitions[&partition].keys().unwrap();
-    assert_eq!(keys.sets().len(), 1);
-    assert_eq!(keys.sets()[0].spares.len(), 4);
-    for (number, time) in (0..).zip(&times) {
-        let found = answer_to(&mut rig, partition, pay(&[(&format!("p{number}"), "1")]));
-        assert_eq!(found, duplicate(number, *time));
-    }
-    // A damaged run is asked no more: its spares are.
-    let run = rig.shard.partitions[&partition].keys().unwrap().sets()[0].run;
-    rig.shard.keyed.limit_pieces(0);
-    let id = rig.capture(partition, pay(&[("p2", "1")]));
-    rig.event(Event::Tick);
-    if let Some(read) = rig.key_work.reads.pop_front() {
-        let damaged = |piece: &KeyPiece| match piece {
-            KeyPiece::Table(of) if *of == run => (*piece, KeyFound::Table(Stored::Damaged("torn".to_owned()))),
-            other => panic!("{other:?}"),
-        };
-        rig.event(Event::KeysRead { partition, found: read.pieces.iter().map(damaged).collect() });
-        rig.settle();
-    }
-    assert_eq!(rig.reply(id), Some(&duplicate(2, times[2])));
-}
-
-#[test]
-fn a_batch_that_needs_more_than_may_be_held_is_looked_up_key_by_key() {
-    let (mut rig, partition) = with_keys();
-    let names: Vec<String> = (0..200).map(|number| format!("p{number}")).collect();
-    let payments: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "1")).collect();
-    let (_, append_time) = store(&mut rig, partition, &payments);
-    rest(&mut rig);
-    rig.shard.keyed.limit_pieces(0);
-    assert_eq!(answer_to(&mut rig, partition, pay(&payments)), duplicate(0, append_time));
-    assert!(rig.shard.status().keys_read_count > 3);
-    assert_eq!(rig.shard.status().keys_cached_bytes, 0, "nothing is kept that need not be");
-}
-
-#[test]
 fn a_topic_with_keys_keeps_its_number_of_partitions() {
     let (mut rig, partition) = with_keys();
     let alter = |partition_count| {
@@ -461,24 +236,4 @@ fn a_topic_with_keys_keeps_its_number_of_partitions() {
     let refused = Reply::Refused(Refusal::PartitionsFixed { asked: 2, count: 1 });
     assert_eq!(rig.answer(alter(2)), refused);
     assert!(matches!(rig.answer(alter(1)), Reply::TopicAltered(_)), "it is so already");
-}
-
-#[test]
-fn retention_cuts_no_batch_whose_keys_are_not_at_rest() {
-    let mut rig = Rig::serving();
-    let Request::CreateTopic { name, partition_count, keys, .. } = keyed_topic("payments", 7) else { unreachable!() };
-    let settings = TopicSettings { retention_ns: Some(SECOND_NS), ..TopicSettings::default() };
-    let id = rig.ask(Request::CreateTopic { name, partition_count, settings, keys });
-    rig.settle();
-    let Some(Reply::TopicCreated(topic)) = rig.reply(id) else { panic!("{:?}", rig.reply(id)) };
-    let partition = PartitionId { topic: topic.id(), index: 0 };
-    let (_, append_time) = store(&mut rig, partition, &[("a", "1")]);
-    rig.tick_after(60 * SECOND_NS);
-    rig.settle();
-    assert_eq!(rig.cuts, [], "its key is nowhere else");
-    rest(&mut rig);
-    rig.tick_after(60 * SECOND_NS);
-    rig.settle();
-    assert_eq!(rig.cuts.len(), 1);
-    assert_eq!(answer_to(&mut rig, partition, pay(&[("a", "1")])), duplicate(0, append_time));
 }

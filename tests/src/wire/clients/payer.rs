@@ -30,6 +30,14 @@ use crate::world::checkers::violation;
 pub(super) const KEY_HEADER: &str = "payment";
 /// The latest payments, of which some are sent again.
 const RECENT_COUNT: u64 = 40;
+/// Payments of one payer.
+const PAYMENTS_MAX: u32 = 400;
+/// Keys that are looked up at the end.
+const LOOKED_UP_COUNT: usize = 100;
+/// Identities of one payer: a small shard has no room for many, and keeps them for days.
+const IDENTITIES_MAX: u32 = 6;
+/// A patient producer gives nothing up: the server comes back within this.
+const PATIENCE_NS: u64 = 100_000 * SECOND_NS;
 /// The longest that a payer waits for nothing.
 const LOOK_NS: u64 = SECOND_NS;
 
@@ -48,6 +56,10 @@ pub(super) struct Payer {
     open: BTreeMap<u64, (u32, Vec<Payment>)>,
     /// What has to be sent (again).
     waiting: VecDeque<Payment>,
+    /// Whether its producer waits for an answer however long that takes.
+    is_patient: bool,
+    identity_count: u32,
+    payment_count: u32,
 }
 
 struct OneLink<'a> {
@@ -56,8 +68,8 @@ struct OneLink<'a> {
 }
 
 impl OneLink<'_> {
+    /// A payer asks whenever it is answered. What it asks is no operation of its world: the others have as many as without.
     fn deadline_ns(&self) -> u64 {
-        self.ground.count(|summary| summary.operation_count += 1);
         self.ground.executor.now_ns() + REQUEST_NS
     }
 }
@@ -80,12 +92,18 @@ impl Outlet for OneLink<'_> {
 
 impl Payer {
     pub(super) fn new(ground: &Rc<Ground>, random: ChaCha8Rng) -> Self {
-        Self { ground: Rc::clone(ground), random, core: None, open: BTreeMap::new(), waiting: VecDeque::new() }
+        let ground = Rc::clone(ground);
+        let (open, waiting) = (BTreeMap::new(), VecDeque::new());
+        Self { ground, random, core: None, open, waiting, is_patient: false, identity_count: 0, payment_count: 0 }
     }
 
     fn make_core(&mut self) {
         let topic = self.ground.paid_topic().expect("it was made before payers were");
         let random = &mut self.random;
+        let delivery_ns = [SECOND_NS / 50, SECOND_NS, PATIENCE_NS][random.random_range(0..3)];
+        // In the end everybody waits, or a slow disk would never let an impatient one come to its end.
+        let delivery_ns = if self.ground.settles() { PATIENCE_NS } else { delivery_ns };
+        self.is_patient = delivery_ns == PATIENCE_NS;
         let rules = ProducerRules {
             linger_ns: [0, 2_000_000][random.random_range(0..2)],
             batch_bytes_max: 8_000,
@@ -93,9 +111,10 @@ impl Payer {
             batch_records_max: [1, 3, 9][random.random_range(0..3)],
             batches_in_flight_max: random.random_range(1..=5),
             buffer_bytes_max: 40_000,
-            delivery_ns: [SECOND_NS / 50, SECOND_NS, 1_000 * SECOND_NS][random.random_range(0..3)],
-            idempotent: random.random_bool(0.7),
+            delivery_ns,
+            idempotent: random.random_bool(0.7) && self.identity_count < IDENTITIES_MAX,
         };
+        self.identity_count += u32::from(rules.idempotent);
         self.core = Some(ProducerCore::new(topic, rules));
     }
 
@@ -114,7 +133,9 @@ impl Payer {
 
     /// Hands payments to the producer, as long as there is something to be begun.
     fn append(&mut self) {
-        if !self.ground.settles() && self.waiting.len() < 20 && self.random.random_bool(0.4) {
+        let is_busy = self.payment_count < PAYMENTS_MAX && !self.ground.settles();
+        if is_busy && self.waiting.len() < 20 && self.random.random_bool(0.4) {
+            self.payment_count += 1;
             let payment = self.any_payment();
             self.waiting.push_back(payment);
         }
@@ -143,6 +164,11 @@ impl Payer {
         if self.ground.settles() {
             core.expedite();
         }
+    }
+
+    /// Whether its producer would give up what nobody but this payer will ever send.
+    fn is_too_hasty(&self) -> bool {
+        self.ground.settles() && !self.is_patient && self.core.is_some()
     }
 
     fn take_outcomes(&mut self) -> Result<(), Trouble> {
@@ -187,7 +213,7 @@ impl Payer {
             core.pump(now_ns, &mut OneLink { ground: &self.ground, connection });
             let wake_at_ns = core.wake_at_ns(now_ns);
             self.take_outcomes()?;
-            if self.is_done() || hangs_up(&mut self.random) {
+            if self.is_done() || self.is_too_hasty() || hangs_up(&mut self.random) {
                 return Ok(());
             }
             let rest_ns = self.random.random_range(10_000..2_000_000);
@@ -214,7 +240,8 @@ impl Payer {
 
 impl Client for Payer {
     async fn converse(&mut self) -> Result<(), Trouble> {
-        if let Some(mut core) = self.core.take_if(|_| self.random.random_bool(0.3)) {
+        let is_too_hasty = self.is_too_hasty();
+        if let Some(mut core) = self.core.take_if(|_| is_too_hasty || self.random.random_bool(0.3)) {
             core.close();
             self.core = Some(core);
             self.take_outcomes()?;
@@ -248,7 +275,7 @@ impl Client for Payer {
     }
 }
 
-/// Reads the topic of payments, and holds it against what payers were told; every key is looked up.
+/// Reads the topic of payments, and holds it against what payers were told; some keys are looked up.
 pub(in crate::wire) async fn read_payments(ground: Rc<Ground>, mut random: ChaCha8Rng) {
     let Some(topic) = ground.paid_topic() else { return };
     while !ground.is_broken() {
@@ -286,7 +313,8 @@ async fn read_all(ground: &Rc<Ground>, topic: &TopicDescription, random: &mut Ch
     }
     ground.count(|summary| summary.read_payment_count += stored.len() as u64);
     ground.payments_hold(&stored)?;
-    for (place, payment) in stored {
+    let step = stored.len().div_ceil(LOOKED_UP_COUNT).max(1);
+    for (place, payment) in stored.into_iter().step_by(step) {
         session.ask(&Request::LookUpKey { topic: topic.id, key: Bytes::from(payment.key.clone()) }, ());
         let (_, response) = session.step().await?.remove(0);
         let Response::Key { partition, receipt } = response else { return Err(refused(ground, &response)) };
