@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::bare::Bare;
 
 pub use load::CaptureArguments;
-pub use long::{IdleArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments};
+pub use long::{IdleArguments, KeysArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments};
 pub use reading::{CatchupArguments, E2eArguments, FanoutArguments, MixedArguments, points};
 pub use shared::{OutputArguments, OwnServerArguments, TargetArguments, seconds, size};
 pub use verify::CrashVerifyArguments;
@@ -63,6 +63,8 @@ pub enum Command {
     Mixed(MixedArguments),
     /// The same load over few and over many partitions, while checkpoints are taken
     Partitions(PartitionsArguments),
+    /// A topic with very many idempotency keys in its window, against a plain one
+    Keys(KeysArguments),
     /// As much as goes in for a long time, with retention, through checkpoints
     Sustained(SustainedArguments),
     /// How long a start takes after a crash and after a stop

@@ -15,5 +15,6 @@ pub mod reader;
 #[cfg(test)]
 pub mod recorder;
 pub mod routes;
+pub mod stamp;
 #[cfg(test)]
 mod tests;

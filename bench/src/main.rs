@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Catchup(arguments) => scenario::catchup::run(&arguments),
         Command::Mixed(arguments) => scenario::mixed::run(&arguments),
         Command::Partitions(arguments) => scenario::partitions::run(&arguments),
+        Command::Keys(arguments) => scenario::keys::run(&arguments),
         Command::Sustained(arguments) => scenario::sustained::run(&arguments),
         Command::Recover(arguments) => scenario::recover::run(&arguments),
         Command::Idle(arguments) => scenario::idle::run(&arguments),

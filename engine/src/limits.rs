@@ -175,6 +175,11 @@ pub const KEYED_WAITING_BYTES_MAX: usize = 64 * MIB;
 pub const KEY_JOBS_MAX: usize = 16;
 /// Keys of a batch that are read for at the same time.
 pub const KEY_LOOK_AHEAD: usize = 64;
+/// Keys that are looked for in memory before the shard turns to something else.
+pub const KEY_LOOKS_PER_TURN: usize = 512;
+/// Records of a batch whose keys are found on the shard's thread; those of a larger one, or of one that is compressed, are
+/// found away from it.
+pub const KEYS_DERIVED_AT_ONCE_MAX: u32 = 2048;
 /// Bytes of key runs that one batch holds on to before its keys are read for one after the other.
 pub const KEY_PIECES_HELD_BYTES_MAX: usize = 8 * MIB;
 /// Bytes of key runs that are kept in memory, per shard, when nothing else is asked for.

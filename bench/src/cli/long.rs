@@ -52,6 +52,43 @@ pub struct PartitionsArguments {
     pub output: OutputArguments,
 }
 
+/// What `keys` takes.
+#[derive(Debug, Args)]
+pub struct KeysArguments {
+    /// Idempotency keys in the window, over all partitions
+    #[arg(long, default_value_t = 100_000_000, value_name = "COUNT",
+          value_parser = clap::value_parser!(u64).range(1_000..=10_000_000_000))]
+    pub keys: u64,
+    /// Partitions of both topics
+    #[arg(long, default_value_t = 8, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub partitions: u32,
+    /// Connections, with one record in flight on each
+    #[arg(long, default_value_t = 128, value_name = "K",
+          value_parser = clap::value_parser!(u64).range(1..=CONNECTION_COUNT_MAX))]
+    pub connections: u64,
+    /// Bytes of a record's value
+    #[arg(long, default_value_t = 256, value_name = "BYTES", value_parser = size)]
+    pub size: usize,
+    /// What values hold: fixed or random
+    #[arg(long, default_value = "random", value_name = "fixed|random")]
+    pub payload: PayloadKind,
+    /// Of each topic, in every round
+    #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
+    pub seconds: Duration,
+    /// Of each load before it counts, until the index is not read any more, or twenty times
+    #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
+    pub warm_up: Duration,
+    /// How often each topic is measured, one after the other
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Server and cores.
+    #[command(flatten)]
+    pub target: OwnServerArguments,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
 /// What `sustained` takes.
 #[derive(Debug, Args)]
 pub struct SustainedArguments {

@@ -15,6 +15,7 @@ use mio::{Interest, Registry, Token};
 
 use super::control::{Control, connect, error_text, is_journal_full};
 use super::routes::{Route, Turns};
+use super::stamp::KeyStamp;
 
 /// A request that is not answered.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,7 @@ pub struct Connection {
     reader: FrameReader,
     partition: PartitionId,
     turns: Option<Turns>,
+    keys: Option<KeyStamp>,
     correlation: u64,
     outgoing: BytesMut,
     /// With their numbers, the oldest first.
@@ -63,6 +65,7 @@ impl Connection {
             reader: FrameReader::new(RESPONSE_BYTES_MAX),
             partition: route.partition,
             turns: route.turns.clone(),
+            keys: route.keys.clone(),
             correlation: 0,
             outgoing: BytesMut::new(),
             in_flight: VecDeque::new(),
@@ -79,6 +82,10 @@ impl Connection {
     pub fn push(&mut self, number: usize, batch: &[u8], since: Instant) {
         let partition = self.turns.as_mut().map_or(self.partition, Turns::take);
         self.push_again(Sent { since, batch: number, partition }, batch);
+        if let Some(keys) = &mut self.keys {
+            let at = self.outgoing.len() - batch.len();
+            keys.put(&mut self.outgoing[at..], partition);
+        }
     }
 
     /// The same with a batch that was refused before.

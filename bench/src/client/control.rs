@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use bytes::BytesMut;
 use florin_engine::catalogue::TopicSettings;
+use florin_engine::format::control::KeyRule;
 use florin_engine::model::TopicId;
 use florin_engine::shard::Action;
 use florin_net::limits::RESPONSE_BYTES_MAX;
-use florin_net::protocol::{ErrorResponse, FrameReader, Request, Response, TopicsPage, code_row};
+use florin_net::protocol::{ErrorResponse, FrameReader, Request, Response, ShardDescription, TopicsPage, code_row};
 
 pub use look::Captured;
 
@@ -106,6 +107,28 @@ impl Control {
             Response::TopicCreated(topic) => Ok(topic.id),
             other => bail!("the creation of a topic was answered with {other:?}"),
         }
+    }
+
+    /// Creates a topic with idempotency keys.
+    pub fn create_keyed_topic(
+        &mut self,
+        name: &str,
+        partition_count: u32,
+        settings: TopicSettings,
+        keys: KeyRule,
+    ) -> Result<TopicId> {
+        let request = Request::CreateTopic { name: name.to_owned(), partition_count, settings, keys: Some(keys) };
+        match self.ask(&request)? {
+            Response::TopicCreated(topic) => Ok(topic.id),
+            other => bail!("the creation of a topic was answered with {other:?}"),
+        }
+    }
+
+    /// Bytes of idempotency keys at rest that are in memory, and reads of them so far.
+    pub fn key_counters(&mut self) -> Result<(u64, u64)> {
+        let shards = self.shards()?;
+        let sum = |number: fn(&ShardDescription) -> u64| shards.iter().map(number).sum();
+        Ok((sum(|shard| shard.keys_cached_bytes), sum(|shard| shard.keys_read_count)))
     }
 
     /// Deletes a topic, and asks again for as long as the server says that it should be.

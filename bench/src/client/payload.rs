@@ -9,6 +9,8 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use florin_engine::format::batch::{BatchBuilder, BatchHeader, HEADERS_NONE};
 
+use super::stamp::PLACEHOLDER;
+
 /// So many that no batch comes again before thousands of others.
 const BATCH_COUNT_MAX: usize = 4096;
 /// Large batches are fewer, so that they do not fill the memory.
@@ -60,6 +62,19 @@ impl FromStr for PayloadKind {
 impl Payloads {
     /// Builds batches of `record_count` records, of `value_bytes` bytes each unless a file says what they are.
     pub fn build(kind: &PayloadKind, value_bytes: usize, record_count: u32) -> Result<Self> {
+        Self::build_keyed(kind, value_bytes, record_count, None)
+    }
+
+    /// Builds batches of one record each, with a place for a key.
+    pub fn build_with_keys(kind: &PayloadKind, value_bytes: usize) -> Result<Self> {
+        ensure!(
+            !matches!(kind, PayloadKind::File(_)),
+            "records with keys have one size: --payload takes fixed or random"
+        );
+        Self::build_keyed(kind, value_bytes, 1, Some(&PLACEHOLDER))
+    }
+
+    fn build_keyed(kind: &PayloadKind, value_bytes: usize, record_count: u32, key: Option<&[u8]>) -> Result<Self> {
         let records = usize::try_from(record_count)?;
         let lines = match kind {
             PayloadKind::File(path) => Some(lines_of(path)?),
@@ -87,7 +102,7 @@ impl Payloads {
                     (None, _) => &value,
                 };
                 all_bytes += value.len();
-                builder.push(TIMESTAMP_MS, None, Some(value), HEADERS_NONE).with_context(|| {
+                builder.push(TIMESTAMP_MS, key, Some(value), HEADERS_NONE).with_context(|| {
                     format!("{record_count} records of {} bytes are more than a batch takes", value.len())
                 })?;
             }

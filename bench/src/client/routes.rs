@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use florin_engine::model::{PartitionId, TopicId};
 
 use super::control::{Placement, address_of};
+use super::stamp::KeyStamp;
 
 /// Where one connection goes, and what it sends to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Route {
     pub turns: Option<Turns>,
     /// It is a bare server, which knows nothing but produce requests.
     pub is_bare: bool,
+    /// The idempotency keys that its records get.
+    pub keys: Option<KeyStamp>,
 }
 
 /// Partitions that requests go to in turn.
@@ -42,7 +45,7 @@ pub fn spread(placement: &Placement, connection_count: usize) -> Result<Vec<Rout
     let route = |number: usize| {
         let owner = &owners[number % owners.len()];
         let partition = owner.partitions[number / owners.len() % owner.partitions.len()];
-        Route { address: owner.address.clone(), partition, turns: None, is_bare: false }
+        Route { address: owner.address.clone(), partition, turns: None, is_bare: false, keys: None }
     };
     Ok((0..connection_count).map(route).collect())
 }
@@ -53,7 +56,7 @@ pub fn to_each_partition(placement: &Placement) -> Result<Vec<Route>> {
         let partition = PartitionId { topic: placement.topic, index };
         let port = placement.ports.get(usize::from(*shard)).copied().unwrap_or(0);
         ensure!(port != 0, "shard {shard}, which has partition {partition}, does not listen: see `florin shard list`");
-        Ok(Route { address: address_of(&placement.host, port), partition, turns: None, is_bare: false })
+        Ok(Route { address: address_of(&placement.host, port), partition, turns: None, is_bare: false, keys: None })
     };
     (0..).zip(&placement.shards).map(route).collect()
 }
@@ -77,7 +80,7 @@ pub fn in_turns(placements: &[Placement], connection_count: usize) -> Result<Vec
         let (address, partitions) = &shared[number % shard_count];
         let of_shard = (connection_count - 1 - number % shard_count) / shard_count + 1;
         let turns = Turns::new(Arc::clone(partitions), number / shard_count, of_shard);
-        Route { address: address.clone(), partition: turns.first(), turns: Some(turns), is_bare: false }
+        Route { address: address.clone(), partition: turns.first(), turns: Some(turns), is_bare: false, keys: None }
     };
     Ok((0..connection_count).map(route).collect())
 }
@@ -121,7 +124,7 @@ fn owners(placement: &Placement) -> Vec<Owner> {
 /// As many connections to a bare server.
 pub fn to_bare(address: &str, connection_count: usize) -> Vec<Route> {
     let partition = PartitionId { topic: TopicId(1), index: 0 };
-    vec![Route { address: address.to_owned(), partition, turns: None, is_bare: true }; connection_count]
+    vec![Route { address: address.to_owned(), partition, turns: None, is_bare: true, keys: None }; connection_count]
 }
 
 #[cfg(test)]

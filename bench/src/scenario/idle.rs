@@ -18,7 +18,7 @@ use crate::machine::{Machine, allow_connections};
 use crate::report::{self, Column, Output, Point, Round, core_text, count_text};
 use crate::server::{Server, ServerSettings};
 
-use process::Usage;
+pub(super) use process::Usage;
 
 /// Connections beside those that are measured: the one that asks.
 const CONNECTIONS_BESIDE: u64 = 16;

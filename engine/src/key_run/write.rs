@@ -90,7 +90,7 @@ fn sorted(part: &KeyPart) -> Vec<KeyEntry> {
 }
 
 /// Writes one file, run by run.
-pub(super) struct KeyWriter<'a, R: Runtime> {
+pub(crate) struct KeyWriter<'a, R: Runtime> {
     runtime: &'a R,
     writing: KeyWriting<'a>,
     name: FileName,
@@ -126,7 +126,7 @@ impl Forming {
 
 impl<'a, R: Runtime> KeyWriter<'a, R> {
     /// A new file.
-    pub(super) async fn create(runtime: &'a R, writing: KeyWriting<'a>, segment: SegmentId) -> Result<Self, DiskError> {
+    pub(crate) async fn create(runtime: &'a R, writing: KeyWriting<'a>, segment: SegmentId) -> Result<Self, DiskError> {
         assert!((1..=SECTION_ENTRY_COUNT_MAX).contains(&writing.section_entry_count_max), "sections are bounded");
         let file = runtime.disk().create(&segment_path(writing.directory, segment), 0).await?;
         let name = FileName { journal_id: writing.journal_id, shard: writing.shard, segment };
@@ -135,13 +135,13 @@ impl<'a, R: Runtime> KeyWriter<'a, R> {
     }
 
     /// Begins a run where the last one ended.
-    pub(super) fn begin(&mut self, partition: PartitionId) {
+    pub(crate) fn begin(&mut self, partition: PartitionId) {
         self.run = Forming::new(partition, self.position);
     }
 
     /// Writes the next section of the run, which goes on behind the last one: at least one key, and not more than there may
     /// be.
-    pub(super) async fn section(&mut self, entries: Vec<KeyEntry>) -> Result<(), DiskError> {
+    pub(crate) async fn section(&mut self, entries: Vec<KeyEntry>) -> Result<(), DiskError> {
         self.run.entry_count += entries.len() as u64;
         for entry in &entries {
             self.run.first_append_time = self.run.first_append_time.min(entry.append_time);
@@ -166,7 +166,7 @@ impl<'a, R: Runtime> KeyWriter<'a, R> {
     }
 
     /// Writes the table of the run, which has at least one section.
-    pub(super) async fn finish(&mut self, base_offset: Offset, next_offset: Offset) -> Result<KeyRun, DiskError> {
+    pub(crate) async fn finish(&mut self, base_offset: Offset, next_offset: Offset) -> Result<KeyRun, DiskError> {
         let sections = std::mem::take(&mut self.run.sections);
         let mut table = vec![0; keys::table_bytes(sections.len())];
         keys::encode_table(&self.name.at(self.position), self.run.position, &sections, &mut table);
@@ -185,13 +185,13 @@ impl<'a, R: Runtime> KeyWriter<'a, R> {
     }
 
     /// Makes everything durable.
-    pub(super) async fn sync(&mut self) -> Result<(), DiskError> {
+    pub(crate) async fn sync(&mut self) -> Result<(), DiskError> {
         self.unsynced_bytes = 0;
         self.file.sync().await
     }
 
     /// Closes the file.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.file.close().await;
     }
 

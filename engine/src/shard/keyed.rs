@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::request::{DeriveKeys, Effect, ReadKeys};
 use super::{Refusal, Shard};
-use crate::format::batch::BatchInfo;
+use crate::format::batch::{BatchInfo, Compression};
 use crate::key::{KeyFault, RecordKey};
 use crate::key_run::look_up::{KeyFound, KeyPiece};
 use crate::limits::{
@@ -273,14 +273,18 @@ impl Shard {
         self.keyed.job_count += 1;
         match (job, &mut waiting.asks) {
             (Step::Derive, Asks::Capture { bytes, info }) => {
-                marks::hit(Mark::KeysDecompressed);
+                if info.compression != Compression::None {
+                    marks::hit(Mark::KeysDecompressed);
+                }
                 let state = self.partitions[&partition].keys().expect("it was asked");
                 let batch = std::mem::take(bytes).freeze();
                 let derive = DeriveKeys { partition, keying: state.keying().clone(), batch, info: *info };
                 self.effects.push(Effect::DeriveKeys(Box::new(derive)));
             }
             (Step::Read(pieces), _) => {
-                marks::hit(Mark::KeysRead);
+                if !pieces.is_empty() {
+                    marks::hit(Mark::KeysRead);
+                }
                 self.keyed.read_count += pieces.len() as u64;
                 pieces.iter().for_each(|piece| self.segments.table.pin(piece.segment()));
                 self.effects.push(Effect::ReadKeys(ReadKeys { partition, pieces }));

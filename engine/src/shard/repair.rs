@@ -35,6 +35,7 @@ pub use keys::DamagedKeys;
 
 mod carry_out;
 mod files;
+pub mod import;
 mod keys;
 mod runs;
 
@@ -91,6 +92,14 @@ pub enum RepairError {
     /// What is lost now is not what the plan says.
     #[error("shard {0}: something changed since the plan was made: plan again")]
     Changed(ShardId),
+    /// Keys cannot be imported.
+    #[error("shard {shard}: no keys are imported: {what}; nothing was changed")]
+    Import {
+        /// The shard.
+        shard: ShardId,
+        /// Why.
+        what: String,
+    },
     /// There is no room for what must be written.
     #[error("shard {shard}: {what}: nothing was changed")]
     Manifested {
@@ -147,6 +156,18 @@ pub async fn plan<D: Disk>(
     shard: ShardId,
     accepted: Realtime,
 ) -> Result<Option<RepairPlan>, RepairError> {
+    let plan = examine_shard(disk, directory, identity, shard, accepted).await?;
+    Ok(Some(plan).filter(|plan| !plan.is_sound()))
+}
+
+/// The same of a shard that may be sound: then nothing is to be repaired.
+async fn examine_shard<D: Disk>(
+    disk: &D,
+    directory: &Path,
+    identity: &Identity,
+    shard: ShardId,
+    accepted: Realtime,
+) -> Result<RepairPlan, RepairError> {
     let path = shard_path(directory, shard);
     let (chosen, manifest, journal) = read_shard(disk, &path, identity, shard).await?;
     let notes = [&chosen.notes[..], &manifest.notes].concat();
@@ -179,12 +200,8 @@ pub async fn plan<D: Disk>(
         }
     }
     let missing = Missing::find(disk, &path, &journal.superblock).await?;
-    let is_at_rest_whole = damaged_runs.is_empty() && damaged_indexes.is_empty() && damaged_keys.is_empty();
-    if is_at_rest_whole && journal.damage.is_empty() && missing.is_empty() && notes.is_empty() {
-        return Ok(None);
-    }
     let salvaged = state.partitions.values().map(|partition| partition.unflushed_bytes() as u64);
-    Ok(Some(RepairPlan {
+    Ok(RepairPlan {
         shard,
         salvaged_bytes: salvaged.sum(),
         missing,
@@ -204,7 +221,7 @@ pub async fn plan<D: Disk>(
         damaged_keys,
         orphans,
         notes,
-    }))
+    })
 }
 
 /// Reads what everything else of a shard depends on.
@@ -348,6 +365,13 @@ fn writing<'a>(directory: &'a Path, superblock: &Superblock, unsynced_bytes: &'a
 }
 
 impl RepairPlan {
+    /// Whether nothing is damaged.
+    fn is_sound(&self) -> bool {
+        let is_at_rest_whole =
+            self.damaged_runs.is_empty() && self.damaged_indexes.is_empty() && self.damaged_keys.is_empty();
+        is_at_rest_whole && self.journal_damage.is_empty() && self.missing.is_empty() && self.notes.is_empty()
+    }
+
     /// Which shard.
     pub fn shard(&self) -> ShardId {
         self.shard

@@ -4,6 +4,11 @@ use bytes::{Bytes, BytesMut};
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
 use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::io::blocking::{BlockingDisk, BlockingRuntime, block_on};
+use florin_engine::key::KeyHasher;
+use florin_engine::model::{Monotonic, Now, PartitionId, Realtime, ShardId};
+use florin_engine::shard::open::read_identity;
+use florin_engine::shard::repair::import::{KeyImport, import_keys};
 use florin_engine::shard::{Refusal, Reply, Request};
 
 use crate::scratch::Scratch;
@@ -147,4 +152,41 @@ fn find_made(value: &serde_json::Value) -> Option<u64> {
         serde_json::Value::Object(fields) => fields.values().find_map(find_made),
         _ => None,
     }
+}
+
+#[test]
+fn imported_keys_answer_for_payments_that_stand_elsewhere_and_what_is_new_is_stored_behind_them() {
+    let scratch = Scratch::formatted();
+    let server = Server::start_resting(&scratch);
+    create_keyed(&server);
+    server.stop();
+    let append_time = Realtime(1_767_323_045_000_000_000);
+    let import = |partition| {
+        let keys = |hasher: &KeyHasher| {
+            let of =
+                |number| (hasher.key(format!("pay-{number}").as_bytes()), hasher.body(Some(b"12.50 EUR")).finish());
+            (0..1000).map(of).collect::<std::collections::BTreeMap<_, _>>().into_iter()
+        };
+        let imports = vec![KeyImport { partition, append_time, keys }];
+        let now = Now { monotonic: Monotonic(1), realtime: append_time };
+        block_on(async {
+            let directory = scratch.directory();
+            let identity = read_identity(&BlockingDisk, &directory).await.expect("an identity");
+            import_keys(&BlockingRuntime, &directory, (&identity, ShardId(0)), imports, now).await
+        })
+    };
+    let elsewhere = import(PartitionId { index: 1, ..PARTITION });
+    assert!(elsewhere.expect_err("there is none").to_string().contains("nothing was changed"));
+    assert_eq!(import(PARTITION).expect("they are imported"), 1000);
+    scratch.run("verify", &[]).assert(0, &["and 1000 idempotency keys"]);
+
+    let server = Server::start_resting(&scratch);
+    let known = capture(&server, 7..8);
+    assert!(matches!(known, Reply::Captured { duplicate: true, base_offset, .. } if base_offset.0 < 1000), "{known:?}");
+    let new = capture(&server, 1000..1001);
+    assert!(matches!(new, Reply::Captured { duplicate: false, base_offset, .. } if base_offset.0 == 1000), "{new:?}");
+    server.checkpoint();
+    server.stop();
+    scratch.run("verify", &[]).assert(0, &["verdict: clean", "and 1001 idempotency keys"]);
+    assert!(import(PARTITION).is_err(), "it holds something");
 }

@@ -23,7 +23,7 @@ fn load(payloads: &Payloads) -> DeliveryLoad<'_> {
 
 fn route(address: &str, index: u32) -> Route {
     let partition = PartitionId { topic: TopicId(1), index };
-    Route { address: address.to_owned(), partition, turns: None, is_bare: false }
+    Route { address: address.to_owned(), partition, turns: None, is_bare: false, keys: None }
 }
 
 #[test]

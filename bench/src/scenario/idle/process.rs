@@ -7,8 +7,8 @@ use anyhow::{Context, Result};
 
 /// A process at one moment.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Usage {
-    pub(super) rss_bytes: u64,
+pub(in crate::scenario) struct Usage {
+    pub(in crate::scenario) rss_bytes: u64,
     threads: BTreeMap<u32, Thread>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Spent {
 
 impl Usage {
     /// Of a process that runs.
-    pub(super) fn of(process: u32) -> Result<Self> {
+    pub(in crate::scenario) fn of(process: u32) -> Result<Self> {
         let folder = format!("/proc/{process}");
         Self::read(Path::new(&folder)).with_context(|| format!("process {process} cannot be looked at in /proc"))
     }

@@ -43,8 +43,13 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
         self.inner.runtime.spawn(async move {
             let ReadKeys { partition, pieces } = read;
             let inner = &driver.inner;
-            let name = inner.writing().name(pieces[0].segment());
-            let found = look_up(inner.runtime.disk(), &inner.files.directory, name, &pieces).await;
+            let found = match pieces.first() {
+                Some(first) => {
+                    let name = inner.writing().name(first.segment());
+                    look_up(inner.runtime.disk(), &inner.files.directory, name, &pieces).await
+                }
+                None => Vec::new(),
+            };
             let found = pieces.into_iter().zip(found).collect();
             driver.end_write(Event::KeysRead { partition, found });
         });

@@ -1,11 +1,13 @@
 //! What becomes of a request once everything is known of its keys.
 
+use super::found::Looked;
 use super::{Asks, Found, Waiting};
 use crate::format::batch::{BatchInfo, Compression};
 use crate::format::control::{Control, Entry};
 use crate::journal::append::Purpose;
 use crate::key::{BatchVerdict, Known, judge};
 use crate::key_run::look_up::KeyPiece;
+use crate::limits::KEYS_DERIVED_AT_ONCE_MAX;
 use crate::marks::{self, Mark};
 use crate::model::{Now, Offset, PartitionId, Realtime, Sequence};
 use crate::producer::{Admission, ProducerError};
@@ -20,7 +22,7 @@ pub(super) enum Step {
     Placed,
     /// Its keys must be found.
     Derive,
-    /// This must be read.
+    /// This must be read; nothing: others have their turn first.
     Read(Vec<KeyPiece>),
 }
 
@@ -62,7 +64,7 @@ impl Shard {
             return Ok(Step::Answer(depends_on, Box::new(reply)));
         }
         if found.records.is_none() {
-            if info.compression != Compression::None {
+            if info.compression != Compression::None || info.record_count > KEYS_DERIVED_AT_ONCE_MAX {
                 return Err(Step::Derive);
             }
             let keying = state.keys().expect("its topic has keys").keying();
@@ -99,10 +101,11 @@ impl Shard {
     /// Looks for what is not known yet of the keys.
     fn look(&self, partition: PartitionId, found: &mut Found, now: Now) -> Result<(), Step> {
         let keys = self.partitions[&partition].keys().expect("its topic has keys");
-        let needs = found.look(keys, self.keys_expired_before(keys, now), &self.keyed.pieces);
-        match needs.map_err(|why| Refusal::KeysUnanswerable { partition, why })? {
-            needs if needs.is_empty() => Ok(()),
-            needs => Err(Step::Read(needs)),
+        let looked = found.look(keys, self.keys_expired_before(keys, now), &self.keyed.pieces);
+        match looked.map_err(|why| Refusal::KeysUnanswerable { partition, why })? {
+            Looked::All => Ok(()),
+            Looked::Needs(pieces) => Err(Step::Read(pieces)),
+            Looked::GoesOn => Err(Step::Read(Vec::new())),
         }
     }
 

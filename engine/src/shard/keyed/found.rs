@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::key::{Known, RecordKey};
 use crate::key_run::look_up::{KeyFound, KeyPiece};
-use crate::limits::{KEY_LOOK_AHEAD, KEY_PIECES_HELD_BYTES_MAX};
+use crate::limits::{KEY_LOOK_AHEAD, KEY_LOOKS_PER_TURN, KEY_PIECES_HELD_BYTES_MAX};
 use crate::model::Realtime;
 use crate::partition::keys::{KeyLookUp, KeyPieces, PartitionKeys};
 
@@ -20,6 +20,19 @@ pub(super) struct Found {
     held_bytes: usize,
     /// It needs more than may be held on to: one key after the other then.
     one_by_one: bool,
+    /// All keys before this one were found.
+    first_unknown: usize,
+}
+
+/// What came of a look.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Looked {
+    /// Everything is known.
+    All,
+    /// This must be read.
+    Needs(Vec<KeyPiece>),
+    /// There are more keys than are looked for at once: it goes on when others had their turn.
+    GoesOn,
 }
 
 impl Found {
@@ -28,17 +41,25 @@ impl Found {
         Self { known: vec![None; records.len()], records: Some(records), ..Self::default() }
     }
 
-    /// Looks for what is not known yet; what must be read for that. `Err`: nobody can tell.
+    /// Looks for what is not known yet, but not for too many keys at once. `Err`: nobody can tell.
     pub(super) fn look(
         &mut self,
         keys: &PartitionKeys,
         expired_before: Option<Realtime>,
         pieces: &KeyPieces,
-    ) -> Result<Vec<KeyPiece>, String> {
+    ) -> Result<Looked, String> {
         let records = self.records.as_deref().expect("keys are found before they are looked up");
         let ahead = if self.one_by_one { 1 } else { KEY_LOOK_AHEAD };
-        let (mut needs, mut needing_count, mut has_found) = (Vec::new(), 0, false);
-        for (record, known) in records.iter().zip(&mut self.known).filter(|(_, known)| known.is_none()) {
+        let (mut needs, mut needing_count, mut has_found, mut looks, mut goes_on) = (Vec::new(), 0, false, 0, false);
+        self.first_unknown += self.known[self.first_unknown..].iter().take_while(|known| known.is_some()).count();
+        let from = self.first_unknown;
+        let all = records[from..].iter().zip(&mut self.known[from..]);
+        for (record, known) in all.filter(|(_, known)| known.is_none()) {
+            if looks == KEY_LOOKS_PER_TURN {
+                goes_on = true;
+                break;
+            }
+            looks += 1;
             match keys.look_up(record.key, expired_before, pieces) {
                 KeyLookUp::New => *known = Some(None),
                 KeyLookUp::Known(found) => *known = Some(Some(found)),
@@ -66,7 +87,11 @@ impl Found {
             self.one_by_one = true;
             needs.truncate(1);
         }
-        Ok(needs)
+        match needs.is_empty() {
+            true if goes_on => Ok(Looked::GoesOn),
+            true => Ok(Looked::All),
+            false => Ok(Looked::Needs(needs)),
+        }
     }
 
     /// What is known of each key, once all was found.

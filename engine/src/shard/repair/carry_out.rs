@@ -108,7 +108,7 @@ impl RepairPlan {
     }
 
     /// Writes the manifest and the superblocks, as a start does with a journal that holds nothing any more.
-    async fn put_in_force<D: Disk>(self, disk: &D, now: Now) -> Result<(), RepairError> {
+    pub(super) async fn put_in_force<D: Disk>(self, disk: &D, now: Now) -> Result<(), RepairError> {
         let shard = self.shard;
         let before = self.chosen.superblock;
         let superblocks = SuperblockFiles::open(disk, &self.directory).await?;

@@ -88,7 +88,7 @@ fn has_all_records(
         && !partition.gaps().any(|gap| meets(gap.base_offset, gap.next_offset))
 }
 
-fn key_writing<'a>(writing: Writing<'a>, sizes: SegmentSizes) -> KeyWriting<'a> {
+pub(super) fn key_writing<'a>(writing: Writing<'a>, sizes: SegmentSizes) -> KeyWriting<'a> {
     KeyWriting {
         directory: writing.directory,
         journal_id: writing.journal_id,
@@ -164,7 +164,7 @@ impl<'a, R: Runtime> Derived<'a, R> {
 }
 
 /// The file of a run is there in full.
-fn written(table: &mut SegmentTable, run: &KeyRun) {
+pub(super) fn written(table: &mut SegmentTable, run: &KeyRun) {
     table.written(run.segment, run.end(), 0);
     table.close(run.segment);
 }

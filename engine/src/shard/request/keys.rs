@@ -16,7 +16,7 @@ pub struct KeyReceipt {
     pub append_time: Realtime,
 }
 
-/// Whose keys are to be found.
+/// Whose keys are to be found, away from the shard's thread.
 #[derive(Clone, Debug)]
 pub struct DeriveKeys {
     /// The partition that the batch is for.
@@ -34,6 +34,6 @@ pub struct DeriveKeys {
 pub struct ReadKeys {
     /// The partition that waits for it.
     pub partition: PartitionId,
-    /// What.
+    /// What; nothing: it is over once others had their turn.
     pub pieces: Vec<KeyPiece>,
 }

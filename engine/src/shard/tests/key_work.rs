@@ -27,12 +27,14 @@ pub(super) struct KeyWork {
     pub(super) reads: VecDeque<ReadKeys>,
     /// Key runs that are put together.
     pub(super) merges: VecDeque<Rc<KeyMerge>>,
+    /// Times that a look-up let others have their turn.
+    pub(super) turn_count: usize,
 }
 
 impl Default for KeyWork {
     fn default() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        Self { directory, derives: VecDeque::new(), reads: VecDeque::new(), merges: VecDeque::new() }
+        Self { directory, derives: VecDeque::new(), reads: VecDeque::new(), merges: VecDeque::new(), turn_count: 0 }
     }
 }
 
@@ -66,6 +68,7 @@ impl KeyWork {
 
     pub(super) fn end_read(&mut self) -> Option<Event> {
         let ReadKeys { partition, pieces } = self.reads.pop_front()?;
+        self.turn_count += usize::from(pieces.is_empty());
         let found = pieces.iter().map(|piece| (*piece, self.read(*piece))).collect();
         Some(Event::KeysRead { partition, found })
     }

@@ -116,3 +116,26 @@ fn what_cannot_be_told_is_refused_and_asked_again_when_the_disk_may_give_it() {
     rig.settle();
     assert!(matches!(rig.reply(again), Some(Reply::Captured { duplicate: false, .. })));
 }
+
+#[test]
+fn a_batch_of_very_many_records_is_looked_up_a_part_at_a_time_and_holds_up_nobody_else() {
+    let (mut rig, partition) = with_keys();
+    let other = keyed("others", &mut rig);
+    let names: Vec<String> = (0..2500).map(|number| format!("{number:x}")).collect();
+    let payments: Vec<(&str, &str)> = names.iter().map(|name| (&**name, "1")).collect();
+    let large = rig.capture(partition, pay(&payments));
+    let behind = rig.capture(partition, pay(&[("z", "1")]));
+    assert_eq!(rig.key_work.derives.len(), 1, "its keys are found away from the thread: {:?}", rig.reply(large));
+    let quick = rig.capture(other, pay(&[("a", "1")]));
+    rig.settle_blocks();
+    assert!(rig.reply(quick).is_some() && rig.reply(large).is_none(), "others are not held up");
+    rig.settle();
+    let Some(Reply::Captured { base_offset, duplicate: false, .. }) = rig.reply(large) else { panic!("it is stored") };
+    assert_eq!(base_offset.0, 0);
+    assert!(matches!(rig.reply(behind), Some(Reply::Captured { base_offset, .. }) if base_offset.0 == 2500));
+    let turns = rig.key_work.turn_count;
+    assert!(turns >= 2500 / crate::limits::KEY_LOOKS_PER_TURN, "{turns} turns");
+    let Reply::Captured { duplicate: true, .. } = answer_to(&mut rig, partition, pay(&payments)) else {
+        panic!("it is known")
+    };
+}
