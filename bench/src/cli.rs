@@ -1,5 +1,6 @@
 //! The command line: what can be measured, in the words of `--help`.
 
+mod instructions;
 mod load;
 mod long;
 mod reading;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::bare::Bare;
 
+pub use instructions::{Captured, InstructionsArguments, StateCoreArguments};
 pub use load::CaptureArguments;
 pub use long::{IdleArguments, KeysArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments};
 pub use reading::{CatchupArguments, E2eArguments, FanoutArguments, MixedArguments, points};
@@ -65,6 +67,11 @@ pub enum Command {
     Partitions(PartitionsArguments),
     /// A topic with very many idempotency keys in its window, against a plain one
     Keys(KeysArguments),
+    /// Instructions of a capture, with a producer's stamp against without; needs valgrind
+    Instructions(InstructionsArguments),
+    /// A shard without a network, for what counts its instructions
+    #[command(hide = true)]
+    StateCore(StateCoreArguments),
     /// As much as goes in for a long time, with retention, through checkpoints
     Sustained(SustainedArguments),
     /// How long a start takes after a crash and after a stop

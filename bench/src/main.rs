@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Command::Catchup(arguments) => scenario::catchup::run(&arguments),
         Command::Mixed(arguments) => scenario::mixed::run(&arguments),
         Command::Partitions(arguments) => scenario::partitions::run(&arguments),
+        Command::Instructions(arguments) => scenario::instructions::run(&arguments),
+        Command::StateCore(arguments) => scenario::instructions::state_core(&arguments),
         Command::Keys(arguments) => scenario::keys::run(&arguments),
         Command::Sustained(arguments) => scenario::sustained::run(&arguments),
         Command::Recover(arguments) => scenario::recover::run(&arguments),

@@ -13,6 +13,7 @@ pub mod e2e;
 pub mod fanout;
 pub mod floor;
 pub mod idle;
+pub mod instructions;
 pub mod keys;
 pub mod mixed;
 mod old_data;

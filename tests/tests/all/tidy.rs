@@ -20,7 +20,7 @@ const LAYERS: [&[&str]; 6] = [
 /// What may be named from a layer above all the same, and where.
 const LAYER_EXCEPTIONS: [(&str, &str); 0] = [];
 /// Files of layers with state that are jobs.
-const JOBS: [&str; 27] = [
+const JOBS: [&str; 28] = [
     "journal/create.rs",
     "journal/scan.rs",
     "journal/recovery.rs",
@@ -46,6 +46,7 @@ const JOBS: [&str; 27] = [
     "shard/repair.rs",
     "shard/repair/runs.rs",
     "shard/repair/keys.rs",
+    "shard/repair/import.rs",
     "shard/repair/files.rs",
     "shard/repair/carry_out.rs",
 ];
