@@ -51,20 +51,35 @@ pub enum Admission {
 }
 
 /// What one partition knows of one producer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Producer {
     epoch: ProducerEpoch,
     window: Window,
+    /// Under which time it is in the index of idle producers.
+    indexed: Realtime,
 }
 
 /// The producers of one partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ProducerTable {
     count_max: usize,
     producers: BTreeMap<ProducerId, Producer>,
-    /// Every producer once, by its last append time.
+    /// Every producer once, under the time of one of its batches: only when that is long ago, it is looked up when its last
+    /// one was. So a batch of a producer that is known changes nothing here.
     by_append_time: BTreeSet<(Realtime, ProducerId)>,
 }
+
+/// What is known of producers is the same, whenever it was looked at who is idle.
+impl PartialEq for ProducerTable {
+    fn eq(&self, other: &Self) -> bool {
+        let known = |table: &Self| -> Vec<_> {
+            table.producers.iter().map(|(id, producer)| (*id, producer.epoch, producer.window)).collect()
+        };
+        self.count_max == other.count_max && known(self) == known(other)
+    }
+}
+
+impl Eq for ProducerTable {}
 
 impl Default for ProducerTable {
     fn default() -> Self {
@@ -174,19 +189,37 @@ impl ProducerTable {
             assert!(previous.sequence <= receipt.sequence, "journal blocks of producer {} go back", stamp.id);
             assert!(stamp.epoch >= producer.epoch, "a batch of a fenced epoch of producer {} was placed", stamp.id);
             if stamp.epoch > producer.epoch {
-                *producer = Producer { epoch: stamp.epoch, window: Window::starting_with(entry) };
+                (producer.epoch, producer.window) = (stamp.epoch, Window::starting_with(entry));
             } else {
                 producer.window.push(entry);
             }
-            let was_indexed = self.by_append_time.remove(&(previous.append_time, stamp.id));
-            assert!(was_indexed, "producer {} is not in the index of append times", stamp.id);
-        } else {
-            assert!(self.producers.len() < self.count_max, "a batch of producer {} too many was placed", stamp.id);
-            let producer = Producer { epoch: stamp.epoch, window: Window::starting_with(entry) };
-            self.producers.insert(stamp.id, producer);
+            return;
         }
-        self.by_append_time.insert((receipt.append_time, stamp.id));
+        assert!(self.producers.len() < self.count_max, "a batch of producer {} too many was placed", stamp.id);
+        self.insert(stamp.id, stamp.epoch, Window::starting_with(entry));
+    }
+
+    /// Notes a producer that was not known.
+    fn insert(&mut self, id: ProducerId, epoch: ProducerEpoch, window: Window) {
+        let indexed = window.latest().receipt.append_time;
+        let before = self.producers.insert(id, Producer { epoch, window, indexed });
+        assert!(before.is_none(), "producer {id} was known");
+        self.by_append_time.insert((indexed, id));
         assert_eq!(self.producers.len(), self.by_append_time.len(), "every producer is indexed once");
+    }
+
+    /// Forgets the producer whose last batch is the oldest.
+    fn pop_oldest(&mut self) {
+        while let Some((indexed, id)) = self.by_append_time.pop_first() {
+            let producer = self.producers.get_mut(&id).expect("what is indexed is known");
+            let latest = producer.window.latest().receipt.append_time;
+            if latest == indexed {
+                self.producers.remove(&id);
+                return;
+            }
+            producer.indexed = latest;
+            self.by_append_time.insert((latest, id));
+        }
     }
 
     /// Notes a batch that is left of a producer whose batches before it are lost: these count as accepted, so none of
@@ -201,13 +234,10 @@ impl ProducerTable {
     }
 
     fn take_after_loss(&mut self, stamp: &ProducerStamp, entry: Entry) -> bool {
-        let Entry { crc: batch_crc, receipt, .. } = entry;
+        let batch_crc = entry.crc;
         // Whoever would be one too many was admitted because another one had expired: the entry is lost.
-        while !self.producers.contains_key(&stamp.id)
-            && self.producers.len() >= self.count_max
-            && let Some((_, oldest)) = self.by_append_time.pop_first()
-        {
-            self.producers.remove(&oldest);
+        while !self.producers.contains_key(&stamp.id) && self.producers.len() >= self.count_max {
+            self.pop_oldest();
         }
         let known = self.producers.get(&stamp.id).filter(|producer| producer.epoch == stamp.epoch);
         let accepted_before = match (self.check(stamp, batch_crc), known) {
@@ -230,27 +260,38 @@ impl ProducerTable {
             return false;
         }
         let window = Window::resuming_with(entry, accepted_count);
-        if let Some(before) = self.producers.insert(stamp.id, Producer { epoch: stamp.epoch, window }) {
-            self.by_append_time.remove(&(before.window.latest().receipt.append_time, stamp.id));
+        match self.producers.get_mut(&stamp.id) {
+            Some(producer) => (producer.epoch, producer.window) = (stamp.epoch, window),
+            None => self.insert(stamp.id, stamp.epoch, window),
         }
-        self.by_append_time.insert((receipt.append_time, stamp.id));
-        assert_eq!(self.producers.len(), self.by_append_time.len(), "every producer is indexed once");
         true
     }
 
     /// The producers, in the order of their ids, whose last batch was appended more than `idle_ns` before `now`:
-    /// those that may be removed by a journal entry. Looks only at these.
-    pub fn expired(&self, now: Realtime, idle_ns: u64) -> impl Iterator<Item = (ProducerId, ProducerEpoch)> + use<> {
-        let due = self.by_append_time.iter().take_while(|(append_time, _)| now.since_ns(*append_time) > idle_ns);
-        let mut expired: Vec<_> =
-            due.filter_map(|(_, id)| self.producers.get(id).map(|producer| (*id, producer.epoch))).collect();
+    /// those that may be removed by a journal entry. Looks only at these, and at those of which it was not known that they
+    /// have gone on.
+    pub fn expired(
+        &mut self,
+        now: Realtime,
+        idle_ns: u64,
+    ) -> impl Iterator<Item = (ProducerId, ProducerEpoch)> + use<> {
+        let is_due = |append_time: Realtime| now.since_ns(append_time) > idle_ns;
+        let due: Vec<_> =
+            self.by_append_time.iter().take_while(|(append_time, _)| is_due(*append_time)).copied().collect();
+        let mut expired = Vec::new();
+        for (indexed, id) in due {
+            let producer = self.producers.get_mut(&id).expect("what is indexed is known");
+            let latest = producer.window.latest().receipt.append_time;
+            if is_due(latest) {
+                expired.push((id, producer.epoch));
+                continue;
+            }
+            producer.indexed = latest;
+            self.by_append_time.remove(&(indexed, id));
+            self.by_append_time.insert((latest, id));
+        }
         expired.sort_unstable();
         expired.into_iter()
-    }
-
-    /// The append time of the producer that has been idle the longest: before that is past due, none is.
-    pub fn oldest_append_time(&self) -> Option<Realtime> {
-        self.by_append_time.first().map(|(append_time, _)| *append_time)
     }
 
     /// Forgets a producer if it still is of this epoch; tells whether it was.
@@ -258,7 +299,7 @@ impl ProducerTable {
         let Some(producer) = self.producers.get(&id).filter(|producer| producer.epoch == epoch) else {
             return false;
         };
-        let was_indexed = self.by_append_time.remove(&(producer.window.latest().receipt.append_time, id));
+        let was_indexed = self.by_append_time.remove(&(producer.indexed, id));
         assert!(was_indexed, "producer {id} is not in the index of append times");
         self.producers.remove(&id);
         true

@@ -9,7 +9,7 @@ use bytes::{Buf, BufMut, TryGetError};
 use thiserror::Error;
 
 use super::window::{Entry, Window};
-use super::{Producer, ProducerTable, Receipt};
+use super::{ProducerTable, Receipt};
 use crate::format::batch::SEQUENCE_COUNT;
 use crate::limits::PRODUCER_WINDOW_BATCHES;
 use crate::model::{Offset, ProducerEpoch, ProducerId, Realtime, Sequence};
@@ -129,9 +129,8 @@ impl ProducerTable {
         }
         let mut previous = None;
         for _ in 0..count {
-            let (id, producer) = decode_producer(buf, previous)?;
-            table.by_append_time.insert((producer.window.latest().receipt.append_time, id));
-            table.producers.insert(id, producer);
+            let (id, epoch, window) = decode_producer(buf, previous)?;
+            table.insert(id, epoch, window);
             previous = Some(id);
         }
         Ok(table)
@@ -141,7 +140,7 @@ impl ProducerTable {
 fn decode_producer(
     buf: &mut impl Buf,
     previous: Option<ProducerId>,
-) -> Result<(ProducerId, Producer), ProducerDecodeError> {
+) -> Result<(ProducerId, ProducerEpoch, Window), ProducerDecodeError> {
     let id = ProducerId(buf.try_get_u64_le()?);
     let epoch = ProducerEpoch(buf.try_get_u16_le()?);
     let batch_count = buf.try_get_u16_le()?;
@@ -160,7 +159,7 @@ fn decode_producer(
         entries.push(decode_entry(buf)?.ok_or(window_error)?);
     }
     let window = Window::from_parts(&entries, accepted_count).ok_or(window_error)?;
-    Ok((id, Producer { epoch, window }))
+    Ok((id, epoch, window))
 }
 
 fn encode_entry(entry: &Entry, out: &mut impl BufMut) {

@@ -171,12 +171,13 @@ impl Shard {
             return;
         }
         let idle_ns = PRODUCER_IDLE_NS;
+        let owned = self.owned.ahead();
         let due: Vec<_> = self
             .partitions
-            .iter()
-            .filter(|(id, _)| self.owned.ahead().topic(id.topic).is_some())
+            .iter_mut()
+            .filter(|(id, _)| owned.topic(id.topic).is_some())
             .flat_map(|(id, state)| {
-                state.producers().expired(now.realtime, idle_ns).map(|(producer, epoch)| (*id, producer, epoch))
+                state.producers_mut().expired(now.realtime, idle_ns).map(|(producer, epoch)| (*id, producer, epoch))
             })
             .take(PRODUCER_EXPIRY_COUNT_MAX)
             .collect();
