@@ -1,5 +1,6 @@
 //! Where verify cannot tell, and says why.
 
+use florin_engine::format::layout::FORMAT_VERSION;
 use florin_engine::io::fitness::DirectoryLock;
 
 use crate::scratch::{Scratch, florin};
@@ -51,14 +52,13 @@ fn a_lost_identity_is_told_from_a_strange_directory() {
 fn another_format_version_is_not_judged() {
     let scratch = Scratch::formatted();
     let mut copy = scratch.bytes("identity")[..4096].to_vec();
-    copy[12..14].copy_from_slice(&2_u16.to_le_bytes());
+    copy[12..14].copy_from_slice(&(FORMAT_VERSION + 1).to_le_bytes());
     let checksum = crc32c::crc32c(&copy[12..]);
     copy[8..12].copy_from_slice(&checksum.to_le_bytes());
     scratch.overwrite("identity", 0, &copy);
     scratch.overwrite("identity", 4096, &copy);
-    scratch
-        .run("verify", &[])
-        .assert(2, &["written by format version 2, this Florin reads 1", "the florin of the version"]);
+    let words = format!("written by format version {}, this Florin reads {FORMAT_VERSION}", FORMAT_VERSION + 1);
+    scratch.run("verify", &[]).assert(2, &[&words, "the florin of the version"]);
 }
 
 #[test]
