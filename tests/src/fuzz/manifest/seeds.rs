@@ -3,8 +3,9 @@
 use bytes::{BufMut, Bytes};
 use florin_engine::catalogue::{CatalogueRecord, OwnedRecord, OwnedState, OwnerState};
 use florin_engine::format::batch::ProducerStamp;
-use florin_engine::format::control::{Control, Entry, TopicDescriptor};
+use florin_engine::format::control::{Control, Entry, KeyRule, KeySource, Partitioner, TopicDescriptor};
 use florin_engine::format::manifest::{Manifest, Module};
+use florin_engine::key_run::KeyRun;
 use florin_engine::limits::{MANIFEST_BYTES_DEFAULT, PARTITION_PRODUCER_COUNT_MAX};
 use florin_engine::model::{
     Epoch, Offset, PartitionId, Position, ProducerEpoch, ProducerId, Realtime, SegmentId, Sequence, ShardId, TopicId,
@@ -25,7 +26,11 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for flags in [0, COORDINATOR] {
         let shard = ShardId(u16::from(flags == 0));
-        let sections = sections(shard);
+        let plain = described_topic(7);
+        let keyed = sections(shard, &plain.clone().with_keys(rule()));
+        seeds.push(input(flags, 0, &keyed, &[]));
+        seeds.push(input(flags | REPAIR | COMPLETE, 0, &keyed, &[]));
+        let sections = sections(shard, &plain);
         let partition = PartitionId { topic: TopicId(7), index: u32::from(flags != 0) };
         let blocks = [journal(partition), vec![topic_entry(8)]];
         for (block, more) in blocks.iter().zip([0, LOST]) {
@@ -73,32 +78,65 @@ fn topic_entry(id: u64) -> Entry {
     Entry::Control(Control::PartitionsOpened(described_topic(id)))
 }
 
+/// What makes two payments the same one.
+fn rule() -> KeyRule {
+    let header = KeySource::Header("payment".into());
+    KeyRule::new(header, 30, vec!["amount".into()], Partitioner::Murmur2).expect("a rule")
+}
+
 /// One section of every module.
-fn sections(shard: ShardId) -> [Vec<u8>; Module::ALL.len()] {
-    let topic = described_topic(7);
+fn sections(shard: ShardId, topic: &TopicDescriptor) -> [Vec<u8>; Module::ALL.len()] {
     let mut segments = SegmentTable::default();
     let segment = segments.allocate();
     segments.written(segment, Position(FILE_END), 0);
     let partitions: Vec<_> = topic.partitions_on(shard).collect();
-    let catalogue = if shard == ShardId(0) { catalogue(&topic) } else { Vec::new() };
+    let catalogue = if shard == ShardId(0) { catalogue(topic) } else { Vec::new() };
+    let keyed_count = if topic.keys().is_some() { partitions.len() } else { 0 };
     let mut mint = ProducerIdMint::new(shard).expect("a low shard");
     mint.restore(2048).expect("far from the last");
     [
         catalogue,
-        partitions_section(shard, &topic, segment, &partitions),
+        partitions_section(shard, topic, segment, &partitions),
         encoded(|out| partitions.iter().for_each(|_| producers().encode(out))),
         encoded(|out| mint.encode(out)),
         7_u64.to_le_bytes().to_vec(),
         encoded(|out| segments.encode(&[segment].into(), out)),
-        Vec::new(),
+        encoded(|out| (0..keyed_count).for_each(|_| key_sets(segment, out))),
     ]
+}
+
+/// The key runs of a partition: one with two spares, and one alone. As [`PartitionKeys::encode`] writes them.
+///
+/// [`PartitionKeys::encode`]: florin_engine::partition::keys::PartitionKeys::encode
+fn key_sets(segment: SegmentId, out: &mut Vec<u8>) {
+    let run = |position, base_offset, next_offset| key_run(segment, position, base_offset, next_offset);
+    out.put_u32_le(2);
+    out.put_u32_le(2);
+    [run(0, 0, 30), run(8192, 0, 10), run(16_384, 10, 30)].iter().for_each(|run| run.encode(out));
+    out.put_u32_le(0);
+    run(24_576, 30, 50).encode(out);
+}
+
+fn key_run(segment: SegmentId, position: u64, base_offset: u64, next_offset: u64) -> KeyRun {
+    KeyRun {
+        segment,
+        position: Position(position),
+        bytes: 8192,
+        table_bytes: 4096,
+        entry_count: next_offset - base_offset,
+        base_offset: Offset(base_offset),
+        next_offset: Offset(next_offset),
+        first_append_time: Realtime(1),
+        last_append_time: Realtime(6),
+    }
 }
 
 /// The table of shard 0, of a directory in which ids below the topic's were given to topics that are gone.
 fn catalogue(topic: &TopicDescriptor) -> Vec<u8> {
     let mut owner = OwnerState::new(super::SHARD_COUNT);
     for id in 1..=topic.id().0 {
-        owner.apply(&CatalogueRecord::Creating(described_topic(id))).expect("the next id");
+        let described = if id == topic.id().0 { topic.clone() } else { described_topic(id) };
+        owner.apply(&CatalogueRecord::Creating(described)).expect("the next id");
         owner.apply(&CatalogueRecord::Live(TopicId(id))).expect("it was being created");
     }
     encoded(|out| owner.encode(out))
