@@ -6,4 +6,4 @@ mod keyed;
 
 pub use hash::{BodyHasher, KeyHasher};
 pub use judge::{BatchVerdict, KeyVerdict, Known, judge};
-pub use keyed::{KeyFault, Keying, RecordKey, keys_of};
+pub use keyed::{KeyFault, Keying, RecordKey, is_same_payment, keys_of};

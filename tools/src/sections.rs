@@ -11,7 +11,7 @@ use florin_engine::segment::{Run, SegmentState, SegmentTable};
 use serde::Serialize;
 
 use crate::time::{rfc3339, rfc3339_unless_never};
-use crate::topic_settings::SettingsDocument;
+use crate::topic_settings::{KeyRuleDocument, SettingsDocument};
 
 pub mod keys;
 
@@ -71,6 +71,8 @@ pub struct Topic {
     pub placement: Vec<u16>,
     /// What was chosen for it.
     pub settings: SettingsDocument,
+    /// By what it knows two payments to be the same one, if it does.
+    pub idempotency: Option<KeyRuleDocument>,
     /// The description that is to follow, while it is being altered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Box<Self>>,
@@ -371,6 +373,7 @@ impl Topic {
             revision: descriptor.revision(),
             placement: descriptor.placement().iter().map(|shard| shard.0).collect(),
             settings: descriptor.settings().into(),
+            idempotency: descriptor.keys().map(KeyRuleDocument::from),
             pending: None,
         }
     }

@@ -31,7 +31,7 @@ struct TopicDocument<'a> {
     revision: u32,
     partition_count: usize,
     placement: &'a [u16],
-    idempotency: Option<KeyRuleDocument<'a>>,
+    idempotency: Option<KeyRuleDocument>,
 }
 
 /// A topic with its settings in JSON.

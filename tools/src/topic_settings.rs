@@ -30,21 +30,28 @@ impl From<&TopicSettings> for SettingsDocument {
 
 /// The rule of idempotency keys in JSON.
 #[derive(Debug, Serialize)]
-pub struct KeyRuleDocument<'a> {
+pub struct KeyRuleDocument {
     key: String,
     days: u16,
-    body_headers: &'a [Box<str>],
+    body_headers: Vec<String>,
     partitioner: &'static str,
 }
 
-impl<'a> From<&'a KeyRule> for KeyRuleDocument<'a> {
-    fn from(rule: &'a KeyRule) -> Self {
+impl From<&KeyRule> for KeyRuleDocument {
+    fn from(rule: &KeyRule) -> Self {
         let key = match rule.source() {
             KeySource::RecordKey => "record-key".to_owned(),
             KeySource::Header(name) => format!("header:{name}"),
         };
-        let (days, body_headers) = (rule.window_days(), rule.body_headers());
-        Self { key, days, body_headers, partitioner: rule.partitioner().name() }
+        let body_headers = rule.body_headers().iter().map(ToString::to_string).collect();
+        Self { key, days: rule.window_days(), body_headers, partitioner: rule.partitioner().name() }
+    }
+}
+
+impl KeyRuleDocument {
+    /// Where keys are and for how long they are known.
+    pub fn in_short(&self) -> String {
+        format!("{}, {}", self.key, counted(self.days.into(), "day", "days"))
     }
 }
 

@@ -28,7 +28,7 @@ pub enum KeyFault {
     /// Its records cannot be decompressed.
     #[error(transparent)]
     Decompress(#[from] DecompressError),
-    /// A record has no key.
+    /// A record has no key, or an empty one: what every record could have tells no payment from another.
     #[error("record {index} has no idempotency key: the topic takes it from {place}")]
     Missing {
         /// The record's index in the batch.
@@ -119,11 +119,39 @@ pub fn keys_of(
     Ok(keys)
 }
 
+/// Whether two records are the same payment: the same key and the same body, byte by byte.
+///
+/// # Errors
+/// If one of them has no key, or its headers cannot be read.
+pub fn is_same_payment(one: &Record<'_>, other: &Record<'_>, rule: &KeyRule) -> Result<bool, KeyFault> {
+    if key_of(one, rule.source())? != key_of(other, rule.source())? || one.value != other.value {
+        return Ok(false);
+    }
+    for name in rule.body_headers() {
+        if header_values(one, name)? != header_values(other, name)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The values of the headers of a name, in order.
+fn header_values<'a>(record: &Record<'a>, name: &str) -> Result<Vec<Option<&'a [u8]>>, BatchError> {
+    let mut values = Vec::new();
+    for header in record.headers.clone() {
+        let header = header?;
+        if header.key == name.as_bytes() {
+            values.push(header.value);
+        }
+    }
+    Ok(values)
+}
+
 fn key_of<'a>(record: &Record<'a>, source: &KeySource) -> Result<&'a [u8], KeyFault> {
     let index = record.offset_delta;
     let missing = || KeyFault::Missing { index, place: source.clone() };
     let name = match source {
-        KeySource::RecordKey => return record.key.ok_or_else(missing),
+        KeySource::RecordKey => return record.key.filter(|key| !key.is_empty()).ok_or_else(missing),
         KeySource::Header(name) => name,
     };
     let mut found = None;
@@ -135,7 +163,7 @@ fn key_of<'a>(record: &Record<'a>, source: &KeySource) -> Result<&'a [u8], KeyFa
         if found.is_some() {
             return Err(KeyFault::Twice { index, name: name.clone() });
         }
-        found = Some(header.value.ok_or_else(missing)?);
+        found = Some(header.value.filter(|key| !key.is_empty()).ok_or_else(missing)?);
     }
     found.ok_or_else(missing)
 }

@@ -104,7 +104,7 @@ pub enum Refusal {
         why: String,
     },
     /// The topic has no idempotency keys.
-    #[error("topic {0} has no idempotency keys: ask for one that has")]
+    #[error("topic {0} has no idempotency keys, which it is given only when it is created: ask for one that has")]
     NoKeys(TopicId),
     /// The shard knows as many producers as its manifest has room for.
     #[error("shard {0} knows as many producers as it can keep: use fewer, or retry when idle ones are forgotten")]

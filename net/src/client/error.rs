@@ -127,7 +127,7 @@ pub enum SendError {
         /// The partitions there are.
         partition_count: u32,
     },
-    /// Not stored: its topic has idempotency keys, and it has none.
+    /// Not stored: its topic has idempotency keys, and it has none, or an empty one.
     #[error("the record is not stored: it has no idempotency key, which its topic takes from {place}")]
     KeyMissing {
         /// Where the key should be.
@@ -140,7 +140,9 @@ pub enum SendError {
         name: Box<str>,
     },
     /// Not stored: its idempotency key says which partition it belongs to, and another one was asked for.
-    #[error("the record is not stored: by its idempotency key it belongs to partition {belongs}, not {partition}")]
+    #[error(
+        "the record is not stored: by its idempotency key it belongs to partition {belongs}, not {partition}: name no partition"
+    )]
     KeyElsewhere {
         /// The partition asked for.
         partition: u32,

@@ -40,7 +40,7 @@ pub struct ProducerSettings {
     pub batches_in_flight: usize,
     /// Bytes of records without an outcome; [`send`](super::Producer::send) waits while there are more.
     pub buffer_bytes_max: usize,
-    /// How long after `send` a record is given up, if it was not stored by then; a day at most.
+    /// How long after `send` a record is given up, if it was not stored by then; 12 hours at most.
     pub delivery_timeout: Duration,
     /// Whether the server recognises what is sent again. Without it nothing is repeated that might be stored.
     pub idempotent: bool,

@@ -42,6 +42,8 @@ impl Code {
     pub const KEYS_KNOWN: Self = Self(52);
     /// Another body is stored under a key.
     pub const KEY_CONFLICT: Self = Self(53);
+    /// What is known of a key cannot be read.
+    pub const KEYS_UNANSWERABLE: Self = Self(54);
     /// The stream cannot be cut into frames.
     pub const MALFORMED_FRAME: Self = Self(100);
     /// A frame is too large.
@@ -125,7 +127,7 @@ pub const CODES: [CodeRow; 51] = [
     row(36, "producers_full", Action::Retry, "the shard knows as many producers as it may"),
     row(37, "producer_ids_exhausted", Action::Fatal, "the shard has no producer ids left"),
     row(40, "checkpoint_failed", Action::Retry, "the checkpoint did not come about"),
-    row(50, "key_missing", Action::FixRequest, "a record has no idempotency key, or has it twice"),
+    row(50, "key_missing", Action::FixRequest, "a record has no idempotency key, an empty one, or one twice"),
     row(51, "key_elsewhere", Action::Refresh, "an idempotency key belongs to another partition"),
     row(52, "keys_known", Action::FixRequest, "some records are stored already, or repeat a key within the batch"),
     row(53, "key_conflict", Action::FixRequest, "another payment is stored under an idempotency key"),

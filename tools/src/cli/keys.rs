@@ -40,6 +40,8 @@ impl KeyRuleArguments {
 pub enum KeyCommand {
     /// Say where the payment with an idempotency key is stored
     ///
+    /// The receipt is known for the topic's window, also if the record itself is gone already by the topic's retention.
+    ///
     /// Exit code 0: it is stored, and this is its receipt. 1: nothing is stored under this key within the topic's
     /// window. 2: it cannot be told.
     #[command(
@@ -57,7 +59,7 @@ pub struct KeyGetArguments {
     pub topic: String,
     /// The key.
     pub key: String,
-    /// The key is written in base64
+    /// The key is written in base64, with padding
     #[arg(long)]
     pub base64: bool,
     /// Where.

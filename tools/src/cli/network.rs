@@ -25,7 +25,8 @@ pub enum TopicCommand {
     /// Create a topic
     ///
     /// The partitions are spread over the shards: the records of one key are in one partition, in their order. More of
-    /// them can be added later, but then keys change their partition (see `topic alter`), so make enough now.
+    /// them can be added later, but then keys change their partition (see `topic alter`), so make enough now. A topic
+    /// with idempotency keys keeps its number for ever.
     #[command(
         verbatim_doc_comment,
         after_help = "Examples:\n  florin topic create payments --partitions 32\n  florin topic create clicks --retention 7d --retention-bytes 10GiB\n  florin topic create intents --partitions 32 --idempotency-key header:payment-id --idempotency-days 90"
@@ -55,6 +56,7 @@ Adding partitions breaks the order of keys. A key's partition follows from their
 partition from then on. What is stored is not moved: records of a key from before the change and from behind it are in
 two partitions, and nothing says which came first. Producers change over one by one, within about a minute. Where the
 order of a key matters, stop the producers, wait until everything is consumed, add the partitions, and go on.
+A topic with idempotency keys keeps its partitions: there a payment that is sent again would not be recognised.
 
 Examples:
   florin topic alter payments --retention forever

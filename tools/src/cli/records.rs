@@ -43,6 +43,10 @@ pub const PRODUCE_HELP: &str = r#"JSON lines: {"key":"00001","value":{"dollars":
 where everything may be missing. A string stands for its UTF-8, null for nothing, any other JSON for its own text;
 key_base64 and value_base64 stand for bytes. What `florin consume --format json` writes can be read.
 
+A topic with idempotency keys takes them from where it was told when it was made: from the key, that is --key-column or
+"key", or from a header, which only JSON lines have. There the same input can be sent again, also by another run: what
+is stored already is counted as a duplicate. Elsewhere a second run stores everything a second time.
+
 Exit codes: 0 every record is stored; 1 a record is not stored, or not known to be, or a line is bad; 2 wrong arguments.
 
 Examples:
@@ -85,7 +89,7 @@ pub struct ProduceArguments {
     /// Batches of one partition that are sent and not acknowledged.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = number::<usize>)]
     pub in_flight: usize,
-    /// How long one record may take before it is given up; a day at most.
+    /// How long one record may take before it is given up; 12 hours at most.
     #[arg(long, value_name = "DURATION", default_value_t = Span(Duration::from_secs(60)))]
     pub timeout: Span,
     /// Print the number of its line, its partition and its offset for each record that is stored, in the order of

@@ -16,6 +16,7 @@ use crate::directory::{Directory, state_word};
 use crate::sections::keys::{KeyRunView, PartitionKeysView};
 use crate::sections::{self, Contents, PartitionEnd, Topic, module_word};
 use crate::table::{Align, Table};
+use crate::topic_settings::KeyRuleDocument;
 
 /// The manifests of a shard.
 #[derive(Debug, Serialize)]
@@ -285,12 +286,14 @@ fn render_partitions(partitions: &[PartitionEnd], out: &mut String) {
 
 fn render_topics(topics: &[Topic], out: &mut String) {
     use Align::{Left, Right};
-    let columns = [("TOPIC", Right), ("NAME", Left), ("STATE", Left), ("REVISION", Right), ("SHARDS", Left)];
+    let columns =
+        [("TOPIC", Right), ("NAME", Left), ("STATE", Left), ("REVISION", Right), ("KEYS", Left), ("SHARDS", Left)];
     let mut table = Table::new(&columns);
     let mut row = |topic: &Topic, state: &str| {
         let shards: Vec<String> = topic.placement.iter().map(ToString::to_string).collect();
         let (id, revision) = (topic.topic.to_string(), topic.revision.to_string());
-        table.row(vec![id, topic.name.clone(), state.to_owned(), revision, shards.join(",")]);
+        let keys = topic.idempotency.as_ref().map_or_else(|| "-".to_owned(), KeyRuleDocument::in_short);
+        table.row(vec![id, topic.name.clone(), state.to_owned(), revision, keys, shards.join(",")]);
     };
     for topic in topics {
         row(topic, topic.state.unwrap_or("open"));

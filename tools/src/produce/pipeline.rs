@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write;
 
 use anyhow::Result;
-use florin_net::client::{Delivery, Producer, Receipt, Record, SendError};
+use florin_net::client::{Delivery, KeySource, Producer, Receipt, Record, SendError};
 
 use super::report::Report;
 use crate::output;
@@ -57,6 +57,23 @@ impl Pipeline {
             Err(SendError::Record(error)) => return Ok(Sent::Bad(format!("is no record that can be stored: {error}"))),
             Err(SendError::Partition { partition, partition_count }) => {
                 return Ok(Sent::Bad(format!("names partition {partition}: the topic has {partition_count}, from 0")));
+            }
+            Err(SendError::KeyMissing { place }) => {
+                let whence = match place {
+                    KeySource::RecordKey => "with --key-column, or as \"key\" with --format json",
+                    KeySource::Header(_) => "among the \"headers\" with --format json",
+                };
+                return Ok(Sent::Bad(format!(
+                    "has no idempotency key, which the topic takes from {place}: give it {whence}"
+                )));
+            }
+            Err(SendError::KeyTwice { name }) => {
+                return Ok(Sent::Bad(format!("has its idempotency key twice: give one header {name:?}")));
+            }
+            Err(SendError::KeyElsewhere { partition, belongs }) => {
+                let problem =
+                    format!("names partition {partition}, by its idempotency key it belongs to {belongs}: name none");
+                return Ok(Sent::Bad(problem));
             }
             Err(error) => {
                 self.report.failed(line, &error);

@@ -200,7 +200,11 @@ impl Report {
         if self.stored_count > self.receipt_lost_count {
             let _ = writeln!(text, "ack latency  {}", self.latencies.summary().in_words());
         }
-        let _ = writeln!(text, "duplicates   {} (sent again and recognised)", grouped(self.duplicate_count));
+        let _ = writeln!(
+            text,
+            "duplicates   {} of the stored: they were there already, and are not stored twice",
+            grouped(self.duplicate_count)
+        );
         if self.receipt_lost_count > 0 {
             let count = grouped(self.receipt_lost_count);
             let _ = writeln!(text, "no receipt   {count} of the stored: their offsets are no longer known");

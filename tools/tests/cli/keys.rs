@@ -75,7 +75,9 @@ fn assert_known(scratch: &Scratch) {
 fn keys_at_rest_are_shown_and_checked() {
     let scratch = at_rest();
     scratch.run("verify", &[]).assert(0, &["verdict: clean", "and 3 idempotency keys"]);
-    scratch.run("inspect manifest", &[]).assert(0, &["idempotency keys of partition 1/0 at rest:"]);
+    scratch
+        .run("inspect manifest", &[])
+        .assert(0, &["idempotency keys of partition 1/0 at rest:", "record-key, 7 days"]);
     scratch.run("inspect segment", &["--shard", "0"]).assert(0, &["idempotency keys, 1 run"]);
     scratch.run("inspect segment", &["--shard", "0", "--segment", "1"]).assert(0, &["idempotency keys, 1 run"]);
     assert_known(&scratch);

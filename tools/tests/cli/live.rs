@@ -114,7 +114,12 @@ fn a_topic_with_idempotency_keys_stores_each_payment_once_and_says_where() {
     produce(b"b 2\nd 4\na 1\n").assert(0, &["stored       3", "duplicates   2"]);
     produce(b"e 5\na 9\n")
         .assert(1, &["stored       1", "key_conflict (53)", "another payment has its idempotency key"]);
-    server.run_with_input(&["produce", "payments"], b"no key\n").assert(1, &["it has no idempotency key"]);
+    server
+        .run_with_input(&["produce", "payments"], b"no key\n")
+        .assert(1, &["line 1 has no idempotency key", "with --key-column"]);
+    let skipping = ["produce", "payments", "--on-bad-line", "skip", "--format", "json"];
+    let lines = b"{\"value\":\"x\"}\n{\"key\":\"\"}\n{\"key\":\"a\",\"value\":\"a 1\"}\n";
+    server.run_with_input(&skipping, lines).assert(1, &["stored       1", "duplicates   1", "2 lines are no records"]);
     assert_eq!(server.run(&["consume", "payments"]).out.lines().count(), 5);
 
     let found = server.run(&["key", "get", "payments", "a", "--json"]).json();

@@ -20,7 +20,7 @@ pub struct BatchBuilder {
     buffer: BytesMut,
     bytes_max: usize,
     record_count: u32,
-    base_timestamp_ms: i64,
+    base_timestamp_ms: Option<i64>,
     max_timestamp_ms: i64,
     producer: Option<(ProducerId, ProducerEpoch, u32)>,
 }
@@ -43,10 +43,16 @@ impl BatchBuilder {
             buffer: BytesMut::zeroed(HEADER_BYTES),
             bytes_max: bytes_max.min(BATCH_BYTES_MAX),
             record_count: 0,
-            base_timestamp_ms: 0,
+            base_timestamp_ms: None,
             max_timestamp_ms: i64::MIN,
             producer: None,
         }
+    }
+
+    /// An empty batch for some of the records of another one, with its base timestamp: no record takes more bytes than
+    /// it does there.
+    pub fn for_part(base_timestamp_ms: i64) -> Self {
+        Self { base_timestamp_ms: Some(base_timestamp_ms), ..Self::new() }
     }
 
     /// Stamps the batch; the last call before [`BatchBuilder::finish`] counts.
@@ -61,7 +67,7 @@ impl BatchBuilder {
         self
     }
 
-    /// Appends a record. The first one's timestamp becomes the batch's base timestamp.
+    /// Appends a record. The first one's timestamp becomes the batch's base timestamp, if there is none yet.
     ///
     /// # Errors
     /// If the batch would get too large or have too many records, or the timestamps lie further apart than 64 bits
@@ -79,7 +85,7 @@ impl BatchBuilder {
                 record_count_max: BATCH_RECORD_COUNT_MAX,
             });
         }
-        let base_timestamp_ms = if self.record_count == 0 { timestamp_ms } else { self.base_timestamp_ms };
+        let base_timestamp_ms = self.base_timestamp_ms.unwrap_or(timestamp_ms);
         let timestamp_delta_ms = timestamp_ms
             .checked_sub(base_timestamp_ms)
             .ok_or(BatchError::Record { index: self.record_count, fault: RecordFault::TimestampOverflow })?;
@@ -101,7 +107,7 @@ impl BatchBuilder {
         }
         assert_eq!(self.buffer.len(), bytes, "a record takes as many bytes as were counted");
         self.record_count += 1;
-        self.base_timestamp_ms = base_timestamp_ms;
+        self.base_timestamp_ms = Some(base_timestamp_ms);
         self.max_timestamp_ms = self.max_timestamp_ms.max(timestamp_ms);
         Ok(())
     }
@@ -141,7 +147,7 @@ impl BatchBuilder {
         let mut header = BatchHeader::build(&BatchFields {
             record_bytes,
             record_count: self.record_count.cast_signed(),
-            base_timestamp_ms: self.base_timestamp_ms,
+            base_timestamp_ms: self.base_timestamp_ms.unwrap_or(0),
             max_timestamp_ms: self.max_timestamp_ms,
             producer_id,
             producer_epoch,

@@ -65,6 +65,15 @@ fn a_record_without_a_key_is_refused_by_its_index() {
 }
 
 #[test]
+fn an_empty_key_is_none() {
+    let batch = batch(Some(b""), Some(b"12 EUR"), &[("payment-id", Some(b""))]);
+    for source in [KeySource::RecordKey, by_header()] {
+        let refused = keyed(&batch, &rule(source.clone(), &[]));
+        assert_eq!(refused, Err(KeyFault::Missing { index: 0, place: source }));
+    }
+}
+
+#[test]
 fn a_key_that_a_record_has_twice_is_none() {
     let twice = batch(None, None, &[("payment-id", Some(b"1")), ("payment-id", Some(b"1"))]);
     let error = keyed(&twice, &rule(by_header(), &[])).expect_err("which of them?");
@@ -83,4 +92,32 @@ fn a_key_of_another_partition_is_refused_with_the_right_one() {
         error.to_string(),
         format!("record 0 belongs to partition {belongs} by its idempotency key: send it there")
     );
+}
+
+#[test]
+fn records_are_the_same_payment_exactly_if_key_and_body_are_the_same() {
+    let rule = rule(by_header(), &["shop"]);
+    let payment = |key: &[u8], value: Option<&[u8]>, headers: &[(&str, Option<&[u8]>)]| {
+        batch(Some(key), value, &[&[("payment-id", Some(&b"1"[..]))], headers].concat())
+    };
+    let shop = |name: &'static [u8]| ("shop", Some(name));
+    let batches = [
+        payment(b"card", Some(b"12 EUR"), &[]),
+        payment(b"card", Some(b""), &[]),
+        payment(b"card", None, &[]),
+        payment(b"card", Some(b"12 EUR"), &[shop(b"7")]),
+        payment(b"card", Some(b"12 EUR"), &[shop(b"7"), shop(b"")]),
+        payment(b"card", Some(b"12 EUR"), &[shop(b"7"), ("shop", None)]),
+        batch(Some(b"card"), Some(b"12 EUR"), &[("payment-id", Some(b"2"))]),
+    ];
+    let record = |batch| RecordWalk::new(batch).expect("a batch").next().expect("a record").expect("whole");
+    for (index, left) in batches.iter().enumerate() {
+        for (other, right) in batches.iter().enumerate() {
+            let same = is_same_payment(&record(left), &record(right), &rule).expect("keys");
+            assert_eq!(same, index == other, "{index} and {other}");
+            assert_eq!(same, one(left, &rule) == one(right, &rule), "the hashes say the same");
+        }
+    }
+    let traced = payment(b"other card", Some(b"12 EUR"), &[("trace", Some(b"x"))]);
+    assert!(is_same_payment(&record(&batches[0]), &record(&traced), &rule).expect("keys"));
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use florin_engine::limits::{BATCH_BYTES_MAX, PRODUCER_IDLE_NS};
+use florin_engine::limits::{BATCH_BYTES_MAX, KEY_WINDOW_DAYS_MIN, PRODUCER_IDLE_NS};
 
 use super::Client;
 use super::clock::{Clock, duration_ns, until};
@@ -14,9 +14,12 @@ use crate::client::core::producer::{AppendError, BatchOutcome, ProducerCore, Pro
 use crate::client::{ClientError, ProducerSettings, Receipt, Record, SendError};
 use crate::protocol::TopicDescription;
 
-/// No batch is sent again so late that the server may have forgotten its producer: it could be stored twice.
-const DELIVERY_NS_MAX: u64 = 24 * 3_600 * 1_000_000_000;
+/// No batch is sent again so late that the server may have forgotten its producer or its idempotency keys: it could be
+/// stored twice.
+const DELIVERY_NS_MAX: u64 = HOUR_NS * 12;
 const _: () = assert!(DELIVERY_NS_MAX < PRODUCER_IDLE_NS / 2);
+const _: () = assert!(DELIVERY_NS_MAX <= HOUR_NS * 24 * (KEY_WINDOW_DAYS_MIN as u64) / 2);
+const HOUR_NS: u64 = 3_600 * 1_000_000_000;
 
 /// Sends records to one topic; may be shared by threads.
 ///

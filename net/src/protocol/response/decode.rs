@@ -58,7 +58,9 @@ impl Response {
                 Self::TopicDescribed { topic, settings, partitions }
             }
             Api::InitProducer => {
-                Self::Producer { id: ProducerId(reader.u64("id")?), epoch: ProducerEpoch(reader.u16("epoch")?) }
+                let (id, epoch) = (bounded(reader.u64("id")?, "id", i64::MAX.cast_unsigned())?, reader.u16("epoch")?);
+                bounded(epoch.into(), "epoch", i16::MAX.cast_unsigned().into())?;
+                Self::Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch) }
             }
             Api::Produce => produced(&mut reader)?,
             Api::LookUpKey => key(&mut reader)?,
@@ -77,9 +79,14 @@ impl Response {
     }
 }
 
+/// A number that has to fit a batch: what is above `max` comes from no server that can be trusted.
+fn bounded(value: u64, field: &'static str, max: u64) -> Result<u64, FieldError> {
+    if value <= max { Ok(value) } else { Err(FieldError::Value { field, value }) }
+}
+
 fn produced(reader: &mut FieldReader<'_>) -> Result<Response, FieldError> {
-    let first =
-        KeyReceipt { offset: Offset(reader.u64("base_offset")?), append_time: Realtime(reader.u64("append_time")?) };
+    let base_offset = bounded(reader.u64("base_offset")?, "base_offset", i64::MAX.cast_unsigned())?;
+    let first = KeyReceipt { offset: Offset(base_offset), append_time: Realtime(reader.u64("append_time")?) };
     let duplicate = reader.flag("duplicate")?;
     let receipts = receipts(reader)?;
     match receipts.first() {

@@ -7,7 +7,7 @@ use florin_engine::limits::{
     BATCH_RECORD_COUNT_MAX, FETCH_BYTES_MAX, KEY_BODY_HEADERS_MAX, KEY_HEADER_BYTES_MAX, SHARD_COUNT_MAX,
     TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
 };
-use florin_engine::model::{Id128, Offset, ProducerEpoch, Realtime, TopicId};
+use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::CutReason;
 use florin_engine::shard::{Action, KeyReceipt};
 
@@ -244,6 +244,24 @@ fn every_flipped_bit_of_a_golden_outside_its_payload_is_refused() {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(reader_of(&flipped).next_frame().is_err(), "bit {bit} of {response:?}");
         }
+    }
+}
+
+#[test]
+fn numbers_that_fit_no_batch_are_refused() {
+    let cases = [
+        (Api::InitProducer, Response::Producer { id: ProducerId(1 << 63), epoch: ProducerEpoch(0) }, "id", 1 << 63),
+        (Api::InitProducer, Response::Producer { id: PRODUCER, epoch: ProducerEpoch(1 << 15) }, "epoch", 1 << 15),
+        (
+            Api::Produce,
+            Response::Produced { base_offset: Offset(u64::MAX), append_time: Realtime(1), duplicate: false },
+            "base_offset",
+            u64::MAX,
+        ),
+    ];
+    for (api, response, field, value) in cases {
+        let refused = Response::decode(api, frame_of(&encoded(&response, api, 1)));
+        assert_eq!(refused, Err(ResponseError::Fields { api, error: FieldError::Value { field, value } }));
     }
 }
 

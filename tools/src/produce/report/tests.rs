@@ -37,7 +37,7 @@ fn a_complete_input_is_summed_up_in_four_lines() {
     let expected = "stored       1,000 records in topic payments, 97.7KiB\n\
          took         0.500 s, 2,000 records/s, 195.3KiB/s\n\
          ack latency  p50 2.00 ms, p99 2.00 ms, p99.9 2.00 ms, max 2.00 ms\n\
-         duplicates   0 (sent again and recognised)\n";
+         duplicates   0 of the stored: they were there already, and are not stored twice\n";
     assert_eq!(report.in_words("payments"), expected);
 }
 

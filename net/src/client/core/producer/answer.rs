@@ -1,5 +1,6 @@
 //! What an answer, or its absence, means for a batch and for those behind it.
 
+use florin_engine::key::KeyVerdict;
 use florin_engine::model::{ProducerEpoch, ProducerId};
 use florin_engine::shard::Action;
 
@@ -76,10 +77,12 @@ impl ProducerCore {
                 lane.batches[index].refusal = Some(error);
                 return lane.leave_gap(Restamp::RaiseEpoch);
             }
-            Code::KEYS_KNOWN | Code::KEY_CONFLICT if error.records.len() == self.record_count(attempt, index) => {
-                let lane = &mut self.lanes[partition as usize];
-                lane.back_off.succeed();
-                return lane.divide(index, partition, &error.records, &mut self.outcomes);
+            Code::KEYS_KNOWN | Code::KEY_CONFLICT if divides(&error.records, self.record_count(attempt, index)) => {
+                if let Some(rule) = &self.topic.keys {
+                    let lane = &mut self.lanes[partition as usize];
+                    lane.back_off.succeed();
+                    return lane.divide(index, partition, &error.records, rule, &mut self.outcomes);
+                }
             }
             Code::DUPLICATE_BEYOND_WINDOW => {
                 let stored = SendError::StoredReceiptLost { partition };
@@ -169,4 +172,11 @@ impl ProducerCore {
         self.identity_refused_by = Some(shard);
         self.identity_back_off.fail(now_ns);
     }
+}
+
+/// Whether verdicts end or part a batch of so many records, so that there is an end to sending the rest.
+fn divides(verdicts: &[KeyVerdict], record_count: usize) -> bool {
+    let is_new = |verdict: &KeyVerdict| *verdict == KeyVerdict::New;
+    let is_repeated = |verdict: &KeyVerdict| matches!(verdict, KeyVerdict::Repeated { .. });
+    verdicts.len() == record_count && !verdicts.iter().all(is_new) && !verdicts.first().is_some_and(is_repeated)
 }

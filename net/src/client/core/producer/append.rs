@@ -94,14 +94,14 @@ impl ProducerCore {
 fn key_of<'a>(record: &'a Record, source: &KeySource) -> Result<&'a [u8], SendError> {
     let missing = || SendError::KeyMissing { place: source.clone() };
     let name = match source {
-        KeySource::RecordKey => return record.key.as_deref().ok_or_else(missing),
+        KeySource::RecordKey => return record.key.as_deref().filter(|key| !key.is_empty()).ok_or_else(missing),
         KeySource::Header(name) => name,
     };
     let mut values = record.headers.iter().filter(|(key, _)| key == name.as_bytes()).map(|(_, value)| value);
     match (values.next(), values.next()) {
-        (Some(Some(value)), None) => Ok(value),
         (_, Some(_)) => Err(SendError::KeyTwice { name: name.clone() }),
-        (None | Some(None), None) => Err(missing()),
+        (Some(Some(value)), None) if !value.is_empty() => Ok(value),
+        (None | Some(_), None) => Err(missing()),
     }
 }
 

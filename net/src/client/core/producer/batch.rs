@@ -2,8 +2,9 @@
 //! records turn out to be stored already.
 
 use bytes::Bytes;
-use florin_engine::format::batch::{self, BatchBuilder, Header, RecordWalk};
-use florin_engine::key::KeyVerdict;
+use florin_engine::format::batch::{self, BatchBuilder, Header, Record, RecordWalk};
+use florin_engine::format::control::KeyRule;
+use florin_engine::key::{KeyVerdict, is_same_payment};
 use florin_engine::limits::BATCH_BYTES_MAX;
 use florin_engine::model::{ProducerEpoch, ProducerId};
 
@@ -12,6 +13,9 @@ use super::outcome::{Outcomes, StoredRecord};
 use super::{BatchOutcome, stamp};
 use crate::client::SendError;
 use crate::protocol::ErrorResponse;
+
+/// Why what a batch has can be read.
+const BUILT_HERE: &str = "the batch was built here";
 
 /// The bytes of a batch, built when they are first needed.
 #[derive(Debug)]
@@ -112,9 +116,18 @@ impl Batch {
     }
 
     /// Ends the records that are stored already, or never can be, and gives the others: first those whose keys are new,
-    /// then those that repeat the key of one before, each in its order. They take this batch's place.
-    pub(super) fn divide(&mut self, partition: u32, verdicts: &[KeyVerdict], outcomes: &mut Outcomes) -> Vec<Self> {
+    /// then those that come under the key of one before, each in its order. They take this batch's place. A record that
+    /// is the same payment as the one before is in no part: it ends as that one does.
+    pub(super) fn divide(
+        &mut self,
+        partition: u32,
+        verdicts: &[KeyVerdict],
+        rule: &KeyRule,
+        outcomes: &mut Outcomes,
+    ) -> Vec<Self> {
         assert_eq!(verdicts.len(), self.record_count as usize, "one verdict for each record");
+        let bytes = self.whole();
+        let sent: Vec<Record<'_>> = RecordWalk::new(&bytes).and_then(Iterator::collect).expect(BUILT_HERE);
         let records = match self.part.take() {
             Some(part) => part,
             None => {
@@ -123,14 +136,19 @@ impl Batch {
             }
         };
         let (mut new, mut repeated) = (Vec::new(), Vec::new());
-        for ((index, verdict), record) in (0..).zip(verdicts).zip(&records) {
+        for (index, verdict) in verdicts.iter().enumerate() {
             let outcome = match *verdict {
                 KeyVerdict::New => {
                     new.push(index);
                     continue;
                 }
-                KeyVerdict::Repeated { .. } => {
-                    repeated.push(index);
+                KeyVerdict::Repeated { first } => {
+                    match first as usize {
+                        first if first < index && is_same(&sent[first], &sent[index], rule) => {
+                            outcomes.follow(self.number, records[index], records[first]);
+                        }
+                        _ => repeated.push(index),
+                    }
                     continue;
                 }
                 KeyVerdict::Duplicate { offset, append_time } => {
@@ -140,30 +158,24 @@ impl Batch {
                     Err(SendError::KeyConflict { partition, offset, append_time })
                 }
             };
-            outcomes.end_record(self.number, *record, outcome);
+            outcomes.end_record(self.number, records[index], outcome);
         }
-        let bytes = self.whole();
         self.progress = Progress::Ended;
         self.content = Content::Gone;
+        let base_timestamp_ms = batch::validate(&bytes, BATCH_BYTES_MAX).expect(BUILT_HERE).base_timestamp_ms;
         let parts = [new, repeated].into_iter().filter(|part| !part.is_empty());
-        parts.map(|part| self.part_of(&bytes, &part, &records)).collect()
+        parts.map(|part| self.part_of(base_timestamp_ms, &sent, &part, &records)).collect()
     }
 
     /// The records of these indices, as a batch of its own.
-    fn part_of(&self, bytes: &[u8], indices: &[u32], records: &[u32]) -> Self {
-        let info = batch::validate(bytes, BATCH_BYTES_MAX).expect("it was built here");
-        let walk = RecordWalk::new(bytes).expect("it was built here");
-        let mut builder = BatchBuilder::new();
-        let mut wanted = indices.iter().peekable();
-        for record in walk {
-            let record = record.expect("it was built here");
-            if wanted.next_if_eq(&&record.offset_delta).is_none() {
-                continue;
-            }
-            let headers: Vec<Header<'_>> = record.headers.map(|header| header.expect("it was built here")).collect();
+    fn part_of(&self, base_timestamp_ms: i64, sent: &[Record<'_>], indices: &[usize], records: &[u32]) -> Self {
+        let mut builder = BatchBuilder::for_part(base_timestamp_ms);
+        for record in indices.iter().map(|index| &sent[*index]) {
+            let headers: Result<Vec<Header<'_>>, _> = record.headers.clone().collect();
+            let timestamp_ms = base_timestamp_ms + record.timestamp_delta_ms;
             builder
-                .push(info.base_timestamp_ms + record.timestamp_delta_ms, record.key, record.value, &headers)
-                .expect("a part is smaller than the whole");
+                .push(timestamp_ms, record.key, record.value, &headers.expect(BUILT_HERE))
+                .expect("a part with the same base timestamp is no larger than the whole");
         }
         Self {
             number: self.number,
@@ -175,7 +187,11 @@ impl Batch {
             deadline_ns: self.deadline_ns,
             cost_bytes: 0,
             content: Content::Records(builder),
-            part: Some(indices.iter().map(|index| records[*index as usize]).collect()),
+            part: Some(indices.iter().map(|index| records[*index]).collect()),
         }
     }
+}
+
+fn is_same(one: &Record<'_>, other: &Record<'_>, rule: &KeyRule) -> bool {
+    is_same_payment(one, other, rule).expect("a record without a key is in no batch")
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use florin_engine::format::batch::{BatchBuilder, BatchError, Header, sequence_plus};
+use florin_engine::format::control::KeyRule;
 use florin_engine::key::KeyVerdict;
 use florin_engine::model::{ProducerEpoch, ProducerId};
 
@@ -15,6 +16,7 @@ use super::outcome::Outcomes;
 use super::{BatchOutcome, is_about_room, unknown};
 use crate::client::SendError;
 use crate::client::core::back_off::BackOff;
+use crate::protocol::Code;
 
 /// The last epoch that a batch can hold.
 const EPOCH_MAX: u16 = i16::MAX.cast_unsigned();
@@ -217,10 +219,17 @@ impl Lane {
 
     /// The server says what is known of a batch's records by their keys: those that are still to be stored take its
     /// place.
-    pub(super) fn divide(&mut self, index: usize, partition: u32, verdicts: &[KeyVerdict], outcomes: &mut Outcomes) {
+    pub(super) fn divide(
+        &mut self,
+        index: usize,
+        partition: u32,
+        verdicts: &[KeyVerdict],
+        rule: &KeyRule,
+        outcomes: &mut Outcomes,
+    ) {
         let batch = &mut self.batches[index];
         let (number, base_sequence, cost_bytes) = (batch.number, batch.base_sequence, batch.cost_bytes);
-        let mut parts = batch.divide(partition, verdicts, outcomes);
+        let mut parts = batch.divide(partition, verdicts, rule, outcomes);
         if let Some(last) = parts.last_mut() {
             last.cost_bytes = cost_bytes;
             self.batches.remove(index);
@@ -265,10 +274,10 @@ impl Lane {
     pub(super) fn end(&mut self, not_stored: &SendError, outcomes: &mut Outcomes) {
         self.seal();
         for batch in self.batches.iter_mut().filter(|batch| batch.progress != Progress::Ended) {
-            let error = if batch.is_in_doubt() {
-                unknown("its producer ended before the answer came")
-            } else {
-                not_stored.clone()
+            let error = match &batch.refusal {
+                _ if batch.is_in_doubt() => unknown("its producer ended before the answer came"),
+                Some(refusal) if refusal.code == Code::KEYS_UNANSWERABLE => unknown(refusal.to_string()),
+                _ => not_stored.clone(),
             };
             batch.end(BatchOutcome::Failed(error), outcomes);
         }
@@ -300,6 +309,8 @@ impl Lane {
 fn late(batch: &Batch) -> SendError {
     match &batch.refusal {
         _ if batch.is_in_doubt() => unknown("no answer came within the delivery timeout"),
+        // It may be stored: what is known of its key cannot be read.
+        Some(refusal) if refusal.code == Code::KEYS_UNANSWERABLE => unknown(refusal.to_string()),
         Some(refusal) => SendError::Refused(refusal.clone()),
         None => SendError::TimedOut,
     }

@@ -64,7 +64,35 @@ impl BatchOutcome {
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     ended: Vec<(u64, BatchOutcome)>,
-    parted: BTreeMap<u64, Vec<Option<RecordOutcome>>>,
+    parted: BTreeMap<u64, Parted>,
+}
+
+/// A batch whose records end one by one.
+#[derive(Debug)]
+struct Parted {
+    records: Vec<Option<RecordOutcome>>,
+    missing_count: usize,
+    /// Records that end as another one does, because they are the same payment.
+    followers: BTreeMap<u32, Vec<u32>>,
+}
+
+impl Parted {
+    fn end(&mut self, record: u32, outcome: RecordOutcome) {
+        let mut ended = vec![(record, outcome)];
+        while let Some((record, outcome)) = ended.pop() {
+            for follower in self.followers.remove(&record).unwrap_or_default() {
+                ended.push((follower, repeated(&outcome)));
+            }
+            let before = self.records[record as usize].replace(outcome);
+            assert!(before.is_none(), "record {record} has two outcomes");
+            self.missing_count -= 1;
+        }
+    }
+}
+
+/// What became of a record that is the same payment as another one of its batch.
+fn repeated(first: &RecordOutcome) -> RecordOutcome {
+    first.clone().map(|stored| StoredRecord { duplicate: true, ..stored })
 }
 
 impl Outcomes {
@@ -78,17 +106,27 @@ impl Outcomes {
 
     /// A batch is parted: its records end one by one.
     pub(super) fn part(&mut self, batch: u64, record_count: u32) {
-        let before = self.parted.insert(batch, vec![None; record_count as usize]);
+        let missing_count = record_count as usize;
+        let parted = Parted { records: vec![None; missing_count], missing_count, followers: BTreeMap::new() };
+        let before = self.parted.insert(batch, parted);
         assert!(before.is_none(), "batch {batch} is parted once");
+    }
+
+    /// A record of a parted batch is the same payment as another one before it, and ends as that one does.
+    pub(super) fn follow(&mut self, batch: u64, record: u32, first: u32) {
+        let parted = self.parted.get_mut(&batch).expect("the batch was parted");
+        match parted.records[first as usize].as_ref().map(repeated) {
+            Some(outcome) => self.end_record(batch, record, outcome),
+            None => parted.followers.entry(first).or_default().push(record),
+        }
     }
 
     /// A record of a parted batch came to its end; with the last one the batch does.
     pub(super) fn end_record(&mut self, batch: u64, record: u32, outcome: RecordOutcome) {
-        let records = self.parted.get_mut(&batch).expect("the batch was parted");
-        let before = records[record as usize].replace(outcome);
-        assert!(before.is_none(), "record {record} of batch {batch} has two outcomes");
-        if records.iter().all(Option::is_some) {
-            let records = self.parted.remove(&batch).expect("just found");
+        let parted = self.parted.get_mut(&batch).expect("the batch was parted");
+        parted.end(record, outcome);
+        if parted.missing_count == 0 {
+            let Parted { records, .. } = self.parted.remove(&batch).expect("just found");
             self.ended.push((batch, BatchOutcome::Records(records.into_iter().flatten().collect())));
         }
     }

@@ -120,7 +120,8 @@ fn any_negotiated() -> impl Strategy<Value = Negotiated> {
 }
 
 fn any_receipt() -> impl Strategy<Value = KeyReceipt> {
-    any::<(u64, u64)>().prop_map(|(offset, time)| KeyReceipt { offset: Offset(offset), append_time: Realtime(time) })
+    (offsets(), any::<u64>())
+        .prop_map(|(offset, time)| KeyReceipt { offset: Offset(offset), append_time: Realtime(time) })
 }
 
 /// Not a repetition: which those can repeat follows from their places.
@@ -169,13 +170,18 @@ fn any_topics() -> impl Strategy<Value = TopicsPage> {
     )
 }
 
+/// Numbers that fit a batch.
+fn offsets() -> impl Strategy<Value = u64> {
+    0..=i64::MAX.cast_unsigned()
+}
+
 fn any_response() -> impl Strategy<Value = (Api, Response)> {
-    let produced = any::<(u64, u64, bool)>().prop_map(|(offset, time, duplicate)| Response::Produced {
+    let produced = (offsets(), any::<u64>(), any::<bool>()).prop_map(|(offset, time, duplicate)| Response::Produced {
         base_offset: Offset(offset),
         append_time: Realtime(time),
         duplicate,
     });
-    let producer = any::<(u64, u16)>()
+    let producer = (offsets(), 0..=i16::MAX.cast_unsigned())
         .prop_map(|(id, epoch)| Response::Producer { id: ProducerId(id), epoch: ProducerEpoch(epoch) });
     let described = (any_topic(), any_settings(), vec(any_partition(), 0..20))
         .prop_map(|(topic, settings, partitions)| Response::TopicDescribed { topic, settings, partitions });

@@ -1,13 +1,14 @@
 //! Topics with idempotency keys: where records go, and what becomes of a batch of which some are stored already.
 
 use bytes::Bytes;
+use florin_engine::format::batch::RecordWalk;
 use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
 use florin_engine::key::KeyVerdict;
 use florin_engine::model::{Offset, ProducerEpoch, ProducerId, Realtime};
-use florin_engine::shard::KeyReceipt;
+use florin_engine::shard::{Action, KeyReceipt};
 
 use super::rig::{
-    Rig, SECOND_NS, error, is_unknown, produced, refused_with, rules, stamp, stamps, stored, topic, values,
+    Rig, SECOND_NS, error, info, is_unknown, produced, refused_with, rules, stamp, stamps, stored, topic, values,
 };
 use crate::client::core::producer::{AppendError, Attempt, BatchOutcome, ProducerCore, ProducerRules, StoredRecord};
 use crate::client::{Record, SendError};
@@ -86,7 +87,8 @@ fn a_record_goes_where_its_key_belongs_and_nowhere_else() {
     }
     let missing = AppendError::Never(SendError::KeyMissing { place: header });
     assert_eq!(rig.try_send(&with(&[])), Err(missing.clone()));
-    assert_eq!(rig.try_send(&with(&[None])), Err(missing));
+    assert_eq!(rig.try_send(&with(&[None])), Err(missing.clone()));
+    assert_eq!(rig.try_send(&with(&[Some("")])), Err(missing));
     let twice = AppendError::Never(SendError::KeyTwice { name: "payment".into() });
     assert_eq!(rig.try_send(&with(&[Some("a"), Some("b")])), Err(twice));
 }
@@ -105,21 +107,83 @@ fn what_is_stored_already_has_its_receipt_and_the_others_are_sent_alone() {
 }
 
 #[test]
-fn records_that_repeat_a_key_of_their_batch_are_sent_behind_it() {
+fn a_record_that_repeats_a_payment_of_its_batch_is_not_sent_and_ends_as_that_one_does() {
+    let repeated = KeyVerdict::Repeated { first: 0 };
+    let parted = || {
+        let mut rig = keyed(gathering());
+        let (_, attempt) = send_batch(&mut rig, &["a", "a", "a", "b"]);
+        rig.answer(attempt, mixed(vec![NEW, repeated, repeated, NEW]));
+        let mut parts = rig.take();
+        assert_eq!(parts.iter().map(|(bytes, _)| values(bytes)).collect::<Vec<_>>(), [["a", "b"]]);
+        (rig, parts.remove(0).1)
+    };
+    let (mut rig, part) = parted();
+    rig.answer(part, produced(4));
+    let again = || at(4, false).map(|stored| StoredRecord { duplicate: true, ..stored });
+    let records = vec![at(4, false), again(), again(), at(5, false)];
+    assert_eq!(rig.outcomes(), [(0, BatchOutcome::Records(records))]);
+    let (mut rig, _) = parted();
+    rig.core.close();
+    let (_, BatchOutcome::Records(records)) = rig.outcomes().remove(0) else { panic!("it was parted") };
+    let is_in_doubt =
+        |record: &Result<StoredRecord, SendError>| matches!(record, Err(SendError::OutcomeUnknown { .. }));
+    assert!(records.iter().all(is_in_doubt), "nobody is told that a payment is not stored: {records:?}");
     let mut rig = keyed(gathering());
-    let (_, attempt) = send_batch(&mut rig, &["a", "a", "a", "b"]);
+    let (_, attempt) = send_batch(&mut rig, &["a", "a"]);
+    rig.answer(attempt, mixed(vec![duplicate(2), repeated]));
+    assert_eq!(rig.outcomes(), [(0, BatchOutcome::Records(vec![at(2, true), at(2, true)]))]);
+}
+
+#[test]
+fn other_payments_under_a_key_of_their_batch_are_sent_behind_it_and_are_conflicts() {
+    let mut rig = keyed(gathering());
+    for value in ["1 EUR", "2 EUR", "3 EUR"] {
+        rig.try_send(&Record { value: Some(Bytes::from(value)), ..payment("a") }).expect("there is room");
+    }
+    let (_, attempt) = send_batch(&mut rig, &["b"]);
     let repeated = KeyVerdict::Repeated { first: 0 };
     rig.answer(attempt, mixed(vec![NEW, repeated, repeated, NEW]));
     let parts = rig.take();
-    assert_eq!(parts.iter().map(|(bytes, _)| values(bytes)).collect::<Vec<_>>(), [["a", "b"], ["a", "a"]]);
+    assert_eq!(parts.iter().map(|(bytes, _)| values(bytes)).collect::<Vec<_>>(), [["1 EUR", "b"], ["2 EUR", "3 EUR"]]);
     rig.answer(parts[0].1, produced(4));
-    rig.answer(parts[1].1, mixed(vec![duplicate(4), repeated]));
+    let (offset, append_time) = (Offset(4), Realtime(1));
+    rig.answer(parts[1].1, mixed(vec![KeyVerdict::Conflict { offset, append_time }, repeated]));
     let last = rig.take();
-    assert_eq!(values(&last[0].0), ["a"]);
-    let receipt = KeyReceipt { offset: Offset(4), append_time: Realtime(9) };
-    rig.answer(last[0].1, Response::Known(vec![receipt]));
-    let records = vec![at(4, false), at(4, true), at(4, true), at(5, false)];
+    assert_eq!(values(&last[0].0), ["3 EUR"]);
+    rig.answer(last[0].1, mixed(vec![KeyVerdict::Conflict { offset, append_time }]));
+    let conflict = || Err(SendError::KeyConflict { partition: 0, offset, append_time });
+    let records = vec![at(4, false), conflict(), conflict(), at(5, false)];
     assert_eq!(rig.outcomes(), [(0, BatchOutcome::Records(records))]);
+}
+
+#[test]
+fn a_part_keeps_the_times_of_its_records_however_far_they_lie_apart() {
+    let times = [0, -5, i64::MAX];
+    let mut rig = keyed(gathering());
+    for (key, timestamp_ms) in ["a", "b"].into_iter().zip(times) {
+        rig.try_send(&Record { timestamp_ms: Some(timestamp_ms), ..payment(key) }).expect("there is room");
+    }
+    rig.try_send(&Record { timestamp_ms: Some(times[2]), ..payment("c") }).expect("there is room");
+    rig.core.expedite();
+    rig.pump();
+    let (whole, attempt) = rig.take().remove(0);
+    rig.answer(attempt, mixed(vec![duplicate(1), NEW, NEW]));
+    let part = rig.take().remove(0).0;
+    let base_ms = info(&part).base_timestamp_ms;
+    let walk = RecordWalk::new(&part).expect("a batch");
+    let of_part: Vec<i64> = walk.map(|record| base_ms + record.expect("whole").timestamp_delta_ms).collect();
+    assert_eq!(of_part, times[1..]);
+    assert!(part.len() < whole.len(), "a part is smaller than the whole");
+}
+
+#[test]
+fn what_cannot_be_told_of_a_key_until_the_end_is_no_refusal() {
+    let mut rig = keyed(gathering());
+    let (_, attempt) = send_batch(&mut rig, &["a"]);
+    let unanswerable = ErrorResponse { action: Action::Retry, ..ErrorResponse::new(Code(54), "so the test says") };
+    rig.answer(attempt, Response::Error(unanswerable));
+    rig.core.close();
+    assert!(is_unknown(&rig.outcomes()[0].1), "it may be stored");
 }
 
 #[test]
@@ -240,4 +304,9 @@ fn verdicts_that_are_not_about_this_batch_end_it() {
     let (_, attempt) = send_batch(&mut rig, &["a", "b"]);
     rig.answer(attempt, mixed(vec![NEW]));
     assert_eq!(refused_with(&rig.outcomes()[0].1), Some(Code::KEYS_KNOWN));
+    for endless in [vec![NEW, NEW], vec![KeyVerdict::Repeated { first: 1 }, NEW]] {
+        let (_, attempt) = send_batch(&mut rig, &["a", "b"]);
+        rig.answer(attempt, mixed(endless));
+        assert_eq!(refused_with(&rig.outcomes()[0].1), Some(Code::KEYS_KNOWN), "it would be sent for ever");
+    }
 }
