@@ -66,8 +66,18 @@ pub const CANARIES: &[Canary] = &[
         seeds: 100,
         edits: &[(
             "net/src/client/core/producer/batch.rs",
-            "indices.iter().map(|index| records[*index as usize]).collect()",
-            "indices.iter().copied().collect()",
+            "indices.iter().map(|index| records[*index]).collect()",
+            "indices.iter().map(|index| *index as u32).collect()",
+        )],
+    },
+    Canary {
+        name: "the client library takes another payment under a key of its batch for the same",
+        world: Kind::Clients,
+        seeds: 100,
+        edits: &[(
+            "net/src/client/core/producer/batch.rs",
+            "first if first < index && is_same(",
+            "first if first < index || is_same(",
         )],
     },
     Canary {
