@@ -229,6 +229,7 @@ impl Lane {
     ) {
         let batch = &mut self.batches[index];
         let (number, base_sequence, cost_bytes) = (batch.number, batch.base_sequence, batch.cost_bytes);
+        let may_come = batch.maybe_stored;
         let mut parts = batch.divide(partition, verdicts, rule, outcomes);
         if let Some(last) = parts.last_mut() {
             last.cost_bytes = cost_bytes;
@@ -236,7 +237,8 @@ impl Lane {
             parts.into_iter().rev().for_each(|part| self.batches.insert(index, part));
         }
         if let Some(sequence) = base_sequence {
-            self.leave_gap(Restamp::Renumber { batch: number, sequence });
+            // What was lost on its way may still come, also when the parts have their outcomes.
+            self.leave_gap(if may_come { Restamp::RaiseEpoch } else { Restamp::Renumber { batch: number, sequence } });
         }
     }
 

@@ -256,6 +256,22 @@ fn what_may_still_come_from_a_lost_connection_is_fenced_before_sequences_are_use
 }
 
 #[test]
+fn a_lost_batch_is_fenced_also_if_its_parts_end_before_another_is_sent() {
+    let mut rig = keyed(gathering());
+    let first = send_batch(&mut rig, &["a", "b"]);
+    rig.lose(std::slice::from_ref(&first));
+    rig.wait(SECOND_NS);
+    let again = rig.take();
+    rig.answer(
+        again[0].1,
+        mixed(vec![duplicate(1), KeyVerdict::Conflict { offset: Offset(2), append_time: Realtime(9) }]),
+    );
+    assert_eq!(rig.outcomes().len(), 1);
+    let (next, _) = send_batch(&mut rig, &["c"]);
+    assert_eq!(stamp(&next), (1, 0), "the first may still come, under the sequences of the old epoch");
+}
+
+#[test]
 fn a_batch_whose_receipt_the_server_has_forgotten_is_recognised_by_its_keys() {
     let mut rig = keyed(gathering());
     let sent = send_batch(&mut rig, &["a"]);
