@@ -8,7 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use florin_engine::limits::BATCH_BYTES_MAX;
 use florin_engine::model::PartitionId;
-use florin_net::client::core::connection::{Connection, ConnectionFault};
+use florin_net::client::core::connection::Connection;
 use florin_net::client::core::consumer::{ConsumerCore, ConsumerRules};
 use florin_net::client::core::producer::{AppendError, BatchOutcome, ProducerCore, ProducerRules};
 use florin_net::client::{Record, SendError, Start};
@@ -244,17 +244,7 @@ impl Library {
                 self.answer(tag, response)?;
             }
             let now_ns = self.ground.executor.now_ns();
-            match taken.and_then(|()| connection.check_deadlines(now_ns)) {
-                Ok(()) => {}
-                Err(ConnectionFault::Closing(error)) => {
-                    self.ground.is_no_blame(&error)?;
-                    return Err(Trouble::Lost);
-                }
-                Err(fault) if fault.is_protocol() => {
-                    violation("every answer belongs to a request", format!("the library says: {fault}"))?;
-                }
-                Err(_unanswered) => return Err(Trouble::Lost),
-            }
+            self.ground.goes_on(taken.and_then(|()| connection.check_deadlines(now_ns)), "the library")?;
         }
     }
 

@@ -9,7 +9,7 @@ use florin_engine::format::batch::RecordWalk;
 use florin_engine::limits::BATCH_BYTES_MAX;
 use florin_engine::model::{Offset, PartitionId};
 use florin_net::client::Record;
-use florin_net::client::core::connection::{Connection, ConnectionFault};
+use florin_net::client::core::connection::Connection;
 use florin_net::client::core::producer::{
     AppendError, Appended, Attempt, BatchOutcome, Outlet, ProducerCore, ProducerRules, StoredRecord,
 };
@@ -223,17 +223,7 @@ impl Payer {
             let taken = connection.take_answers(&mut answers);
             answers.drain(..).for_each(|(tag, response)| self.answer(tag, response));
             let now_ns = self.ground.executor.now_ns();
-            match taken.and_then(|()| connection.check_deadlines(now_ns)) {
-                Ok(()) => {}
-                Err(ConnectionFault::Closing(error)) => {
-                    self.ground.is_no_blame(&error)?;
-                    return Err(Trouble::Lost);
-                }
-                Err(fault) if fault.is_protocol() => {
-                    violation("every answer belongs to a request", format!("a payer's library says: {fault}"))?;
-                }
-                Err(_unanswered) => return Err(Trouble::Lost),
-            }
+            self.ground.goes_on(taken.and_then(|()| connection.check_deadlines(now_ns)), "a payer's library")?;
         }
     }
 }
