@@ -7,8 +7,8 @@
 //!   after its delivery timeout: stored with a [`Receipt`], certainly not stored, or [`SendError::OutcomeUnknown`].
 //! - An idempotent producer, which is the default, stores no record twice and keeps the order of each partition.
 //! - In a topic with idempotency keys no payment is stored twice, whoever sends it: what is stored already gets its
-//!   original receipt, and another payment under its key is refused with [`SendError::KeyConflict`]. Records of one
-//!   batch that repeat a key of it are stored, or recognised, behind its others.
+//!   original receipt, and another payment under its key is refused with [`SendError::KeyConflict`]. A record
+//!   that repeats a payment of its batch has the outcome of that one.
 //! - Partitions that are added to a topic are used by its producers, and read by consumers of all partitions, once the
 //!   client has heard of them: at the latest when what it knows of the topics is
 //!   [`metadata_age_max`](ClientSettings::metadata_age_max) old. From then on the records of a key may go to another
