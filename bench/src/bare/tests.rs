@@ -82,7 +82,8 @@ fn writes_go_round_the_ring_and_never_over_its_end() {
 #[test]
 fn a_bare_server_answers_every_request_of_every_connection() {
     for bare in Bare::ALL {
-        let home = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")).unwrap();
+        let built = std::env::current_exe().unwrap();
+        let home = tempfile::tempdir_in(built.parent().unwrap()).unwrap();
         let path = ring_file::prepare(home.path()).unwrap();
         if ring_file::open_direct(&path).is_err() {
             eprintln!("skipped: there is no O_DIRECT here");
