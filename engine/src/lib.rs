@@ -11,8 +11,10 @@ pub mod format;
 pub mod io;
 
 pub mod catalogue;
+pub mod group;
 pub mod key;
 pub mod producer;
+pub mod transaction;
 
 pub mod checkpoint;
 pub mod journal;

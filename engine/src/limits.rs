@@ -220,6 +220,43 @@ pub const PRODUCER_MANIFEST_SHARE: u64 = 2;
 /// Producer ids reserved by one journal entry.
 pub const PRODUCER_ID_CHUNK: u64 = 1024;
 
+/// The name of a transactional id or of a consumer group, in bytes of UTF-8.
+pub const CLIENT_NAME_BYTES_MAX: usize = 249;
+/// How long a transaction may take before it is aborted, in milliseconds, at least.
+pub const TRANSACTION_TIMEOUT_MS_MIN: u32 = 1;
+/// The same at most.
+pub const TRANSACTION_TIMEOUT_MS_MAX: u32 = 60_000;
+/// The same when nothing else is asked for.
+pub const TRANSACTION_TIMEOUT_MS_DEFAULT: u32 = 10_000;
+/// Partitions and groups that one transaction writes to.
+pub const TRANSACTION_PARTICIPANTS_MAX: usize = 1024;
+/// Transactions that are open in one partition.
+pub const PARTITION_TRANSACTIONS_MAX: usize = 4096;
+/// Part of a manifest that transactional ids, transactions and what they write to may fill, as a divisor.
+pub const TRANSACTION_MANIFEST_SHARE: u64 = 16;
+/// Part of a manifest that offsets of consumer groups may fill, as a divisor.
+pub const GROUP_MANIFEST_SHARE: u64 = 16;
+/// A transactional id that has been idle for longer is forgotten, by a journal entry.
+pub const TRANSACTIONAL_ID_IDLE_NS: u64 = PRODUCER_IDLE_NS;
+/// How often what another shard did not answer about transactions is sent again.
+pub const TRANSACTION_RESEND_NS: u64 = 500_000_000;
+/// How long a batch waits for its transaction's coordinator before its client is told to retry.
+pub const COORDINATOR_WAIT_NS: u64 = 5_000_000_000;
+/// How often a shard asks after transactions that have been open for longer than any may.
+pub const TRANSACTION_INQUIRY_NS: u64 = 2 * TRANSACTION_TIMEOUT_MS_MAX as u64 * 1_000_000;
+/// Batches and offsets that wait for a transaction's coordinator, per shard.
+pub const COORDINATOR_WAITING_COUNT_MAX: usize = 4096;
+/// Their bytes, per shard.
+pub const COORDINATOR_WAITING_BYTES_MAX: usize = 64 * MIB;
+/// Offsets that are committed with one request.
+pub const OFFSETS_PER_COMMIT_MAX: usize = 1024;
+/// Participants of a transaction that are told when it is described.
+pub const STATUS_PARTICIPANTS_MAX: usize = 64;
+/// Transactional ids or groups that are listed with one answer, or forgotten at a time.
+pub const LISTED_COUNT_MAX: usize = 64;
+/// What a group notes beside an offset, in bytes of UTF-8.
+pub const OFFSET_METADATA_BYTES_MAX: usize = 256;
+
 /// With nothing to write for this long, an empty block confirms the last one.
 pub const JOURNAL_IDLE_NS: u64 = 10_000_000;
 /// So long after a start nothing expires when nothing else is asked for: a clock that was wrong at boot is set right
@@ -241,5 +278,8 @@ const _: () = assert!(EXTENT_BYTES_TARGET <= COLD_READ_BYTES && MERGE_RUN_BYTES_
 const _: () = assert!(COLD_CACHE_BYTES_MAX >= COLD_READS_MAX * (BATCH_BYTES_MAX + COLD_READ_BYTES));
 const _: () = assert!(COLD_WAITING_MAX <= REQUESTS_WAITING_MAX / 2);
 const _: () = assert!(SCAN_READ_BYTES.is_multiple_of(UNIT_BYTES));
+const _: () = assert!(CLIENT_NAME_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(OFFSETS_PER_COMMIT_MAX <= u16::MAX as usize);
+const _: () = assert!(OFFSETS_PER_COMMIT_MAX * (64 + OFFSET_METADATA_BYTES_MAX) < BATCH_BYTES_MAX);
 const _: () = assert!(FETCH_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(RING_FILE_COUNT_MIN >= 2 && RING_FILE_COUNT_MAX >= RING_FILE_COUNT_DEFAULT);

@@ -75,6 +75,28 @@ marks! {
     CutByAge,
     /// Records went for their bytes.
     CutBySize,
+    /// A batch of a transaction waited for a coordinator on another shard.
+    CoordinatorAsked,
+    /// A coordinator did not answer for so long that those who waited for it were told.
+    CoordinatorSilent,
+    /// A partition took the marker of a transaction that was committed.
+    CommitMarker,
+    /// A partition took the marker of a transaction that was aborted.
+    AbortMarker,
+    /// A transaction was aborted because its time was over.
+    TransactionTimedOut,
+    /// A transaction was aborted because another instance took its transactional id over.
+    TransactionTakenOver,
+    /// A transaction was ended a second time, in the same way.
+    TransactionEndedAgain,
+    /// A transactional id went on with another producer.
+    EpochsUsedUp,
+    /// A shard asked what became of an old transaction.
+    TransactionInquiry,
+    /// A transactional id was forgotten.
+    TransactionalIdForgotten,
+    /// A reader of what is committed had to look further to learn what was aborted.
+    CommittedLookedFurther,
     /// A decision to let records go was taken back or changed.
     CutReconsidered,
     /// Memory let go of what is at rest.

@@ -5,6 +5,10 @@
 
 use std::fmt;
 
+mod name;
+
+pub use name::{GroupId, NameError, TransactionalId};
+
 /// Declares a transparent integer type with ordering, display and conversion.
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident($inner:ty)) => {
@@ -111,6 +115,40 @@ pub struct PartitionId {
 impl fmt::Display for PartitionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.topic, self.index)
+    }
+}
+
+/// One transaction: a producer and the epoch that is this transaction's alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionKey {
+    /// The producer.
+    pub producer: ProducerId,
+    /// Its epoch, which moves on with every transaction.
+    pub epoch: ProducerEpoch,
+}
+
+impl fmt::Display for TransactionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.producer, self.epoch)
+    }
+}
+
+/// How a transaction ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TransactionOutcome {
+    /// Nothing of it counts.
+    Aborted,
+    /// All of it counts.
+    Committed,
+}
+
+impl TransactionOutcome {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Committed => "committed",
+        }
     }
 }
 

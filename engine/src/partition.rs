@@ -12,6 +12,7 @@ use crate::key::{KeyHasher, Keying, RecordKey};
 use crate::model::{FileIndex, Offset, PartitionId, Realtime, SegmentId, Sequence};
 use crate::producer::{Admission, ProducerTable, Receipt};
 use crate::segment::Run;
+use crate::transaction::PartitionTransactions;
 
 mod codec;
 mod gap;
@@ -22,13 +23,16 @@ mod replay;
 mod retention;
 mod salvage;
 mod stored;
+mod transactions;
 
 pub use crate::format::batch::HeldBatch;
 pub use codec::PartitionDecodeError;
 pub use gap::Gap;
+pub(crate) use held::take_bytes;
 pub use lookup::Lookup;
-pub use replay::PartitionDamage;
+pub use replay::{PartitionDamage, ReplayedBatch};
 pub use retention::{Cut, CutReason, CutTotals, Retention};
+pub use transactions::Isolation;
 
 use gap::Gaps;
 use held::HeldBatches;
@@ -62,6 +66,7 @@ pub struct Partition {
     durable_offset: Offset,
     last_append_time: Realtime,
     producers: ProducerTable,
+    transactions: PartitionTransactions,
     stored: StoredRuns,
     gaps: Gaps,
     held: HeldBatches,
@@ -82,6 +87,7 @@ impl Partition {
             durable_offset: Offset(0),
             last_append_time: Realtime(0),
             producers: ProducerTable::default(),
+            transactions: PartitionTransactions::default(),
             stored: StoredRuns::default(),
             gaps: Gaps::default(),
             held: HeldBatches::default(),
@@ -229,7 +235,11 @@ impl Partition {
         self.next_offset = slot.base_offset.plus(u64::from(info.record_count));
         self.last_append_time = slot.append_time;
         self.note_keys(slot, info, keys);
-        self.held.push(slot, bytes, placed, info.max_timestamp_ms);
+        let undecided = self.undecided_after(slot, info);
+        if let Some(transaction) = info.transaction() {
+            self.transactions.appended(transaction, slot.base_offset, slot.append_time);
+        }
+        self.held.push(slot, bytes, placed, info.max_timestamp_ms, undecided);
         receipt
     }
 
@@ -266,13 +276,14 @@ impl Partition {
     pub fn make_durable(&mut self, offset: Offset) {
         assert!(offset >= self.durable_offset && offset <= self.next_offset, "appended >= durable");
         self.durable_offset = offset;
+        self.transactions.make_durable(offset);
     }
 
-    /// Durable batches from the one that contains `from`, up to `bytes_max`, but at least one if there is one. `None`:
-    /// they are not in memory.
-    pub fn read(&self, from: Offset, bytes_max: usize) -> Option<Vec<HeldBatch>> {
-        let in_memory = from >= self.memory_offset() || from >= self.durable_offset;
-        in_memory.then(|| self.held.read(from, self.durable_offset, bytes_max))
+    /// Batches below `end`, up to which everything is durable, from the one that contains `from`, up to `bytes_max`, but at
+    /// least one if there is one. `None`: they are not in memory.
+    pub fn read(&self, from: Offset, end: Offset, bytes_max: usize) -> Option<Vec<HeldBatch>> {
+        let in_memory = from >= self.memory_offset() || from >= end;
+        in_memory.then(|| self.held.read(from, end, bytes_max))
     }
 
     /// The run that holds `offset`.
@@ -282,8 +293,14 @@ impl Partition {
 
     /// When the last durable batch was appended; none if there never was one.
     pub fn last_durable_append_time(&self) -> Option<Realtime> {
-        let stored = self.stored.iter().next_back().map(|run| run.last_append_time);
-        self.held.last_append_time_below(self.durable_offset).or(stored)
+        self.last_append_time_below(self.durable_offset)
+    }
+
+    /// When the last batch below `end` was appended, up to which everything is durable; of what is not in memory any more
+    /// that of the last at rest. None if there never was one.
+    pub fn last_append_time_below(&self, end: Offset) -> Option<Realtime> {
+        let stored = self.stored.iter().rev().find(|run| run.base_offset < end).map(|run| run.last_append_time);
+        self.held.last_append_time_below(end).or(stored)
     }
 
     /// Durable batches that are not at rest yet and are in blocks up to `sequence`: the first `count_max`, and all if
@@ -319,7 +336,9 @@ impl Partition {
     /// Lets go of memory that is a cache of what is at rest, below `offset` and until so many bytes are let go. Returns
     /// the bytes.
     pub fn evict(&mut self, offset: Offset, bytes_wanted: usize) -> usize {
-        self.held.evict(offset.min(self.flushed_offset()), bytes_wanted)
+        let bytes = self.held.evict(offset.min(self.flushed_offset()), bytes_wanted);
+        self.transactions.forget_below(self.memory_offset());
+        bytes
     }
 }
 

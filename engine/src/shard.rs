@@ -13,8 +13,8 @@ use crate::format::superblock::Superblock;
 use crate::journal::append::{BlockWrite, Journal, Purpose, ReadyBlock};
 use crate::key::KeyHasher;
 use crate::limits::{
-    CAPTURES_EXPECTED_NS, CLOSING_REST_NS_MAX, JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS, PRODUCER_MANIFEST_SHARE,
-    REQUESTS_WAITING_MAX, RETENTION_INTERVAL_NS,
+    CAPTURES_EXPECTED_NS, CLOSING_REST_NS_MAX, GROUP_MANIFEST_SHARE, JOURNAL_IDLE_NS, PRODUCER_EXPIRY_INTERVAL_NS,
+    PRODUCER_MANIFEST_SHARE, REQUESTS_WAITING_MAX, RETENTION_INTERVAL_NS, TRANSACTION_MANIFEST_SHARE,
 };
 use crate::model::{Id128, Monotonic, Now, Offset, PartitionId, RequestId, Sequence, ShardId};
 use crate::partition::Partition;
@@ -30,6 +30,7 @@ pub mod driver;
 mod durable;
 mod fetch;
 mod keyed;
+pub mod message;
 mod needed;
 pub mod open;
 pub mod refusal;
@@ -40,14 +41,18 @@ pub mod request;
 pub mod rest;
 mod retention;
 mod segments;
+mod status;
 mod superblock;
+mod together;
 mod topics;
+mod transactions;
 
-pub use refusal::{Action, Refusal};
+pub use message::ShardMessage;
+pub use refusal::{Action, Refusal, TransactionRefusal};
 pub use report::Report;
 pub use request::{
-    CutReport, Effect, Event, FetchFrom, Fetched, KeyReceipt, ManifestWrite, OffsetAt, PartitionStatus, Reply, Request,
-    ShardStatus,
+    BatchReceipt, CutReport, Effect, Event, FetchFrom, Fetched, GroupReply, GroupRequest, KeyReceipt, ManifestWrite,
+    OffsetAt, PartitionStatus, Reply, Request, ShardStatus, TransactionReply, TransactionRequest,
 };
 
 use checkpointing::Checkpointing;
@@ -58,6 +63,7 @@ use keyed::KeyedRequests;
 use needed::NeededFiles;
 use segments::Segments;
 use superblock::SuperblockKeeper;
+use transactions::{TransactionLimits, Transactions};
 
 /// A record of shard 0's table or of an owner, on its way to being durable.
 #[derive(Clone, Debug)]
@@ -98,6 +104,9 @@ pub struct Shard {
     needed: NeededFiles,
     cold: Cold,
     keyed: KeyedRequests,
+    transactions: Transactions,
+    /// Shards of the directory.
+    shard_count: u16,
     /// What makes hashes of idempotency keys.
     key_hasher: KeyHasher,
     /// When the event that is handled came, and when the last capture did.
@@ -136,8 +145,10 @@ impl Shard {
     pub(crate) fn new(start: ShardStart, now: Now) -> Self {
         let ShardStart { journal, superblock, state, manifest_generation, memory_bytes_max, .. } = start;
         let geometry = superblock.geometry;
-        let producer_bytes = crate::producer::PRODUCER_BYTES_MAX as u64;
-        let producer_count_max = geometry.manifest_bytes / PRODUCER_MANIFEST_SHARE / producer_bytes;
+        let producer_count_max = producer_count_max(geometry);
+        let open_count = state.partitions.values().map(|partition| partition.transactions().len()).sum();
+        let of_transactions = (state.coordinator, state.groups);
+        let limits = TransactionLimits::of(geometry);
         let mut shard = Self {
             id: superblock.name.shard,
             journal,
@@ -149,13 +160,15 @@ impl Shard {
             producer_count: state.partitions.values().map(|partition| partition.producers().len()).sum(),
             held_bytes: state.partitions.values().map(Partition::held_bytes).sum(),
             keyed: KeyedRequests::new(state.partitions.values(), start.key_cache_bytes_max),
+            transactions: Transactions::new(of_transactions, open_count, limits, now.monotonic),
+            shard_count: state.shard_count,
             key_hasher: state.hasher,
             partitions: state.partitions,
             mint: state.mint,
             clock: ClockGuard::new(state.latest_append_time, state.clock_confirmed),
             clock_settles_at: now.monotonic.plus_ns(start.clock_settle_ns),
             batch_bytes_max: geometry.batch_bytes_max(),
-            producer_count_max: usize::try_from(producer_count_max).unwrap_or(usize::MAX),
+            producer_count_max,
             waiting: BTreeMap::new(),
             waiting_count: 0,
             placed: VecDeque::new(),
@@ -208,6 +221,7 @@ impl Shard {
             self.coordinator = Some(coordinator);
             self.carry_out(actions);
         }
+        self.resume_transactions(now);
         self.pump(now);
     }
 
@@ -221,7 +235,10 @@ impl Shard {
         match event {
             Event::Request { id, request } => self.request(id, request, now),
             Event::Cancel { id } => self.cancel_poll(id),
-            Event::Message { from, message } => self.message(from, &message, now),
+            Event::Message { from, message: ShardMessage::Catalogue(message) } => self.message(from, &message, now),
+            Event::Message { from, message: ShardMessage::Transaction(message) } => {
+                self.transaction_message(from, message, now);
+            }
             Event::BlockWritten { sequence, result } => self.block_written(sequence, result, now),
             Event::SuperblockWritten(result) => self.superblock_written(result),
             Event::ManifestWritten(result) => self.manifest_written(result, now),
@@ -238,6 +255,7 @@ impl Shard {
                 self.end_all_polls();
                 self.end_cold_waits();
                 self.end_keyed_waits(&Refusal::Stopping(self.id));
+                self.end_transaction_waits(&Refusal::Stopping(self.id));
             }
         }
         self.pump(now);
@@ -269,8 +287,11 @@ impl Shard {
             Request::Metadata => self.metadata(id),
             Request::InitProducer => self.init_producer(id),
             Request::Capture { partition, batch } => self.capture(id, partition, batch, now),
-            Request::Fetch { partition, from, bytes_max, wait_ns } => {
-                self.fetch(id, partition, from, bytes_max, wait_ns, now);
+            Request::CaptureTogether { batches } => self.capture_together(id, batches, now),
+            Request::Transaction(request) => self.transaction_request(id, request, now),
+            Request::Group(request) => self.group_request(id, request, now),
+            Request::Fetch { partition, from, bytes_max, wait_ns, isolation } => {
+                self.fetch(id, partition, (from, isolation), bytes_max, wait_ns, now);
             }
             Request::ListOffset { partition, at } => self.list_offset(id, partition, at),
             Request::LookUpKey { partition, key } => self.look_up_key(id, partition, &key, now),
@@ -296,7 +317,7 @@ impl Shard {
 
     fn requests_waiting(&self) -> usize {
         let of_parts = self.cold.waiting_count() + self.keyed.waiting_count() + self.checkpointing.waiting_count();
-        self.waiting_count + self.polls.len() + of_parts
+        self.waiting_count + self.polls.len() + of_parts + self.transactions.waiting_count()
     }
 
     fn confirm_clock(&mut self, id: RequestId, now: Now) {
@@ -317,9 +338,11 @@ impl Shard {
         self.end_due_polls(now);
         self.tick_catalogue(now);
         self.tick_retention(now);
+        self.tick_transactions(now);
         if self.expire_at <= now.monotonic {
             self.expire_at = now.monotonic.plus_ns(PRODUCER_EXPIRY_INTERVAL_NS);
             self.expire_producers(now);
+            self.expire_transactional_ids(now);
         }
         if self.idle_since.is_some_and(|since| since.plus_ns(JOURNAL_IDLE_NS) <= now.monotonic) {
             self.idle_since = None;
@@ -393,42 +416,9 @@ impl Shard {
             self.polls.next_deadline(),
             self.segments.next_deadline().filter(|_| self.failed.is_none()),
             self.keyed.merging.next_deadline().filter(|_| self.failed.is_none() && !self.stopping),
+            Some(self.transactions.next_deadline()).filter(|_| self.failed.is_none() && !self.stopping),
         ];
         due.into_iter().flatten().fold(self.expire_at.min(self.retention_at), Monotonic::min)
-    }
-
-    /// How the shard is doing.
-    pub fn status(&self) -> ShardStatus {
-        let marks = self.journal.marks();
-        ShardStatus {
-            shard: self.id,
-            epoch: self.journal.start().epoch,
-            serving: self.epoch_started && self.failed.is_none() && !self.stopping,
-            failed: self.failed.clone(),
-            durable_sequence: marks.durable(),
-            appended_sequence: marks.appended(),
-            waiting_count: self.requests_waiting(),
-            held_bytes: self.held_bytes,
-            held_bytes_max: self.segments.memory_bytes_max(),
-            segment_count: self.segments.table.len(),
-            stored_bytes: self.segments.table.bytes(),
-            cold_read_count: self.cold.read_count(),
-            cold_waiting_count: self.cold.waiting_count(),
-            keys_recent_count: self.keyed.recent_count(),
-            keys_cached_bytes: self.keyed.pieces_bytes(),
-            keys_read_count: self.keyed.read_count(),
-            keys_waiting_count: self.keyed.waiting_count(),
-            unsynced_bytes: 0,
-            disk_full: self.segments.is_disk_full(),
-            manifest_full: self.segments.is_manifest_full(),
-            manifest_run_bytes: self.segments.manifest_run_bytes(self.run_count()),
-            manifest_run_bytes_max: self.segments.manifest_run_bytes_max(),
-            partition_count: self.partitions.len(),
-            unused_ring_file_count: self.journal.ring().unused_count(),
-            journal_used_bytes: self.journal.ring().used_bytes(),
-            journal_bytes: self.journal.ring().geometry().ring_bytes(),
-            clock_suspended: self.clock.is_suspended(),
-        }
     }
 
     /// The secret name of the shard's journal.
@@ -440,6 +430,14 @@ impl Shard {
     pub fn geometry(&self) -> Geometry {
         self.superblock.stored().geometry
     }
+}
+
+/// Producers that a manifest has room for, beside transactions and groups.
+fn producer_count_max(geometry: Geometry) -> usize {
+    let manifest_bytes = geometry.manifest_bytes;
+    let others = manifest_bytes / TRANSACTION_MANIFEST_SHARE + manifest_bytes / GROUP_MANIFEST_SHARE;
+    let count = (manifest_bytes / PRODUCER_MANIFEST_SHARE - others) / crate::producer::PRODUCER_BYTES_MAX as u64;
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub fn held_batch(number: u64, record_count: u32, value_bytes: usize) -> HeldBat
     let base_offset = Offset(number * u64::from(record_count));
     place(&mut bytes, base_offset);
     let last_offset = base_offset.plus(u64::from(record_count) - 1);
-    HeldBatch { base_offset, last_offset, append_time: append_time(number), bytes: bytes.freeze() }
+    HeldBatch { base_offset, last_offset, append_time: append_time(number), undecided: 0, bytes: bytes.freeze() }
 }
 
 /// Goes round `count` numbers in an order that no cache or predictor foresees, and comes to each of them.

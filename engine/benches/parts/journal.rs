@@ -41,7 +41,7 @@ impl Rig {
         let geometry = Geometry::default();
         let files = vec![RingFile::default(); usize::from(geometry.file_count)];
         let batch = Bytes::from(batch(7, 1, VALUE_BYTES));
-        let entry = Entry::Batch { partition: PARTITION, append_time: append_time(7), batch };
+        let entry = Entry::Batch { partition: PARTITION, append_time: append_time(7), undecided: 0, batch };
         let buffer = vec![0; block_bytes(entry_count * entry.encoded_bytes())];
         let mut rig =
             Self { journal: Journal::new(start, Ring::restore(geometry, &files, None)), entry, entry_count, buffer };

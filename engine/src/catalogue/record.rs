@@ -57,6 +57,8 @@ impl CatalogueRecord {
             | Control::ProducerIdsReserved { .. }
             | Control::ProducerExpired { .. }
             | Control::BatchKnown { .. }
+            | Control::Transaction(_)
+            | Control::Offsets(_)
             | Control::ClockConfirmed { .. } => None,
         }
     }
@@ -97,6 +99,8 @@ impl OwnedRecord {
             | Control::ProducerIdsReserved { .. }
             | Control::ProducerExpired { .. }
             | Control::BatchKnown { .. }
+            | Control::Transaction(_)
+            | Control::Offsets(_)
             | Control::ClockConfirmed { .. } => None,
         }
     }

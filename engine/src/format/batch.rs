@@ -11,6 +11,7 @@ mod decompress;
 mod error;
 mod header;
 mod held;
+mod marker;
 mod producer_stamp;
 mod record;
 #[cfg(test)]
@@ -21,12 +22,13 @@ pub use builder::{BatchBuilder, HEADERS_NONE};
 pub use decompress::{DecompressError, decompress};
 pub use error::{BatchError, RecordFault};
 pub use header::{BatchHeader, Compression, HEADER_BYTES, LEADER_EPOCH, MAGIC};
-pub use held::{HeldBatch, Keep};
+pub use held::{HeldBatch, Keep, UNDECIDED_MAX, undecided};
+pub use marker::Marker;
 pub use producer_stamp::{ProducerStamp, SEQUENCE_COUNT, sequence_distance, sequence_plus};
 pub use record::{Header, HeaderWalk, Record, RecordWalk};
 
 use crate::limits::{BATCH_BYTES_MAX, BATCH_RECORD_COUNT_MAX};
-use crate::model::Offset;
+use crate::model::{Offset, TransactionKey};
 
 /// What [`validate`] found in a batch, so that nobody reads it again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +51,46 @@ pub struct BatchInfo {
     pub largest_record_bytes: u32,
     /// Who sent the batch, if the client wants it stored exactly once.
     pub producer: Option<ProducerStamp>,
+    /// Whether it belongs to a transaction of that producer.
+    pub is_transactional: bool,
+}
+
+impl BatchInfo {
+    /// The transaction that it belongs to.
+    pub fn transaction(&self) -> Option<TransactionKey> {
+        let stamp = self.producer.filter(|_| self.is_transactional)?;
+        Some(TransactionKey { producer: stamp.id, epoch: stamp.epoch })
+    }
+}
+
+/// A batch as a journal or a segment file holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredBatch {
+    /// Records of a client.
+    Records(BatchInfo),
+    /// A server's word that a transaction ended.
+    Marker(Marker),
+}
+
+impl StoredBatch {
+    /// Offsets that it takes.
+    pub fn record_count(&self) -> u32 {
+        match self {
+            Self::Records(info) => info.record_count,
+            Self::Marker(_) => 1,
+        }
+    }
+}
+
+/// The same check as [`validate`] of what was stored: markers are right as well.
+///
+/// # Errors
+/// The first thing found wrong. Nothing about the batch may be used then.
+pub fn validate_stored(bytes: &[u8]) -> Result<StoredBatch, BatchError> {
+    match Marker::read(bytes)? {
+        Some(marker) => Ok(StoredBatch::Marker(marker)),
+        None => validate(bytes, bytes.len()).map(StoredBatch::Records),
+    }
 }
 
 /// The one check of what a client sends: `bytes` is exactly one batch of at most `bytes_max` bytes (and never more
@@ -91,6 +133,7 @@ pub fn validate(bytes: &[u8], bytes_max: usize) -> Result<BatchInfo, BatchError>
         compression,
         largest_record_bytes: u32::try_from(largest_record_bytes).expect("a batch is bounded"),
         producer,
+        is_transactional: header.is_transactional(),
     })
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | kind | header fields used | body |
 //! | --- | --- | --- |
-//! | 1 `Batch` | topic, partition, append time | one record batch, unchanged |
+//! | 1 `Batch` | topic, partition, undecided, append time | one record batch, unchanged |
 //! | 2 `EpochStart` | append time: wall clock at the start | epoch u64, last sequence u64, last chain u64 |
 //! | 3 `TopicCreating` | topic | a topic's description, see [`topic`] |
 //! | 4 `TopicLive` | topic | none |
@@ -19,6 +19,14 @@
 //! | 11 `ClockConfirmed` | append time: the confirmed wall clock | none |
 //! | 12 `TopicAltering` | topic | a topic's next description, see [`topic`] |
 //! | 13 `BatchKnown` | topic, partition, append time: when it was answered | producer u64, producer epoch u16, first sequence u32, last sequence u32, CRC-32C of the batch u32 |
+//! | 14 `TransactionalIdOpened` | append time: when | see [`transaction`] |
+//! | 15 `TransactionJoined` | append time: when | see [`transaction`] |
+//! | 16 `TransactionDecided` | append time: when | see [`transaction`] |
+//! | 17 `TransactionSettled` | none | see [`transaction`] |
+//! | 18 `TransactionalIdForgotten` | none | see [`transaction`] |
+//! | 19 `OffsetsCommitted` | append time: when | see [`offsets`] |
+//! | 20 `OffsetsEnded` | append time: when | see [`offsets`] |
+//! | 21 `GroupForgotten` | none | see [`offsets`] |
 //!
 //! Kinds 3 to 6 and 12 are written by shard 0 only, 7 and 8 by the shards that own partitions of the topic. Checksums are
 //! the block's: an entry has none of its own, and a batch keeps the one its client made.
@@ -33,16 +41,22 @@ use super::batch::ProducerStamp;
 use crate::limits::BATCH_BYTES_MAX;
 use crate::model::{Epoch, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, TopicId};
 
+mod kind;
+pub mod offsets;
 pub mod topic;
+pub mod transaction;
 mod walk;
 
 #[cfg(test)]
 mod tests;
 
+pub use kind::EntryKind;
+pub use offsets::{GroupOffset, OffsetRecord};
 pub use topic::{
     KeyRule, KeyRuleError, KeySource, Partitioner, Setting, SettingOutOfBounds, TopicDescriptor, TopicError,
     TopicNameError, TopicSettings,
 };
+pub use transaction::{Participant, RecordFault, TransactionRecord};
 pub use walk::{EntryError, EntryFault, EntryWalk};
 
 /// Size of an [`EntryHeader`].
@@ -66,8 +80,8 @@ pub struct EntryHeader {
     pub topic: U64,
     /// The partition's index in the topic, where the kind names one.
     pub partition: U32,
-    /// Zero.
-    pub reserved2: U32,
+    /// Of a batch: offsets that were not stable with it, see [`HeldBatch::undecided`](super::batch::HeldBatch::undecided).
+    pub undecided: U32,
     /// Unix nanoseconds, where the kind has a time.
     pub append_time: U64,
 }
@@ -79,68 +93,9 @@ const _: () = assert!(offset_of!(EntryHeader, reserved) == 2);
 const _: () = assert!(offset_of!(EntryHeader, body_bytes) == 4);
 const _: () = assert!(offset_of!(EntryHeader, topic) == 8);
 const _: () = assert!(offset_of!(EntryHeader, partition) == 16);
-const _: () = assert!(offset_of!(EntryHeader, reserved2) == 20);
+const _: () = assert!(offset_of!(EntryHeader, undecided) == 20);
 const _: () = assert!(offset_of!(EntryHeader, append_time) == 24);
 const _: () = assert!(BATCH_BYTES_MAX <= u32::MAX as usize);
-
-/// The number of each kind of entry on disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum EntryKind {
-    /// A record batch.
-    Batch = 1,
-    /// The first entry of an epoch.
-    EpochStart = 2,
-    /// Shard 0 minted a topic.
-    TopicCreating = 3,
-    /// All owners opened their partitions of the topic, under its last description.
-    TopicLive = 4,
-    /// Shard 0 began to delete the topic.
-    TopicDeleting = 5,
-    /// All owners closed their partitions of the topic.
-    TopicDeleted = 6,
-    /// An owner opened its partitions of a topic, or took over its next description.
-    PartitionsOpened = 7,
-    /// An owner closed its partitions of a topic.
-    PartitionsClosed = 8,
-    /// Producer ids that will not be minted again.
-    ProducerIdsReserved = 9,
-    /// A producer was forgotten by a partition.
-    ProducerExpired = 10,
-    /// An operator confirmed the wall clock after a jump.
-    ClockConfirmed = 11,
-    /// Shard 0 began to alter the topic.
-    TopicAltering = 12,
-    /// A producer's batch was answered by its idempotency keys.
-    BatchKnown = 13,
-}
-
-impl EntryKind {
-    /// The kind with this number on disk, if there is one.
-    pub fn from_code(code: u16) -> Option<Self> {
-        match code {
-            1 => Some(Self::Batch),
-            2 => Some(Self::EpochStart),
-            3 => Some(Self::TopicCreating),
-            4 => Some(Self::TopicLive),
-            5 => Some(Self::TopicDeleting),
-            6 => Some(Self::TopicDeleted),
-            7 => Some(Self::PartitionsOpened),
-            8 => Some(Self::PartitionsClosed),
-            9 => Some(Self::ProducerIdsReserved),
-            10 => Some(Self::ProducerExpired),
-            11 => Some(Self::ClockConfirmed),
-            12 => Some(Self::TopicAltering),
-            13 => Some(Self::BatchKnown),
-            _ => None,
-        }
-    }
-
-    /// The number of this kind on disk.
-    pub fn code(self) -> u16 {
-        self as u16
-    }
-}
 
 /// One entry of a block's payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +106,9 @@ pub enum Entry {
         partition: PartitionId,
         /// When, in Unix nanoseconds; never lower than the batch before it in the partition.
         append_time: Realtime,
+        /// Offsets of the partition that were not stable once it was appended, see
+        /// [`HeldBatch::undecided`](super::batch::HeldBatch::undecided).
+        undecided: u32,
         /// The batch's bytes: 1 to [`BATCH_BYTES_MAX`], not looked into here.
         batch: Bytes,
     },
@@ -222,6 +180,10 @@ pub enum Control {
         /// The batch's checksum.
         crc: u32,
     },
+    /// What a coordinator of transactions notes.
+    Transaction(TransactionRecord),
+    /// What is noted of a consumer group's offsets.
+    Offsets(OffsetRecord),
 }
 
 /// The body of [`EntryKind::EpochStart`].
@@ -303,6 +265,10 @@ impl Entry {
     }
 
     fn header(&self, body_bytes: usize) -> EntryHeader {
+        let undecided = match self {
+            Self::Batch { undecided, .. } => *undecided,
+            Self::Control(_) => 0,
+        };
         let (topic, partition, append_time) = match self {
             Self::Batch { partition, append_time, .. } => (partition.topic, partition.index, *append_time),
             Self::Control(control) => control.header_fields(),
@@ -313,7 +279,7 @@ impl Entry {
             body_bytes: u32::try_from(body_bytes).expect("bodies are bounded by the limits").into(),
             topic: topic.0.into(),
             partition: partition.into(),
-            reserved2: 0.into(),
+            undecided: undecided.into(),
             append_time: append_time.0.into(),
         }
     }
@@ -335,6 +301,14 @@ impl Control {
             Self::ClockConfirmed { .. } => EntryKind::ClockConfirmed,
             Self::TopicAltering(_) => EntryKind::TopicAltering,
             Self::BatchKnown { .. } => EntryKind::BatchKnown,
+            Self::Transaction(TransactionRecord::Opened { .. }) => EntryKind::TransactionalIdOpened,
+            Self::Transaction(TransactionRecord::Joined { .. }) => EntryKind::TransactionJoined,
+            Self::Transaction(TransactionRecord::Decided { .. }) => EntryKind::TransactionDecided,
+            Self::Transaction(TransactionRecord::Settled { .. }) => EntryKind::TransactionSettled,
+            Self::Transaction(TransactionRecord::Forgotten { .. }) => EntryKind::TransactionalIdForgotten,
+            Self::Offsets(OffsetRecord::Committed { .. }) => EntryKind::OffsetsCommitted,
+            Self::Offsets(OffsetRecord::Ended { .. }) => EntryKind::OffsetsEnded,
+            Self::Offsets(OffsetRecord::Forgotten { .. }) => EntryKind::GroupForgotten,
         }
     }
 
@@ -348,6 +322,8 @@ impl Control {
             Self::PartitionsClosed { .. } | Self::ProducerIdsReserved { .. } => size_of::<U64>(),
             Self::ProducerExpired { .. } => size_of::<ProducerExpiredBody>(),
             Self::BatchKnown { .. } => size_of::<BatchKnownBody>(),
+            Self::Transaction(record) => record.body_bytes(),
+            Self::Offsets(record) => record.body_bytes(),
         }
     }
 
@@ -367,6 +343,8 @@ impl Control {
             Self::ProducerIdsReserved { .. } => nothing,
             Self::ProducerExpired { partition, .. } => (partition.topic, partition.index, Realtime(0)),
             Self::BatchKnown { partition, append_time, .. } => (partition.topic, partition.index, *append_time),
+            Self::Transaction(record) => (TopicId(0), 0, record.time()),
+            Self::Offsets(record) => (TopicId(0), 0, record.time()),
         }
     }
 
@@ -402,6 +380,8 @@ impl Control {
                 };
                 out.put_slice(body.as_bytes());
             }
+            Self::Transaction(record) => record.put_body(out),
+            Self::Offsets(record) => record.put_body(out),
         }
     }
 }

@@ -117,10 +117,11 @@ struct ExtentEntryLayout {
     offset_delta: U32,
     batch_bytes: U32,
     crc: U32,
+    undecided: U32,
 }
 
 const _: () = assert!(size_of::<ExtentLayout>() == 128);
-const _: () = assert!(size_of::<ExtentEntryLayout>() == 20);
+const _: () = assert!(size_of::<ExtentEntryLayout>() == 24);
 const _: () = assert!(std::mem::offset_of!(ExtentLayout, version) == CHECKED_FROM);
 const _: () = assert!(EXTENT_HEADER_BYTES <= UNIT_BYTES);
 
@@ -154,6 +155,7 @@ pub fn encode(
             offset_delta: U32::new(narrow(batch.base_offset.0 - first.base_offset.0)),
             batch_bytes: U32::new(narrow(batch.bytes.len() as u64)),
             crc: U32::new(header.crc()),
+            undecided: U32::new(batch.undecided),
         };
         out[entry_at..entry_at + EXTENT_ENTRY_BYTES].copy_from_slice(entry.as_bytes());
         out[batch_at..batch_at + batch.bytes.len()].copy_from_slice(&batch.bytes);
@@ -252,7 +254,8 @@ fn read_batches(
         match check_batch(&batch, base_offset, next_offset, entry.crc.get()) {
             Ok(()) => {
                 let last_offset = Offset(next_offset.0 - 1);
-                batches.push(HeldBatch { base_offset, last_offset, append_time, bytes: batch });
+                let undecided = entry.undecided.get();
+                batches.push(HeldBatch { base_offset, last_offset, append_time, undecided, bytes: batch });
             }
             Err(why) => damaged.push(DamagedBatch { base_offset, next_offset, why }),
         }

@@ -10,7 +10,7 @@ use super::block::BLOCK_HEADER_BYTES;
 use super::control::ENTRY_HEADER_BYTES;
 
 /// Version of every layout at rest. Another one is refused: nothing is read on a guess.
-pub const FORMAT_VERSION: u16 = 2;
+pub const FORMAT_VERSION: u16 = 3;
 
 /// Sizes that are fixed when a shard is formatted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

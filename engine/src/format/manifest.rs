@@ -37,6 +37,12 @@ pub enum Module {
     Segments = 6,
     /// Where idempotency keys are at rest.
     Keys = 7,
+    /// Transactions that are open in partitions.
+    Transactions = 8,
+    /// Transactional ids and their transactions.
+    Coordinator = 9,
+    /// Offsets of consumer groups.
+    Groups = 10,
 }
 
 /// One module's state.
@@ -118,7 +124,7 @@ const _: () = assert!(TABLE_FROM + SECTION_COUNT_MAX * size_of::<SectionLayout>(
 
 impl Module {
     /// All modules, in the order of their sections.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Catalogue,
         Self::Partitions,
         Self::Producers,
@@ -126,6 +132,9 @@ impl Module {
         Self::Clock,
         Self::Segments,
         Self::Keys,
+        Self::Transactions,
+        Self::Coordinator,
+        Self::Groups,
     ];
 
     fn of(number: u16) -> Option<Self> {

@@ -189,10 +189,31 @@ impl Journal {
 
     /// Places an entry into the last forming block, or into a new one.
     pub fn append(&mut self, entry: Entry, purpose: Purpose) -> Result<Appended, AppendError> {
+        let entry_bytes = entry.encoded_bytes();
+        self.append_into_one_block(std::iter::once(entry), entry_bytes, purpose)
+    }
+
+    /// Places entries all into the same block: after a crash either all of them are there, or none.
+    ///
+    /// # Errors
+    /// Then none of them was placed.
+    ///
+    /// # Panics
+    /// If they do not fit into a block: whoever takes them from a client bounds them.
+    pub fn append_together(&mut self, entries: Vec<Entry>) -> Result<Appended, AppendError> {
+        let entry_bytes = entries.iter().map(Entry::encoded_bytes).sum();
+        self.append_into_one_block(entries.into_iter(), entry_bytes, Purpose::Capture)
+    }
+
+    fn append_into_one_block(
+        &mut self,
+        entries: impl Iterator<Item = Entry>,
+        entry_bytes: usize,
+        purpose: Purpose,
+    ) -> Result<Appended, AppendError> {
         if self.stopped {
             return Err(AppendError::Stopped);
         }
-        let entry_bytes = entry.encoded_bytes();
         if purpose == Purpose::Capture && self.queued_bytes + entry_bytes > JOURNAL_QUEUED_BYTES_MAX {
             return Err(AppendError::QueueFull);
         }
@@ -201,7 +222,7 @@ impl Journal {
         }
         let block = self.forming.back_mut().expect("a block was extended or begun");
         block.payload_bytes += entry_bytes;
-        block.entries.push(entry);
+        block.entries.extend(entries);
         self.queued_bytes += entry_bytes;
         self.last_entry_sequence = block.sequence;
         Ok(Appended { sequence: block.sequence, file: block.place.file })

@@ -10,6 +10,7 @@ use super::retention::{CutReason, CutTotals};
 use crate::model::{Offset, PartitionId, Realtime, SegmentId, Sequence, TopicId};
 use crate::producer::{ProducerDecodeError, ProducerTable, Receipt};
 use crate::segment::Run;
+use crate::transaction::{PartitionTransactions, TransactionsDecodeError};
 
 /// Why bytes are not a partition. The bytes were checksummed before: it is damage, or another format.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,6 +105,16 @@ impl Partition {
             return Err(impossible());
         }
         Ok(partition)
+    }
+
+    /// Reads the open transactions that [`PartitionTransactions::encode`](crate::transaction::PartitionTransactions::encode)
+    /// wrote.
+    ///
+    /// # Errors
+    /// If it wrote something else, or one that begins behind the partition.
+    pub fn decode_transactions(&mut self, buf: &mut impl Buf) -> Result<(), TransactionsDecodeError> {
+        self.transactions = PartitionTransactions::decode(buf, self.next_offset)?;
+        Ok(())
     }
 
     /// Reads the producers that [`ProducerTable::encode`] wrote when `included` was the last block.

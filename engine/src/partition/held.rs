@@ -76,23 +76,24 @@ impl HeldBatches {
         self.ring_files.contains_key(&file)
     }
 
-    pub(super) fn push(&mut self, slot: Slot, bytes: Bytes, placed: Placed, max_timestamp_ms: i64) {
+    pub(super) fn push(&mut self, slot: Slot, bytes: Bytes, placed: Placed, max_timestamp_ms: i64, undecided: u32) {
         let last_offset = batch::last_offset(&bytes).expect("the batch was validated");
         let before = self.batches.back().map_or(i64::MIN, |held| held.running_timestamp_ms);
         self.bytes += bytes.len();
         self.unflushed_bytes += bytes.len();
         *self.ring_files.entry(placed.file).or_default() += 1;
+        let Slot { base_offset, append_time } = slot;
         self.batches.push_back(Held {
-            batch: HeldBatch { base_offset: slot.base_offset, last_offset, append_time: slot.append_time, bytes },
+            batch: HeldBatch { base_offset, last_offset, append_time, undecided, bytes },
             placed,
             running_timestamp_ms: before.max(max_timestamp_ms),
         });
     }
 
-    pub(super) fn read(&self, from: Offset, durable: Offset, bytes_max: usize) -> Vec<HeldBatch> {
+    pub(super) fn read(&self, from: Offset, end: Offset, bytes_max: usize) -> Vec<HeldBatch> {
         let first = self.batches.partition_point(|held| held.batch.last_offset < from);
         let visible = self.batches.range(first..).map(|held| &held.batch);
-        take_bytes(visible.take_while(|batch| batch.last_offset < durable), bytes_max)
+        take_bytes(visible.take_while(|batch| batch.last_offset < end), bytes_max)
     }
 
     /// The first batch of this append time or later.

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use super::transactions::timestamp_of;
 use super::{Partition, Placed, Slot};
-use crate::format::batch::{self, BatchInfo, Keep, ProducerStamp};
+use crate::format::batch::{self, BatchInfo, Keep, ProducerStamp, StoredBatch};
 use crate::key::RecordKey;
 use crate::model::{Offset, Realtime, Sequence};
 use crate::producer::Admission;
@@ -57,47 +58,87 @@ pub enum PartitionDamage {
         /// Why.
         why: String,
     },
+    /// A batch of a transaction, or the end of one, that cannot be there; or it was not undecided which the batch's entry says.
+    #[error("the batch at offset {0} cannot have been admitted to its transaction, or to one that is over")]
+    Transaction(Offset),
     /// A producer's batch that cannot have been admitted.
     #[error("the batch at offset {0} cannot have been admitted from its producer")]
     Producer(Offset),
 }
 
+/// A batch as its journal entry has it.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayedBatch<'a> {
+    /// When it was appended.
+    pub append_time: Realtime,
+    /// How many offsets were not stable with it.
+    pub undecided: u32,
+    /// The batch.
+    pub bytes: &'a Bytes,
+    /// Where the entry stands.
+    pub placed: Placed,
+}
+
 impl Partition {
     /// Takes back a batch from the journal. `known`: the manifest's state includes it already, and a segment may hold
     /// it, or it may be cut.
-    pub fn replay(
-        &mut self,
-        append_time: Realtime,
-        bytes: &Bytes,
-        placed: Placed,
-        known: bool,
-        keep: Keep,
-    ) -> Result<(), PartitionDamage> {
-        let Some((base_offset, info)) = self.wanted(bytes, known)? else { return Ok(()) };
-        let slot = Slot { base_offset, append_time };
+    pub fn replay(&mut self, entry: &ReplayedBatch<'_>, known: bool, keep: Keep) -> Result<(), PartitionDamage> {
+        let Some((base_offset, stored)) = self.wanted(entry.bytes, known)? else { return Ok(()) };
+        let slot = Slot { base_offset, append_time: entry.append_time };
         let held_end = self.held_end();
         let expected = if known { held_end } else { self.next_offset };
         if expected != base_offset {
             return Err(PartitionDamage::Gap { expected, found: base_offset });
         }
-        let own = keep.take(bytes);
-        let keys = self.keys_of(base_offset, bytes, &info)?;
+        let own = keep.take(entry.bytes);
         if known {
-            self.check_known(slot, &info)?;
-            self.note_keys(slot, &info, &keys);
-            self.held.push(slot, own, placed, info.max_timestamp_ms);
-            return Ok(());
+            self.check_known(slot, stored.record_count())?;
+            return self.hold_known(slot, &stored, own, entry);
         }
         if held_end != self.next_offset {
             return Err(PartitionDamage::Lost { next_offset: self.next_offset, held: held_end });
         }
-        if append_time < self.last_append_time {
+        if entry.append_time < self.last_append_time {
             return Err(PartitionDamage::TimeGoesBack(base_offset));
         }
-        if self.admit(&info) != Admission::New {
-            return Err(PartitionDamage::Producer(base_offset));
+        if self.undecided_after_stored(slot, &stored) != entry.undecided {
+            return Err(PartitionDamage::Transaction(base_offset));
         }
-        self.append(slot, &info, own, placed, &keys);
+        match stored {
+            StoredBatch::Records(info) => {
+                let keys = self.keys_of(base_offset, entry.bytes, &info)?;
+                if self.admit(&info) != Admission::New {
+                    return Err(PartitionDamage::Producer(base_offset));
+                }
+                self.append(slot, &info, own, entry.placed, &keys);
+            }
+            StoredBatch::Marker(marker) => {
+                if self.transactions.marker(marker.transaction, marker.outcome) != Some(marker) {
+                    return Err(PartitionDamage::Transaction(base_offset));
+                }
+                self.append_marker(slot, &marker, own, entry.placed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a batch whose effects the manifest includes.
+    pub(super) fn hold_known(
+        &mut self,
+        slot: Slot,
+        stored: &StoredBatch,
+        own: Bytes,
+        entry: &ReplayedBatch<'_>,
+    ) -> Result<(), PartitionDamage> {
+        match stored {
+            StoredBatch::Records(info) => {
+                let keys = self.keys_of(slot.base_offset, entry.bytes, info)?;
+                self.note_keys(slot, info, &keys);
+            }
+            StoredBatch::Marker(marker) => self.transactions.note_marker(marker, slot.base_offset),
+        }
+        let max_timestamp_ms = timestamp_of(&own);
+        self.held.push(slot, own, entry.placed, max_timestamp_ms, entry.undecided);
         Ok(())
     }
 
@@ -133,32 +174,32 @@ impl Partition {
         if held != self.next_offset {
             return Err(PartitionDamage::Lost { next_offset: self.next_offset, held });
         }
-        self.durable_offset = self.next_offset;
+        self.make_durable(self.next_offset);
         Ok(())
     }
 
     /// Where a batch from the journal stands and what it says; `None`: it is known, and at rest or cut.
-    pub(super) fn wanted(&self, bytes: &Bytes, known: bool) -> Result<Option<(Offset, BatchInfo)>, PartitionDamage> {
+    pub(super) fn wanted(&self, bytes: &Bytes, known: bool) -> Result<Option<(Offset, StoredBatch)>, PartitionDamage> {
         let invalid = |offset, why: batch::BatchError| PartitionDamage::Batch { offset, why: why.to_string() };
         let base_offset = batch::base_offset(bytes).map_err(|why| invalid(self.next_offset, why))?;
         if known && base_offset < self.flushed_offset() {
             return Ok(None);
         }
-        let info = batch::validate(bytes, bytes.len()).map_err(|why| invalid(base_offset, why))?;
-        match base_offset.checked_plus(u64::from(info.record_count)) {
-            Some(_) => Ok(Some((base_offset, info))),
+        let stored = batch::validate_stored(bytes).map_err(|why| invalid(base_offset, why))?;
+        match base_offset.checked_plus(u64::from(stored.record_count())) {
+            Some(_) => Ok(Some((base_offset, stored))),
             None => Err(PartitionDamage::Exhausted(base_offset)),
         }
     }
 
     /// Holds a batch of a block that the manifest includes against what the manifest says of the partition.
-    pub(super) fn check_known(&self, slot: Slot, info: &BatchInfo) -> Result<(), PartitionDamage> {
+    pub(super) fn check_known(&self, slot: Slot, record_count: u32) -> Result<(), PartitionDamage> {
         let found = slot.base_offset;
         if self.held.last_append_time().is_some_and(|last| slot.append_time < last) {
             return Err(PartitionDamage::TimeGoesBack(found));
         }
         let next_offset = self.next_offset;
-        if found.plus(u64::from(info.record_count)) > next_offset || slot.append_time > self.last_append_time {
+        if found.plus(u64::from(record_count)) > next_offset || slot.append_time > self.last_append_time {
             return Err(PartitionDamage::Ahead { next_offset, found });
         }
         Ok(())

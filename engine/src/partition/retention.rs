@@ -125,6 +125,7 @@ impl Partition {
         self.start_offset = self.start_offset.max(cut.to);
         self.held.flush_to(cut.to);
         let bytes = self.held.drop_to(cut.to);
+        self.transactions.forget_below(self.memory_offset());
         self.gaps.drop_to(cut.to);
         (self.stored.drop_to(cut.to), bytes)
     }

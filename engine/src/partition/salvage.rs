@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::gap::Gap;
-use super::{HeldBatch, Partition, PartitionDamage, Placed, Slot};
-use crate::format::batch::ProducerStamp;
+use super::transactions::timestamp_of;
+use super::{HeldBatch, Partition, PartitionDamage, ReplayedBatch, Slot};
+use crate::format::batch::{ProducerStamp, StoredBatch};
 use crate::model::{Offset, Realtime, Sequence};
 use crate::producer::Receipt;
 use crate::segment::Run;
@@ -14,39 +15,62 @@ impl Partition {
     /// contradict each other are damage still.
     pub fn salvage(
         &mut self,
-        append_time: Realtime,
-        bytes: &Bytes,
-        placed: Placed,
+        entry: &ReplayedBatch<'_>,
         known: bool,
         accepted: Realtime,
     ) -> Result<(), PartitionDamage> {
-        let Some((base_offset, info)) = self.wanted(bytes, known)? else { return Ok(()) };
+        let Some((base_offset, stored)) = self.wanted(entry.bytes, known)? else { return Ok(()) };
         let held_end = self.held_end();
         if base_offset < held_end || (!known && base_offset < self.next_offset) {
             return Err(PartitionDamage::Gap { expected: held_end.max(self.next_offset), found: base_offset });
         }
-        let slot = Slot { base_offset, append_time };
+        let slot = Slot { base_offset, append_time: entry.append_time };
         if known {
-            self.check_known(slot, &info)?;
+            self.check_known(slot, stored.record_count())?;
         }
         self.lose(held_end, base_offset, accepted);
-        let own = Bytes::copy_from_slice(bytes);
+        let own = Bytes::copy_from_slice(entry.bytes);
+        let max_timestamp_ms = timestamp_of(&own);
         if known {
-            self.held.push(slot, own, placed, info.max_timestamp_ms);
+            if let StoredBatch::Marker(marker) = &stored {
+                self.transactions.note_marker(marker, base_offset);
+            }
+            self.held.push(slot, own, entry.placed, max_timestamp_ms, entry.undecided);
             return Ok(());
         }
-        if append_time < self.last_append_time {
+        if entry.append_time < self.last_append_time {
             return Err(PartitionDamage::TimeGoesBack(base_offset));
         }
-        let receipt = Receipt { base_offset, append_time, sequence: placed.sequence };
-        if let Some(stamp) = &info.producer
-            && !self.producers.apply_after_loss(stamp, info.crc, receipt)
-        {
-            return Err(PartitionDamage::Producer(base_offset));
+        self.salvage_effects(slot, &stored, entry.placed.sequence)?;
+        self.next_offset = base_offset.plus(u64::from(stored.record_count()));
+        self.last_append_time = entry.append_time;
+        self.held.push(slot, own, entry.placed, max_timestamp_ms, entry.undecided);
+        Ok(())
+    }
+
+    /// What a batch does beside standing there, of which something before may be lost.
+    fn salvage_effects(&mut self, slot: Slot, stored: &StoredBatch, sequence: Sequence) -> Result<(), PartitionDamage> {
+        let Slot { base_offset, append_time } = slot;
+        match stored {
+            StoredBatch::Records(info) => {
+                let receipt = Receipt { base_offset, append_time, sequence };
+                if let Some(stamp) = &info.producer
+                    && !self.producers.apply_after_loss(stamp, info.crc, receipt)
+                {
+                    return Err(PartitionDamage::Producer(base_offset));
+                }
+                if let Some(transaction) = info.transaction() {
+                    self.transactions.appended(transaction, base_offset, append_time);
+                }
+            }
+            StoredBatch::Marker(marker) => {
+                // Where its first batches are lost, it is not open, or seems to have begun later.
+                if self.transactions.ended(marker, base_offset).is_err() {
+                    self.transactions.close_after_loss(marker, base_offset);
+                }
+                self.forget_last_epoch(marker.transaction);
+            }
         }
-        self.next_offset = base_offset.plus(u64::from(info.record_count));
-        self.last_append_time = append_time;
-        self.held.push(slot, own, placed, info.max_timestamp_ms);
         Ok(())
     }
 
@@ -85,7 +109,7 @@ impl Partition {
         let next_offset = self.next_offset.checked_plus(more).ok_or(exhausted)?;
         self.lose(end, next_offset, accepted);
         self.next_offset = next_offset;
-        self.durable_offset = next_offset;
+        self.make_durable(next_offset);
         Ok(())
     }
 
@@ -111,6 +135,7 @@ impl Partition {
         lost.iter().for_each(|(from, to)| self.lose(*from, *to, accepted));
         self.stored = super::stored::StoredRuns::default();
         self.held = super::held::HeldBatches::default();
+        self.transactions.forget_below(self.next_offset);
         for run in runs.into_iter().filter(|run| run.next_offset > self.start_offset) {
             self.stored.push(run);
         }

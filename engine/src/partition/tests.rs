@@ -35,13 +35,18 @@ fn append(partition: &mut Partition, mut bytes: BytesMut, now: u64, sequence: u6
 
 /// What is read from memory, which holds everything from there on.
 fn read(partition: &Partition, from: Offset, bytes_max: usize) -> Vec<HeldBatch> {
-    partition.read(from, bytes_max).expect("it is in memory")
+    partition.read(from, partition.durable_offset(), bytes_max).expect("it is in memory")
 }
 
 /// A batch as the journal holds it.
 fn at(base_offset: u64, mut bytes: BytesMut) -> Bytes {
     batch::place(&mut bytes, Offset(base_offset));
     bytes.freeze()
+}
+
+/// What a journal's entry of this block says of a batch.
+fn entry(append_time: Realtime, bytes: &Bytes, sequence: u64) -> ReplayedBatch<'_> {
+    ReplayedBatch { append_time, undecided: 0, bytes, placed: placed(sequence) }
 }
 
 fn bases(batches: &[HeldBatch]) -> Vec<u64> {
@@ -132,7 +137,7 @@ fn replay_rebuilds_what_was_appended() {
     live.make_durable(Offset(12));
     let mut replayed = Partition::new(ID);
     for (held, sequence) in read(&live, Offset(0), usize::MAX).into_iter().zip(1..) {
-        replayed.replay(held.append_time, &held.bytes, placed(sequence), false, Keep::Copy).unwrap();
+        replayed.replay(&entry(held.append_time, &held.bytes, sequence), false, Keep::Copy).unwrap();
     }
     replayed.finish_replay().unwrap();
     assert_eq!(format!("{replayed:?}"), format!("{live:?}"));
@@ -141,14 +146,14 @@ fn replay_rebuilds_what_was_appended() {
 #[test]
 fn replay_refuses_gaps_repeats_and_times_that_go_back() {
     let mut partition = Partition::new(ID);
-    partition.replay(Realtime(10), &at(0, batch(2, 1, None)), placed(1), false, Keep::Copy).unwrap();
+    partition.replay(&entry(Realtime(10), &at(0, batch(2, 1, None)), 1), false, Keep::Copy).unwrap();
     for found in [0, 1, 3] {
         let gap = PartitionDamage::Gap { expected: Offset(2), found: Offset(found) };
         let bytes = at(found, batch(1, 1, None));
-        assert_eq!(partition.replay(Realtime(11), &bytes, placed(2), false, Keep::Copy), Err(gap.clone()));
-        assert_eq!(partition.replay(Realtime(11), &bytes, placed(2), true, Keep::Copy), Err(gap));
+        assert_eq!(partition.replay(&entry(Realtime(11), &bytes, 2), false, Keep::Copy), Err(gap.clone()));
+        assert_eq!(partition.replay(&entry(Realtime(11), &bytes, 2), true, Keep::Copy), Err(gap));
     }
-    let back = partition.replay(Realtime(9), &at(2, batch(1, 1, None)), placed(2), false, Keep::Copy);
+    let back = partition.replay(&entry(Realtime(9), &at(2, batch(1, 1, None)), 2), false, Keep::Copy);
     assert_eq!(back, Err(PartitionDamage::TimeGoesBack(Offset(2))));
     assert_eq!(partition.next_offset(), Offset(2), "nothing was taken");
 }
@@ -158,13 +163,13 @@ fn replay_refuses_damaged_batches_and_producers_that_cannot_have_been_admitted()
     let mut partition = Partition::new(ID);
     let mut damaged = batch(1, 1, None);
     *damaged.last_mut().unwrap() ^= 1;
-    let refused = partition.replay(Realtime(1), &damaged.freeze(), placed(1), false, Keep::Copy);
+    let refused = partition.replay(&entry(Realtime(1), &damaged.freeze(), 1), false, Keep::Copy);
     assert!(matches!(refused, Err(PartitionDamage::Batch { .. })));
-    let short = partition.replay(Realtime(1), &Bytes::from_static(&[1; 20]), placed(1), true, Keep::Copy);
+    let short = partition.replay(&entry(Realtime(1), &Bytes::from_static(&[1; 20]), 1), true, Keep::Copy);
     assert!(matches!(short, Err(PartitionDamage::Batch { .. })));
-    partition.replay(Realtime(1), &at(0, batch(1, 1, Some(0))), placed(1), false, Keep::Copy).unwrap();
+    partition.replay(&entry(Realtime(1), &at(0, batch(1, 1, Some(0))), 1), false, Keep::Copy).unwrap();
     for sequence in [0, 5] {
-        let again = partition.replay(Realtime(1), &at(1, batch(1, 1, Some(sequence))), placed(2), false, Keep::Copy);
+        let again = partition.replay(&entry(Realtime(1), &at(1, batch(1, 1, Some(sequence))), 2), false, Keep::Copy);
         assert_eq!(again, Err(PartitionDamage::Producer(Offset(1))));
     }
 }
@@ -182,7 +187,7 @@ fn from_manifest(records: u64) -> Partition {
 
 fn replay_known(partition: &mut Partition, offsets: impl IntoIterator<Item = u64>) {
     for offset in offsets {
-        partition.replay(Realtime(offset + 1), &at(offset, batch(1, 1, None)), placed(1), true, Keep::Copy).unwrap();
+        partition.replay(&entry(Realtime(offset + 1), &at(offset, batch(1, 1, None)), 1), true, Keep::Copy).unwrap();
     }
 }
 
@@ -190,7 +195,7 @@ fn replay_known(partition: &mut Partition, offsets: impl IntoIterator<Item = u64
 fn what_a_manifest_knows_is_only_held_and_everything_behind_it_appended() {
     let mut partition = from_manifest(3);
     replay_known(&mut partition, 0..3);
-    partition.replay(Realtime(9), &at(3, batch(1, 1, None)), placed(2), false, Keep::Copy).unwrap();
+    partition.replay(&entry(Realtime(9), &at(3, batch(1, 1, None)), 2), false, Keep::Copy).unwrap();
     partition.finish_replay().unwrap();
     assert_eq!((partition.next_offset(), partition.durable_offset()), (Offset(4), Offset(4)));
     assert_eq!(bases(&read(&partition, Offset(0), usize::MAX)), [0, 1, 2, 3]);
@@ -205,7 +210,7 @@ fn records_that_a_manifest_knows_and_no_block_holds_are_damage() {
     let lost = PartitionDamage::Lost { next_offset: Offset(3), held: Offset(2) };
     assert_eq!(partition.finish_replay(), Err(lost));
     let gap = PartitionDamage::Gap { expected: Offset(0), found: Offset(1) };
-    let behind = from_manifest(3).replay(Realtime(2), &at(1, batch(1, 1, None)), placed(1), true, Keep::Copy);
+    let behind = from_manifest(3).replay(&entry(Realtime(2), &at(1, batch(1, 1, None)), 1), true, Keep::Copy);
     assert_eq!(behind, Err(gap));
 }
 
@@ -213,7 +218,7 @@ fn records_that_a_manifest_knows_and_no_block_holds_are_damage() {
 fn a_hole_between_what_a_manifest_knows_and_what_follows_it_is_damage() {
     let mut partition = from_manifest(3);
     replay_known(&mut partition, 0..2);
-    let behind = partition.replay(Realtime(9), &at(3, batch(1, 1, None)), placed(2), false, Keep::Copy);
+    let behind = partition.replay(&entry(Realtime(9), &at(3, batch(1, 1, None)), 2), false, Keep::Copy);
     assert!(behind.is_err() || partition.finish_replay().is_err(), "offset 2 is nowhere and nobody said so");
 }
 
@@ -337,7 +342,7 @@ fn what_is_at_rest_lets_go_of_ring_files_and_stays_in_memory_until_it_is_evicted
     assert_eq!(bases(&read(&partition, Offset(0), usize::MAX)).len(), 9);
     assert_eq!(partition.evict(Offset(9), 1), one_batch(), "at least so many bytes");
     assert_eq!(partition.evict(Offset(9), usize::MAX), 6 * one_batch(), "only what is at rest");
-    assert_eq!(partition.read(Offset(6), 1), None);
+    assert_eq!(partition.read(Offset(6), partition.durable_offset(), 1), None);
     assert_eq!(bases(&read(&partition, Offset(7), usize::MAX)), [7, 8]);
     assert_eq!(partition.run_at(Offset(6)), Some(&run(1, 0, 7)));
     assert_eq!(partition.run_at(Offset(7)), None);

@@ -68,7 +68,13 @@ pub(super) fn batches(base: u64, count: u64, value_bytes: usize) -> Vec<HeldBatc
         let mut bytes = builder.finish();
         batch::place(&mut bytes, Offset(offset));
         let bytes = bytes.freeze();
-        HeldBatch { base_offset: Offset(offset), last_offset: Offset(offset), append_time: Realtime(offset), bytes }
+        HeldBatch {
+            base_offset: Offset(offset),
+            last_offset: Offset(offset),
+            append_time: Realtime(offset),
+            undecided: 0,
+            bytes,
+        }
     };
     (base..base + count).map(batch).collect()
 }

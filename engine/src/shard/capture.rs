@@ -4,15 +4,15 @@ use bytes::BytesMut;
 
 use super::keyed::beyond_window;
 use super::request::Reply;
-use super::{Refusal, Shard};
-use crate::format::batch::{self, BatchInfo};
+use super::{Refusal, Shard, TransactionRefusal};
+use crate::format::batch::{self, BatchInfo, ProducerStamp};
 use crate::format::control::{Control, Entry};
 use crate::journal::append::{AppendError, Purpose};
 use crate::key::RecordKey;
 use crate::limits::{PRODUCER_EXPIRY_COUNT_MAX, PRODUCER_IDLE_NS};
 use crate::marks::{self, Mark};
-use crate::model::{Now, PartitionId, ProducerEpoch, RequestId, Sequence};
-use crate::partition::Placed;
+use crate::model::{Now, PartitionId, ProducerEpoch, ProducerId, RequestId, Sequence, TransactionKey};
+use crate::partition::{Partition, Placed};
 use crate::producer::{Admission, Minted};
 
 impl Shard {
@@ -28,8 +28,14 @@ impl Shard {
             Ok(info) => info,
             Err(error) => return self.refuse(id, error.into()),
         };
+        if let Some(transaction) = info.transaction() {
+            return self.capture_in_transaction(id, partition, (bytes, info), transaction, now);
+        }
         if state.keys().is_some() {
             return self.capture_keyed(id, partition, bytes, info, now);
+        }
+        if is_outside_transaction(state, &info) {
+            return self.refuse(id, TransactionRefusal::OutsideTransaction(partition).into());
         }
         let admission = state.admit(&info);
         match Self::answer_of_producer(&admission) {
@@ -88,7 +94,8 @@ impl Shard {
         let slot = state.next_slot(now.realtime);
         batch::place(&mut bytes, slot.base_offset);
         let bytes = bytes.freeze();
-        let entry = Entry::Batch { partition, append_time: slot.append_time, batch: bytes.clone() };
+        let undecided = state.undecided_after(slot, info);
+        let entry = Entry::Batch { partition, append_time: slot.append_time, undecided, batch: bytes.clone() };
         let appended = match self.journal.append(entry, Purpose::Capture) {
             Ok(appended) => appended,
             Err(error) => {
@@ -122,7 +129,7 @@ impl Shard {
         Ok(is_new)
     }
 
-    fn record_refusal(&self, partition: PartitionId, info: &BatchInfo) -> Option<Refusal> {
+    pub(super) fn record_refusal(&self, partition: PartitionId, info: &BatchInfo) -> Option<Refusal> {
         let (bytes, max) =
             (info.largest_record_bytes, self.owned.in_force(partition.topic)?.settings().record_bytes_max);
         (bytes > max).then_some(Refusal::RecordTooLarge { bytes, max })
@@ -130,26 +137,30 @@ impl Shard {
 
     /// Gives a new producer identity.
     pub(super) fn init_producer(&mut self, id: RequestId) {
+        match self.mint_producer() {
+            Ok((producer, depends_on)) => {
+                self.answer_when_durable(id, depends_on, Reply::Producer { id: producer, epoch: ProducerEpoch(0) });
+            }
+            Err(refusal) => self.refuse(id, refusal),
+        }
+    }
+
+    /// A new producer id, and the block without which nobody may hear of it.
+    pub(super) fn mint_producer(&mut self) -> Result<(ProducerId, Sequence), Refusal> {
         let minted = match self.mint.next() {
             Minted::NeedsReservation { up_to } => {
                 let entry = Entry::Control(Control::ProducerIdsReserved { up_to });
-                match self.journal.append(entry, Purpose::Capture) {
-                    Ok(appended) => self.mint.reserved(up_to, appended.sequence),
-                    Err(error) => {
-                        let refusal = self.append_refusal(error);
-                        return self.refuse(id, refusal);
-                    }
-                }
+                let appended = self.journal.append(entry, Purpose::Capture);
+                let appended = appended.map_err(|error| self.append_refusal(error))?;
+                self.mint.reserved(up_to, appended.sequence);
                 self.mint.next()
             }
             minted => minted,
         };
         match minted {
-            Minted::Id { id: producer, depends_on } => {
-                self.answer_when_durable(id, depends_on, Reply::Producer { id: producer, epoch: ProducerEpoch(0) });
-            }
+            Minted::Id { id, depends_on } => Ok((id, depends_on)),
             Minted::NeedsReservation { .. } => unreachable!("a chunk was just reserved"),
-            Minted::Exhausted => self.refuse(id, Refusal::ProducerIdsExhausted(self.id)),
+            Minted::Exhausted => Err(Refusal::ProducerIdsExhausted(self.id)),
         }
     }
 
@@ -182,6 +193,10 @@ impl Shard {
             .take(PRODUCER_EXPIRY_COUNT_MAX)
             .collect();
         for (partition, producer, epoch) in due {
+            // Its transaction is waiting for a coordinator that is out.
+            if self.partitions[&partition].transactions().has_producer(producer) {
+                continue;
+            }
             let entry = Entry::Control(Control::ProducerExpired { partition, producer, epoch });
             if self.journal.append(entry, Purpose::Capture).is_err() {
                 return;
@@ -191,4 +206,11 @@ impl Shard {
             self.producer_count -= usize::from(state.producers_mut().remove(producer, epoch));
         }
     }
+}
+
+/// Whether a batch would go past the transaction that its producer has in the partition.
+pub(super) fn is_outside_transaction(state: &Partition, info: &BatchInfo) -> bool {
+    let is_open =
+        |stamp: ProducerStamp| state.transactions().is_open(TransactionKey { producer: stamp.id, epoch: stamp.epoch });
+    !state.transactions().is_empty() && info.producer.is_some_and(is_open)
 }

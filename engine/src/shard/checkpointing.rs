@@ -303,6 +303,13 @@ impl Shard {
         self.segments.table.encode(segments, &mut files);
         modules.push((Module::Segments, files));
         modules.push((Module::Keys, self.keys_section()));
+        modules.push((Module::Transactions, self.transactions_section()));
+        let mut coordinator = Vec::new();
+        self.transactions.coordinator.encode(&mut coordinator);
+        modules.push((Module::Coordinator, coordinator));
+        let mut groups = Vec::new();
+        self.transactions.groups.encode(&mut groups);
+        modules.push((Module::Groups, groups));
         let section = |(module, bytes): (Module, Vec<u8>)| Section {
             module,
             version: SECTION_VERSION,
@@ -338,6 +345,22 @@ impl Shard {
         let mut out = Vec::new();
         for id in self.owned.ahead().partitions() {
             self.partitions[&id].keys().into_iter().for_each(|keys| keys.encode(&mut out));
+        }
+        out
+    }
+
+    /// Count u32 of open partitions with open transactions, and for each: topic u64, index u32, these.
+    fn transactions_section(&self) -> Vec<u8> {
+        let with_some = || {
+            let open = self.owned.ahead().partitions().map(|id| &self.partitions[&id]);
+            open.filter(|state| !state.transactions().is_empty())
+        };
+        let mut out = Vec::new();
+        out.put_u32_le(u32::try_from(with_some().count()).expect("bounded by the topics' limits"));
+        for state in with_some() {
+            out.put_u64_le(state.id().topic.0);
+            out.put_u32_le(state.id().index);
+            state.transactions().encode(&mut out);
         }
         out
     }

@@ -4,37 +4,42 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use super::report::Report;
 use super::request::{Effect, FetchFrom, Fetched, OffsetAt, Reply};
 use super::{Refusal, Shard};
-use crate::format::batch;
 use crate::io::DiskError;
 use crate::limits::{
     COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READ_BYTES_CAPTURING, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX,
 };
 use crate::marks::{self, Mark};
 use crate::model::{Offset, PartitionId, RequestId, SegmentId};
-use crate::partition::{HeldBatch, Lookup};
+use crate::partition::{HeldBatch, Isolation, Lookup};
 use crate::segment::Run;
 use crate::segment::read::{Chunk, ReadDone, ReadPlan, Target};
+use crate::transaction::AbortedTransaction;
 
 mod cache;
+mod chunk;
+mod committed;
 
 use cache::{ChunkCache, IndexCache};
+use chunk::{first_in, from_chunk, report_of};
+use committed::AbortSearch;
 
 /// What a waiting request wants.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Want {
-    Fetch { from: FetchFrom, bytes_max: usize },
+    Fetch { from: FetchFrom, isolation: Isolation, bytes_max: usize },
     Offset { at: OffsetAt },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Waiter {
     id: RequestId,
     want: Want,
     /// A look-up goes on here: nothing before is what it looks for.
     from: Offset,
+    /// How far it was looked for what was aborted.
+    search: Option<AbortSearch>,
 }
 
 #[derive(Debug)]
@@ -131,8 +136,8 @@ impl Cold {
 impl Shard {
     /// A request that memory may not be able to answer: now, or when a read has brought what is wanted.
     pub(super) fn answer_or_read(&mut self, id: RequestId, partition: PartitionId, want: Want) {
-        let waiter = Waiter { id, want, from: Offset(0) };
-        match self.cold_answer(partition, &waiter) {
+        let mut waiter = Waiter { id, want, from: Offset(0), search: None };
+        match self.cold_answer(partition, &mut waiter) {
             Answer::Ready(reply) => self.answer(id, reply),
             Answer::Read(..) if self.stopping => self.refuse(id, Refusal::Stopping(self.id)),
             Answer::Read(..) if self.cold.waiting_count >= COLD_WAITING_MAX => {
@@ -182,14 +187,17 @@ impl Shard {
         {
             match result {
                 Err(error) => self.refuse(first.id, Refusal::ReadFailed { partition, why: error.to_string() }),
-                Ok(chunk) => match self.look_into(partition, first, chunk) {
-                    Ok(reply) => self.answer(first.id, reply),
-                    Err(waiter) => queue.push_front(waiter),
-                },
+                Ok(chunk) => {
+                    let id = first.id;
+                    match self.look_into(partition, first, chunk) {
+                        Ok(reply) => self.answer(id, reply),
+                        Err(waiter) => queue.push_front(waiter),
+                    }
+                }
             }
         }
-        while let Some(waiter) = queue.pop_front() {
-            match self.cold_answer(partition, &waiter) {
+        while let Some(mut waiter) = queue.pop_front() {
+            match self.cold_answer(partition, &mut waiter) {
                 Answer::Ready(reply) => self.answer(waiter.id, reply),
                 Answer::Read(..) => {
                     queue.push_front(waiter);
@@ -220,38 +228,41 @@ impl Shard {
                 self.resolve(partition, Waiter { from: from.max(chunk.next_offset), ..waiter })
             }
             (Some(Ok(offset)), _, Want::Offset { .. }) => Ok(Reply::Offset(offset.unwrap_or(from))),
-            (Some(Ok(offset)), _, Want::Fetch { bytes_max, .. }) => {
-                let want = Want::Fetch { from: FetchFrom::Offset(offset.unwrap_or(from)), bytes_max };
+            (Some(Ok(offset)), _, Want::Fetch { isolation, bytes_max, .. }) => {
+                let want = Want::Fetch { from: FetchFrom::Offset(offset.unwrap_or(from)), isolation, bytes_max };
                 self.resolve(partition, Waiter { want, ..waiter })
             }
             (None, ..) => self.resolve(partition, waiter),
         }
     }
 
-    fn resolve(&mut self, partition: PartitionId, waiter: Waiter) -> Result<Reply, Waiter> {
-        match self.cold_answer(partition, &waiter) {
+    fn resolve(&mut self, partition: PartitionId, mut waiter: Waiter) -> Result<Reply, Waiter> {
+        match self.cold_answer(partition, &mut waiter) {
             Answer::Ready(reply) => Ok(reply),
             Answer::Read(..) => Err(waiter),
         }
     }
 
     /// The answer from memory and from what was read, or what has to be read.
-    fn cold_answer(&mut self, partition: PartitionId, waiter: &Waiter) -> Answer {
+    fn cold_answer(&mut self, partition: PartitionId, waiter: &mut Waiter) -> Answer {
         let Some(state) = self.visible_partition(partition) else {
             return Answer::Ready(Reply::Refused(self.unknown_partition(partition)));
         };
         match waiter.want {
-            Want::Fetch { from: FetchFrom::Offset(offset), bytes_max } => {
-                self.fetch_answer(partition, offset, bytes_max)
+            Want::Fetch { from: FetchFrom::Offset(offset), isolation, bytes_max } => {
+                self.fetch_answer(partition, offset, (isolation, bytes_max), &mut waiter.search)
             }
-            Want::Fetch { from: FetchFrom::Time(time), bytes_max } => match state.offset_at(time) {
-                Lookup::Offset(offset) => self.fetch_answer(partition, offset, bytes_max),
+            Want::Fetch { from: FetchFrom::Time(time), isolation, bytes_max } => match state.offset_at(time) {
+                Lookup::Offset(offset) => {
+                    self.fetch_answer(partition, offset, (isolation, bytes_max), &mut waiter.search)
+                }
                 Lookup::InRun(run) => Answer::Read(run, Target::AppendTime(time)),
             },
             Want::Offset { at } => {
                 let (lookup, target) = match at {
                     OffsetAt::Start => (Lookup::Offset(state.start_offset()), Target::Offset(Offset(0))),
                     OffsetAt::End => (Lookup::Offset(state.durable_offset()), Target::Offset(Offset(0))),
+                    OffsetAt::Stable => (Lookup::Offset(state.stable_offset()), Target::Offset(Offset(0))),
                     OffsetAt::Time(time) => (state.offset_at(time), Target::AppendTime(time)),
                     OffsetAt::Timestamp(ms) => (state.offset_of_timestamp(ms, waiter.from), Target::Timestamp(ms)),
                 };
@@ -267,7 +278,13 @@ impl Shard {
         }
     }
 
-    fn fetch_answer(&mut self, partition: PartitionId, asked: Offset, bytes_max: usize) -> Answer {
+    fn fetch_answer(
+        &mut self,
+        partition: PartitionId,
+        asked: Offset,
+        (isolation, bytes_max): (Isolation, usize),
+        search: &mut Option<AbortSearch>,
+    ) -> Answer {
         let state = &self.partitions[&partition];
         let (start_offset, high_watermark) = (state.start_offset(), state.durable_offset());
         if asked < start_offset || asked > high_watermark {
@@ -275,27 +292,54 @@ impl Shard {
             return Answer::Ready(Reply::Refused(refusal));
         }
         let bytes_max = bytes_max.min(FETCH_BYTES_MAX);
-        let fetched = |batches| Answer::Ready(Reply::Fetched(Fetched { batches, start_offset, high_watermark }));
-        if let Some(batches) = state.read(asked, bytes_max) {
-            return fetched(batches);
+        let is_committed = isolation == Isolation::Committed;
+        if let Some(batches) = state.read(asked, state.end_for(isolation), bytes_max) {
+            let aborted = if is_committed { state.aborted_in(&batches) } else { Vec::new() };
+            return self.fetched(partition, batches, aborted);
+        }
+        if let Err(answer) = self.search_on(partition, asked, search) {
+            return answer;
         }
         if let Some(chunk) = self.cold.chunks.covering(partition, asked) {
-            return match from_chunk(&chunk, asked, bytes_max) {
-                Ok(batches) => {
+            let found = if is_committed {
+                self.committed_from(partition, &chunk, asked, bytes_max, search)
+            } else {
+                from_chunk(&chunk, asked, bytes_max)
+                    .map(|batches| (batches, Vec::new()))
+                    .map_err(|(from, to)| Answer::Ready(Reply::Refused(Refusal::Damaged { partition, from, to })))
+            };
+            return match found {
+                Ok((batches, aborted)) => {
                     self.read_ahead(partition, asked, &batches, &chunk);
-                    fetched(batches)
+                    self.fetched(partition, batches, aborted)
                 }
-                Err((from, to)) => Answer::Ready(Reply::Refused(Refusal::Damaged { partition, from, to })),
+                Err(answer) => answer,
             };
         }
+        self.read_for(partition, asked)
+    }
+
+    fn fetched(&self, partition: PartitionId, batches: Vec<HeldBatch>, aborted: Vec<AbortedTransaction>) -> Answer {
         let state = &self.partitions[&partition];
-        match (state.run_at(asked), state.gap_at(asked)) {
-            (Some(run), _) => Answer::Read(*run, Target::Offset(asked)),
+        Answer::Ready(Reply::Fetched(Fetched {
+            batches,
+            start_offset: state.start_offset(),
+            high_watermark: state.durable_offset(),
+            stable_offset: state.stable_offset(),
+            aborted,
+        }))
+    }
+
+    /// Where something stands that is neither in memory nor was read lately.
+    fn read_for(&self, partition: PartitionId, offset: Offset) -> Answer {
+        let state = &self.partitions[&partition];
+        match (state.run_at(offset), state.gap_at(offset)) {
+            (Some(run), _) => Answer::Read(*run, Target::Offset(offset)),
             (None, Some(gap)) => {
                 marks::hit(Mark::ReadLost);
                 Answer::Ready(Reply::Refused(Refusal::Lost { partition, gap: *gap }))
             }
-            (None, None) => unreachable!("partition {partition} is covered, and not at offset {asked}"),
+            (None, None) => unreachable!("partition {partition} is covered, and not at offset {offset}"),
         }
     }
 
@@ -304,15 +348,19 @@ impl Shard {
         while self.cold.reading.len() < self.cold_reads_max()
             && let Some(partition) = self.cold.turns.pop_front()
         {
-            let Some(first) = self.cold.waiting.get(&partition).and_then(|queue| queue.front().copied()) else {
+            let Some(mut first) = self.cold.waiting.get(&partition).and_then(|queue| queue.front().cloned()) else {
                 continue;
             };
             if self.cold.is_reading(partition) {
                 // It gets its turn when that read ends.
                 continue;
             }
-            match self.cold_answer(partition, &first) {
-                Answer::Read(run, target) => self.begin_read(partition, run, target, true),
+            match self.cold_answer(partition, &mut first) {
+                Answer::Read(run, target) => {
+                    let queue = self.cold.waiting.get_mut(&partition).expect("its first was just seen");
+                    *queue.front_mut().expect("its first was just seen") = first;
+                    self.begin_read(partition, run, target, true);
+                }
                 Answer::Ready(reply) => {
                     self.answer(first.id, reply);
                     self.pop_waiting(partition);
@@ -380,65 +428,5 @@ impl Shard {
         for id in self.cold.take_all() {
             self.refuse(id, Refusal::Stopping(self.id));
         }
-    }
-}
-
-/// What an operator should hear of a read.
-fn report_of(partition: PartitionId, segment: SegmentId, result: &Result<Chunk, DiskError>) -> Option<Report> {
-    match result {
-        Err(error) => {
-            marks::hit(Mark::ReadFailed);
-            Some(Report::ReadFailed { partition, segment, error: error.clone() })
-        }
-        Ok(chunk) => {
-            let (first, last) = (chunk.damaged.first()?, chunk.damaged.last()?);
-            marks::hit(Mark::ReadDamaged);
-            Some(Report::Damaged {
-                partition,
-                segment,
-                from: first.base_offset,
-                to: last.next_offset,
-                count: chunk.damaged.len(),
-                why: first.why.clone(),
-            })
-        }
-    }
-}
-
-/// Batches of the chunk from the one that holds `asked`. `Err`: it is damaged, from where to where.
-fn from_chunk(chunk: &Chunk, asked: Offset, bytes_max: usize) -> Result<Vec<HeldBatch>, (Offset, Offset)> {
-    if let Some(damaged) = chunk.damage_at(asked) {
-        return Err((damaged.base_offset, damaged.next_offset));
-    }
-    let first = chunk.batches.partition_point(|batch| batch.last_offset < asked);
-    let mut expected = chunk.batches.get(first).map(|batch| batch.base_offset);
-    let follow = chunk.batches[first..].iter().take_while(|batch| {
-        let follows = expected == Some(batch.base_offset);
-        expected = Some(batch.next_offset());
-        follows
-    });
-    let mut bytes = 0;
-    let fits = |batch: &&HeldBatch| {
-        let fits = bytes == 0 || bytes + batch.bytes.len() <= bytes_max;
-        bytes += batch.bytes.len();
-        fits
-    };
-    Ok(follow.take_while(fits).cloned().collect())
-}
-
-/// The first offset in the chunk at or behind `from` that is what is looked for; `None`: it is not there. `Err`:
-/// damage stands before it.
-fn first_in(chunk: &Chunk, at: OffsetAt, from: Offset) -> Result<Option<Offset>, (Offset, Offset)> {
-    let offset_in = |batch: &HeldBatch| match at {
-        OffsetAt::Time(time) => (batch.append_time >= time).then_some(batch.base_offset.max(from)),
-        OffsetAt::Timestamp(ms) => batch::offset_of_timestamp(&batch.bytes, ms).filter(|offset| *offset >= from),
-        OffsetAt::Start | OffsetAt::End => Some(batch.base_offset),
-    };
-    let found = chunk.batches.iter().filter(|batch| batch.last_offset >= from).find_map(offset_in);
-    let limit = found.unwrap_or(chunk.next_offset);
-    let before = chunk.damaged.iter().find(|damaged| damaged.next_offset > from && damaged.base_offset < limit);
-    match before {
-        Some(damaged) => Err((damaged.base_offset, damaged.next_offset)),
-        None => Ok(found),
     }
 }

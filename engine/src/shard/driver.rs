@@ -9,11 +9,12 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::Shard;
+use super::message::ShardMessage;
 use super::open::{Opened, ShardFiles};
 use super::report::Report;
 use super::request::{CutReport, Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
 use super::rest::{self, RestPlan};
-use crate::catalogue::{CatalogueMessage, TopicDescriptor};
+use crate::catalogue::TopicDescriptor;
 use crate::checkpoint::slot;
 use crate::format::layout::{Copy, Geometry};
 use crate::format::superblock::Superblock;
@@ -44,7 +45,7 @@ pub trait Outlet: 'static {
     fn reply(&self, id: RequestId, reply: Reply);
 
     /// A message to another shard. May be dropped: it is sent again.
-    fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage);
+    fn send(&self, from: ShardId, to: ShardId, message: ShardMessage);
 
     /// A block is on stable storage; the answers that depend on it follow. For measurements.
     fn block_written(&self, shard: ShardId, report: &BlockReport) {
@@ -170,7 +171,7 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
     }
 
     /// Hands a message to the shard.
-    pub fn deliver(&self, from: ShardId, message: CatalogueMessage) {
+    pub fn deliver(&self, from: ShardId, message: ShardMessage) {
         self.handle(Event::Message { from, message });
     }
 

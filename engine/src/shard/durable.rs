@@ -57,6 +57,7 @@ impl Shard {
             self.record_durable(&record, now);
         }
         self.release(durable);
+        self.tell_durable(durable);
         touched.sort_unstable();
         touched.dedup();
         for partition in touched {
@@ -95,6 +96,7 @@ impl Shard {
             self.answer(id, Reply::Refused(Refusal::OutcomeUnknown(self.id)));
         }
         self.end_keyed_waits(&Refusal::ShardUnavailable(self.id));
+        self.end_transaction_waits(&Refusal::ShardUnavailable(self.id));
         self.end_catalogue_changes();
         self.effects.push(Effect::Failed(error));
     }
@@ -122,6 +124,7 @@ impl Shard {
             self.stopped = true;
             self.end_cold_waits();
             self.end_keyed_waits(&Refusal::Stopping(self.id));
+            self.end_transaction_waits(&Refusal::Stopping(self.id));
             self.effects.push(Effect::Stopped { clean });
         }
     }
@@ -139,7 +142,7 @@ impl Shard {
             Record::Owned(record) => {
                 let message = self.owned.record_durable(record);
                 self.drop_closed_partitions(record.topic());
-                self.effects.push(Effect::Send { to: crate::catalogue::COORDINATOR, message });
+                self.effects.push(Effect::Send { to: crate::catalogue::COORDINATOR, message: message.into() });
             }
         }
     }

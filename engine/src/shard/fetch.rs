@@ -8,21 +8,22 @@ use super::{Refusal, Shard};
 use crate::limits::{FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
 use crate::marks::{self, Mark};
 use crate::model::{Monotonic, Now, PartitionId, Realtime, RequestId, ShardId, TopicId};
-use crate::partition::Partition;
+use crate::partition::{Isolation, Partition};
 
 /// Fetches that wait for data, found by partition and by deadline.
 #[derive(Debug, Default)]
 pub(super) struct LongPolls {
     /// Of each partition, by the append time that ends the wait: only those that end are looked at.
-    by_partition: BTreeMap<PartitionId, BTreeMap<(Realtime, RequestId), Poll>>,
-    deadlines: BTreeSet<(Monotonic, RequestId, PartitionId)>,
-    by_request: BTreeMap<RequestId, (PartitionId, Realtime)>,
+    by_partition: BTreeMap<(PartitionId, Isolation), BTreeMap<(Realtime, RequestId), Poll>>,
+    deadlines: BTreeSet<(Monotonic, RequestId)>,
+    by_request: BTreeMap<RequestId, (PartitionId, Isolation, Realtime)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Poll {
     id: RequestId,
     from: FetchFrom,
+    isolation: Isolation,
     bytes_max: usize,
     deadline: Monotonic,
 }
@@ -38,63 +39,71 @@ impl Poll {
     }
 }
 
+impl Poll {
+    /// Whether there still is nothing to answer it with.
+    fn is_at_end(&self, state: &Partition) -> bool {
+        is_at_end(state, self.from, self.isolation)
+    }
+}
+
 impl LongPolls {
     pub(super) fn len(&self) -> usize {
         self.deadlines.len()
     }
 
     pub(super) fn next_deadline(&self) -> Option<Monotonic> {
-        self.deadlines.first().map(|(deadline, _, _)| *deadline)
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 
-    fn wait_for(&self, partition: PartitionId) -> bool {
-        self.by_partition.contains_key(&partition)
+    fn wait_for(&self, partition: PartitionId, isolation: Isolation) -> bool {
+        self.by_partition.contains_key(&(partition, isolation))
     }
 
     fn add(&mut self, partition: PartitionId, poll: Poll) {
-        self.deadlines.insert((poll.deadline, poll.id, partition));
-        self.by_request.insert(poll.id, (partition, poll.ends_at()));
-        self.by_partition.entry(partition).or_default().insert((poll.ends_at(), poll.id), poll);
+        let (ends_at, isolation) = (poll.ends_at(), poll.isolation);
+        self.deadlines.insert((poll.deadline, poll.id));
+        self.by_request.insert(poll.id, (partition, isolation, ends_at));
+        self.by_partition.entry((partition, isolation)).or_default().insert((ends_at, poll.id), poll);
     }
 
     /// Takes the polls of a partition that a batch appended at `append_time` ends.
-    fn take(&mut self, partition: PartitionId, append_time: Realtime) -> Vec<Poll> {
-        let Some(polls) = self.by_partition.get_mut(&partition) else { return Vec::new() };
+    fn take(&mut self, partition: PartitionId, isolation: Isolation, append_time: Realtime) -> Vec<Poll> {
+        let Some(polls) = self.by_partition.get_mut(&(partition, isolation)) else { return Vec::new() };
         let later = match append_time.0.checked_add(1) {
             Some(next) => polls.split_off(&(Realtime(next), RequestId(0))),
             None => BTreeMap::new(),
         };
         let ended = std::mem::replace(polls, later);
         if polls.is_empty() {
-            self.by_partition.remove(&partition);
+            self.by_partition.remove(&(partition, isolation));
         }
         for poll in ended.values() {
-            self.deadlines.remove(&(poll.deadline, poll.id, partition));
+            self.deadlines.remove(&(poll.deadline, poll.id));
             self.by_request.remove(&poll.id);
         }
         ended.into_values().collect()
     }
 
     fn take_one(&mut self, id: RequestId) -> Option<(PartitionId, Poll)> {
-        let (partition, ends_at) = self.by_request.remove(&id)?;
-        let polls = self.by_partition.get_mut(&partition).expect("every request has its poll");
+        let (partition, isolation, ends_at) = self.by_request.remove(&id)?;
+        let polls = self.by_partition.get_mut(&(partition, isolation)).expect("every request has its poll");
         let poll = polls.remove(&(ends_at, id)).expect("every request has its poll");
         if polls.is_empty() {
-            self.by_partition.remove(&partition);
+            self.by_partition.remove(&(partition, isolation));
         }
-        self.deadlines.remove(&(poll.deadline, id, partition));
+        self.deadlines.remove(&(poll.deadline, id));
         Some((partition, poll))
     }
 
     fn take_due(&mut self, now: Monotonic) -> Vec<(PartitionId, Poll)> {
         let mut due = Vec::new();
-        while let Some((_, id, _)) = self.deadlines.first().filter(|(at, _, _)| *at <= now) {
+        while let Some((_, id)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
             due.push(self.take_one(*id).expect("every deadline has its poll"));
         }
         due
     }
 
-    fn partitions(&self) -> Vec<PartitionId> {
+    fn partitions(&self) -> Vec<(PartitionId, Isolation)> {
         self.by_partition.keys().copied().collect()
     }
 }
@@ -105,7 +114,7 @@ impl Shard {
         &mut self,
         id: RequestId,
         partition: PartitionId,
-        from: FetchFrom,
+        (from, isolation): (FetchFrom, Isolation),
         bytes_max: usize,
         wait_ns: u64,
         now: Now,
@@ -114,14 +123,14 @@ impl Shard {
             let refusal = self.unknown_partition(partition);
             return self.refuse(id, refusal);
         };
-        if wait_ns > 0 && is_at_end(state, from) {
+        if wait_ns > 0 && is_at_end(state, from, isolation) {
             if self.polls.len() >= POLLS_WAITING_MAX {
                 return self.refuse(id, Refusal::Busy(self.id));
             }
             let deadline = now.monotonic.plus_ns(wait_ns.min(FETCH_WAIT_NS_MAX));
-            return self.polls.add(partition, Poll { id, from, bytes_max, deadline });
+            return self.polls.add(partition, Poll { id, from, isolation, bytes_max, deadline });
         }
-        self.answer_or_read(id, partition, Want::Fetch { from, bytes_max });
+        self.answer_or_read(id, partition, Want::Fetch { from, isolation, bytes_max });
     }
 
     /// Says where a partition begins, ends or was at a time. Only durable offsets are shown.
@@ -154,22 +163,29 @@ impl Shard {
         self.newest_topic(partition.topic)?.shard_of(partition.index)
     }
 
-    /// More of a partition is durable, or it is gone: whoever waited for that is answered. A fetch by time waits on
-    /// until a batch is as late.
+    /// More of a partition is durable or decided, or it is gone: whoever waited for that is answered. A fetch by time waits
+    /// on until a batch is as late, one of what is committed until its end has moved.
     pub(super) fn wake_polls(&mut self, partition: PartitionId) {
-        if !self.polls.wait_for(partition) {
-            return;
-        }
-        let reached = match self.visible_partition(partition) {
-            None => Realtime(u64::MAX),
-            Some(state) => match state.last_durable_append_time() {
-                None => return,
-                Some(append_time) => append_time,
-            },
-        };
-        for poll in self.polls.take(partition, reached) {
-            marks::hit(Mark::PollWoken);
-            self.end_poll(partition, &poll);
+        for isolation in [Isolation::Uncommitted, Isolation::Committed] {
+            if !self.polls.wait_for(partition, isolation) {
+                continue;
+            }
+            let reached = match self.visible_partition(partition) {
+                None => Realtime(u64::MAX),
+                Some(state) => match state.last_append_time_below(state.end_for(isolation)) {
+                    None => continue,
+                    Some(append_time) => append_time,
+                },
+            };
+            for poll in self.polls.take(partition, isolation, reached) {
+                let state = self.visible_partition(partition);
+                if isolation == Isolation::Committed && state.is_some_and(|state| poll.is_at_end(state)) {
+                    self.polls.add(partition, poll);
+                    continue;
+                }
+                marks::hit(Mark::PollWoken);
+                self.end_poll(partition, &poll);
+            }
         }
     }
 
@@ -183,8 +199,8 @@ impl Shard {
 
     /// Answers every fetch that waits with what there is.
     pub(super) fn end_all_polls(&mut self) {
-        for partition in self.polls.partitions() {
-            for poll in self.polls.take(partition, Realtime(u64::MAX)) {
+        for (partition, isolation) in self.polls.partitions() {
+            for poll in self.polls.take(partition, isolation, Realtime(u64::MAX)) {
                 self.end_poll(partition, &poll);
             }
         }
@@ -192,7 +208,11 @@ impl Shard {
 
     /// Answers a fetch that waited with what there is.
     fn end_poll(&mut self, partition: PartitionId, poll: &Poll) {
-        self.answer_or_read(poll.id, partition, Want::Fetch { from: poll.from, bytes_max: poll.bytes_max });
+        self.answer_or_read(
+            poll.id,
+            partition,
+            Want::Fetch { from: poll.from, isolation: poll.isolation, bytes_max: poll.bytes_max },
+        );
     }
 
     /// A partition whose opening is durable.
@@ -218,6 +238,9 @@ fn status(state: &Partition) -> PartitionStatus {
         partition: state.id(),
         start_offset: state.start_offset(),
         high_watermark: state.durable_offset(),
+        stable_offset: state.stable_offset(),
+        open_transaction_count: state.transactions().len(),
+        oldest_transaction: state.transactions().iter().next(),
         held_bytes: state.held_bytes(),
         stored_bytes: state.stored_bytes(),
         cuts: *state.cuts(),
@@ -227,9 +250,10 @@ fn status(state: &Partition) -> PartitionStatus {
 }
 
 /// Whether there is nothing yet that a fetch from there can be answered with.
-fn is_at_end(state: &Partition, from: FetchFrom) -> bool {
+fn is_at_end(state: &Partition, from: FetchFrom, isolation: Isolation) -> bool {
+    let end = state.end_for(isolation);
     match from {
-        FetchFrom::Offset(offset) => offset == state.durable_offset(),
-        FetchFrom::Time(time) => state.last_durable_append_time().is_none_or(|last| last < time),
+        FetchFrom::Offset(offset) => offset >= end && offset <= state.durable_offset(),
+        FetchFrom::Time(time) => state.last_append_time_below(end).is_none_or(|last| last < time),
     }
 }

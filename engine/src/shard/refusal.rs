@@ -7,6 +7,10 @@ use crate::model::{Offset, PartitionId, ShardId, TopicId};
 use crate::partition::Gap;
 use crate::producer::ProducerError;
 
+mod transactions;
+
+pub use transactions::TransactionRefusal;
+
 /// What a client does about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
@@ -18,6 +22,8 @@ pub enum Action {
     Fenced,
     /// The request is wrong: correct it, do not repeat it.
     FixRequest,
+    /// The transaction is over or cannot go on: abort it, and begin another one with everything that was in it.
+    AbortTransaction,
     /// Nothing a client can do helps.
     Fatal,
     /// It may have happened or not: send again only under the same producer id and sequence.
@@ -188,6 +194,9 @@ pub enum Refusal {
     /// The change is under way and not finished.
     #[error("the change of the topic is still under way: ask again")]
     StillWorking,
+    /// Something about transactions, groups or several partitions together.
+    #[error("{0}")]
+    Transaction(#[from] TransactionRefusal),
     /// The checkpoint that was asked for did not come about.
     #[error("the checkpoint failed: {0}")]
     CheckpointFailed(String),
@@ -262,6 +271,7 @@ impl Refusal {
             Self::KeysUnanswerable { .. } => 54,
             Self::NoKeys(_) => 55,
             Self::PartitionsFixed { .. } => 56,
+            Self::Transaction(refusal) => refusal.code(),
         }
     }
 
@@ -308,6 +318,7 @@ impl Refusal {
             ) => Action::FixRequest,
             Self::ProducerIdsExhausted(_) | Self::Damaged { .. } => Action::Fatal,
             Self::OutcomeUnknown(_) => Action::OutcomeUnknown,
+            Self::Transaction(refusal) => refusal.action(),
         }
     }
 }

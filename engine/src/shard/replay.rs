@@ -10,14 +10,17 @@ use crate::catalogue::{COORDINATOR, OwnedRecord, OwnedState, OwnerState, TopicDe
 use crate::format::block::JournalName;
 use crate::format::control::{Control, Entry, EntryWalk};
 use crate::format::manifest::{Manifest, Module};
+use crate::group::GroupOffsets;
 use crate::journal::recovery::RecoveredBlock;
 use crate::key::KeyHasher;
 use crate::model::{PartitionId, Realtime, Sequence, ShardId, TopicId};
-use crate::partition::{Partition, Placed};
+use crate::partition::{Partition, Placed, ReplayedBatch};
 use crate::producer::ProducerIdMint;
 use crate::segment::{Run, SegmentTable};
+use crate::transaction::TransactionCoordinator;
 
 mod keys;
+mod transactions;
 
 /// What a shard knows after replay.
 #[derive(Debug)]
@@ -38,6 +41,12 @@ pub struct ShardState {
     pub segments: SegmentTable,
     /// What makes hashes of idempotency keys.
     pub(crate) hasher: KeyHasher,
+    /// Shards of the directory.
+    pub(crate) shard_count: u16,
+    /// Its transactional ids.
+    pub(crate) coordinator: TransactionCoordinator,
+    /// Offsets of its consumer groups.
+    pub(crate) groups: GroupOffsets,
 }
 
 /// The manifest or a block contradicts the rest, although every checksum is right.
@@ -108,6 +117,7 @@ pub fn replay_salvage(
         count_runs(partition, &mut state.segments);
     }
     if let Some(bound) = bound {
+        state.coordinator.after_loss();
         state.mint.skip(bound.entry_count).map_err(in_manifest)?;
         if let Some(owner) = &mut state.owner {
             owner.skip(bound.entry_count).map_err(in_manifest)?;
@@ -148,6 +158,9 @@ impl ShardState {
             clock_confirmed: Realtime(0),
             segments: SegmentTable::default(),
             hasher: KeyHasher::new(name.journal_id),
+            shard_count,
+            coordinator: TransactionCoordinator::default(),
+            groups: GroupOffsets::default(),
         };
         for section in &manifest.sections {
             if section.version != SECTION_VERSION || section.sequence != manifest.sequence {
@@ -176,6 +189,7 @@ impl ShardState {
                 return Err(in_manifest("producers of more partitions than there are"));
             }
         }
+        self::transactions::read(&mut state, manifest)?;
         state.read_numbers(shard, manifest)?;
         Ok(state)
     }
@@ -248,7 +262,7 @@ impl ShardState {
     fn apply(&mut self, entry: Entry, block: &RecoveredBlock, known: bool, mode: Mode<'_>) -> Result<(), String> {
         let placed = Placed { sequence: block.sequence, file: block.file };
         match entry {
-            Entry::Batch { partition, append_time, batch } => {
+            Entry::Batch { partition, append_time, undecided, batch } => {
                 if let Mode::Salvage(accepted) = mode
                     && !known
                 {
@@ -261,9 +275,10 @@ impl ShardState {
                     return if known { Ok(()) } else { Err(format!("a batch of unknown partition {partition}")) };
                 };
                 self.latest_append_time = self.latest_append_time.max(append_time);
+                let entry = ReplayedBatch { append_time, undecided, bytes: &batch, placed };
                 let result = match mode {
-                    Mode::Strict => state.replay(append_time, &batch, placed, known, block.keep),
-                    Mode::Salvage(accepted) => state.salvage(append_time, &batch, placed, known, accepted.time),
+                    Mode::Strict => state.replay(&entry, known, block.keep),
+                    Mode::Salvage(accepted) => state.salvage(&entry, known, accepted.time),
                 };
                 result.map_err(|damage| format!("partition {partition}: {damage}"))
             }
@@ -304,6 +319,8 @@ impl ShardState {
                 self.clock_confirmed = *realtime;
                 Ok(())
             }
+            Control::Transaction(record) => transactions::done(self.coordinator.apply(record), mode),
+            Control::Offsets(record) => transactions::done(self.groups.apply(record), mode),
             Control::TopicCreating(_)
             | Control::TopicLive(_)
             | Control::TopicDeleting(_)

@@ -5,13 +5,18 @@ use std::rc::Rc;
 use bytes::{Bytes, BytesMut};
 
 mod keys;
+mod status;
+mod transactions;
 
 pub use keys::{DeriveKeys, KeyReceipt, ReadKeys};
+pub use status::ShardStatus;
+pub use transactions::{BatchReceipt, GroupReply, GroupRequest, TransactionReply, TransactionRequest};
 
+use super::message::ShardMessage;
 use super::refusal::Refusal;
 use super::report::Report;
 use super::rest::{RestPlan, RestWritten};
-use crate::catalogue::{CatalogueMessage, TopicChange, TopicDescriptor, TopicSettings};
+use crate::catalogue::{TopicChange, TopicDescriptor, TopicSettings};
 use crate::format::control::KeyRule;
 use crate::format::manifest::EncodedManifest;
 use crate::format::superblock::Superblock;
@@ -21,11 +26,12 @@ use crate::key_run::KeyRun;
 use crate::key_run::look_up::{KeyFound, KeyPiece};
 use crate::key_run::merge::{KeyMerge, KeyMergeError};
 use crate::model::{
-    Epoch, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, SegmentId, Sequence, ShardId, TopicId,
+    Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, RequestId, SegmentId, Sequence, ShardId, TopicId,
 };
-use crate::partition::{CutReason, CutTotals, HeldBatch};
+use crate::partition::{CutReason, CutTotals, HeldBatch, Isolation};
 use crate::segment::merge::{MergeError, MergePlan, Merged};
 use crate::segment::read::{ReadDone, ReadPlan};
+use crate::transaction::{AbortedTransaction, OpenTransaction};
 
 /// Something a client, or another shard on its behalf, asks for.
 #[derive(Clone, Debug)]
@@ -65,6 +71,15 @@ pub enum Request {
         /// The batch; its base offset and leader epoch are filled in.
         batch: BytesMut,
     },
+    /// Append record batches to several partitions of this shard, all together or none of them.
+    CaptureTogether {
+        /// The batches, each partition once.
+        batches: Vec<(PartitionId, BytesMut)>,
+    },
+    /// Something about transactions.
+    Transaction(TransactionRequest),
+    /// Something about consumer groups.
+    Group(GroupRequest),
     /// Read durable batches.
     Fetch {
         /// From which partition.
@@ -75,6 +90,8 @@ pub enum Request {
         bytes_max: usize,
         /// How long to wait if there is nothing yet, in nanoseconds; 0 does not wait.
         wait_ns: u64,
+        /// What to see of transactions.
+        isolation: Isolation,
     },
     /// Where a partition begins, ends, or was at a time.
     ListOffset {
@@ -124,6 +141,8 @@ pub enum OffsetAt {
     Start,
     /// The one behind the last that can be read.
     End,
+    /// The last stable one: up to it every transaction is decided.
+    Stable,
     /// The first appended at this time or later.
     Time(Realtime),
     /// That of the first record whose timestamp, in Unix milliseconds of its client's clock, is this or later. Of a
@@ -132,7 +151,7 @@ pub enum OffsetAt {
 }
 
 /// Durable batches, from the one that holds the asked offset.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fetched {
     /// The batches, in order, without a gap. The first may begin before the asked offset.
     pub batches: Vec<HeldBatch>,
@@ -140,6 +159,11 @@ pub struct Fetched {
     pub start_offset: Offset,
     /// One behind the last offset that can be read.
     pub high_watermark: Offset,
+    /// Up to here every transaction is decided.
+    pub stable_offset: Offset,
+    /// The aborted transactions of which there may be something in these batches, if that was asked for: their batches do
+    /// not count.
+    pub aborted: Vec<AbortedTransaction>,
 }
 
 /// How a partition is doing; offsets are durable ones.
@@ -151,6 +175,12 @@ pub struct PartitionStatus {
     pub start_offset: Offset,
     /// One behind the last offset that can be read.
     pub high_watermark: Offset,
+    /// Up to here every transaction is decided.
+    pub stable_offset: Offset,
+    /// Transactions that are open in it.
+    pub open_transaction_count: usize,
+    /// The one that began first: it holds back whoever reads what is committed.
+    pub oldest_transaction: Option<OpenTransaction>,
     /// Bytes of batches held in memory, those that are not durable yet included.
     pub held_bytes: usize,
     /// Bytes in segment files.
@@ -195,6 +225,17 @@ pub enum Reply {
         /// Whether it had been stored before: then this is the original answer.
         duplicate: bool,
     },
+    /// The batches are on stable storage.
+    CapturedTogether {
+        /// Where each of them is, in the order of the request.
+        receipts: Vec<BatchReceipt>,
+        /// Whether they had been stored before: then these are the original answers.
+        duplicate: bool,
+    },
+    /// About transactions.
+    Transaction(TransactionReply),
+    /// About consumer groups.
+    Group(GroupReply),
     /// Every record of the batch had been stored before: the original receipts, record by record. Those of records that
     /// were stored with one batch in this order are a [`Reply::Captured`].
     Known(Vec<KeyReceipt>),
@@ -242,7 +283,7 @@ pub enum Event {
         /// Who.
         from: ShardId,
         /// What.
-        message: CatalogueMessage,
+        message: ShardMessage,
     },
     /// A block write ended.
     BlockWritten {
@@ -329,7 +370,7 @@ pub enum Effect {
         /// To whom.
         to: ShardId,
         /// What.
-        message: CatalogueMessage,
+        message: ShardMessage,
     },
     /// Write both superblock copies; one such write is under way at a time.
     WriteSuperblock(Superblock),
@@ -365,65 +406,4 @@ pub enum Effect {
         /// Whether the journal was closed in order.
         clean: bool,
     },
-}
-
-/// How a shard is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShardStatus {
-    /// Which shard.
-    pub shard: ShardId,
-    /// Its journal's epoch.
-    pub epoch: Epoch,
-    /// Whether captures are taken.
-    pub serving: bool,
-    /// The write that failed, if one did.
-    pub failed: Option<DiskError>,
-    /// The last durable block.
-    pub durable_sequence: Sequence,
-    /// The last block that entries were placed into.
-    pub appended_sequence: Sequence,
-    /// Replies and long polls that wait.
-    pub waiting_count: usize,
-    /// Bytes of batches held in memory.
-    pub held_bytes: usize,
-    /// Bytes of them above which what is at rest is let go.
-    pub held_bytes_max: usize,
-    /// Segment files.
-    pub segment_count: usize,
-    /// Bytes in segment files.
-    pub stored_bytes: u64,
-    /// Reads of segment files so far.
-    pub cold_read_count: u64,
-    /// Requests that wait for a read of a segment file.
-    pub cold_waiting_count: usize,
-    /// Idempotency keys in memory: those of batches that are not at rest.
-    pub keys_recent_count: usize,
-    /// Bytes of key runs that are kept in memory.
-    pub keys_cached_bytes: usize,
-    /// Parts of key runs read so far.
-    pub keys_read_count: u64,
-    /// Requests that wait to hear what is known of keys.
-    pub keys_waiting_count: usize,
-    /// Bytes written to segment files and not synced yet.
-    pub unsynced_bytes: u64,
-    /// Whether segment files find no space: captures go on until the journal is full.
-    pub disk_full: bool,
-    /// Whether runs fill their part of the manifest, so that nothing is taken to rest: captures go on until the journal
-    /// is full.
-    pub manifest_full: bool,
-    /// Bytes of a manifest that runs and segment files take.
-    pub manifest_run_bytes: u64,
-    /// Bytes of a manifest that they may take.
-    pub manifest_run_bytes_max: u64,
-    /// Partitions open.
-    pub partition_count: usize,
-    /// Ring files nothing was placed in yet.
-    pub unused_ring_file_count: usize,
-    /// Bytes of the ring that are not free: of files that were filled all, of the one that is being filled those in front
-    /// of the next block.
-    pub journal_used_bytes: u64,
-    /// Bytes of the ring.
-    pub journal_bytes: u64,
-    /// Whether expiry is suspended because the wall clock jumped.
-    pub clock_suspended: bool,
 }

@@ -14,3 +14,4 @@ mod rig;
 mod room;
 mod segments;
 mod topics;
+mod transactions;

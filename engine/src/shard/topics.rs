@@ -123,7 +123,7 @@ impl Shard {
             self.coordinator = Some(coordinator);
             self.carry_out(actions);
         } else if let Some(message) = self.copies.tick(now.monotonic) {
-            self.effects.push(Effect::Send { to: crate::catalogue::COORDINATOR, message });
+            self.effects.push(Effect::Send { to: crate::catalogue::COORDINATOR, message: message.into() });
         }
     }
 
@@ -141,7 +141,9 @@ impl Shard {
         for action in actions {
             match action {
                 CatalogueAction::Append(record) => self.append_record(Record::Catalogue(record)),
-                CatalogueAction::Send { to, message } => self.effects.push(Effect::Send { to, message }),
+                CatalogueAction::Send { to, message } => {
+                    self.effects.push(Effect::Send { to, message: message.into() })
+                }
                 CatalogueAction::Reply { request, reply } => {
                     let reply = self.catalogue_reply(reply);
                     self.answer(request, reply);
@@ -160,6 +162,7 @@ impl Shard {
         for id in closed {
             let state = self.partitions.remove(&id).expect("it was just listed");
             self.producer_count -= state.producers().len();
+            self.transactions.forget_open(state.transactions().len());
             self.held_bytes -= state.held_bytes();
             state.segments().for_each(|segment| self.segments.table.drop_run(segment));
             self.keyed.forget_partition(&state);
@@ -188,6 +191,7 @@ impl Shard {
                 self.append_record(Record::Owned(record));
             }
             OwnedAction::Answer(message) => {
+                let message = message.into();
                 self.effects.push(Effect::Send { to: crate::catalogue::COORDINATOR, message });
             }
             OwnedAction::Wait | OwnedAction::Refuse(_) => {}

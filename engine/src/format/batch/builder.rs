@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 use zerocopy::IntoBytes;
 
 use super::error::{BatchError, RecordFault};
-use super::header::{BatchFields, BatchHeader, CRC_START, HEADER_BYTES};
+use super::header::{BatchFields, BatchHeader, CRC_START, HEADER_BYTES, TRANSACTIONAL_BIT};
 use super::producer_stamp::SEQUENCE_COUNT;
 use super::record::Header;
 use super::varint::{put_varint, varint_bytes};
@@ -23,6 +23,7 @@ pub struct BatchBuilder {
     base_timestamp_ms: Option<i64>,
     max_timestamp_ms: i64,
     producer: Option<(ProducerId, ProducerEpoch, u32)>,
+    is_transactional: bool,
 }
 
 impl Default for BatchBuilder {
@@ -46,6 +47,7 @@ impl BatchBuilder {
             base_timestamp_ms: None,
             max_timestamp_ms: i64::MIN,
             producer: None,
+            is_transactional: false,
         }
     }
 
@@ -64,6 +66,12 @@ impl BatchBuilder {
         assert!(epoch.0 <= i16::MAX.cast_unsigned(), "producer epoch {epoch} does not fit a batch");
         assert!(base_sequence < SEQUENCE_COUNT, "sequence {base_sequence} does not fit a batch");
         self.producer = Some((id, epoch, base_sequence));
+        self
+    }
+
+    /// Makes the batch a part of its producer's transaction, or not; the last call before [`BatchBuilder::finish`] counts.
+    pub fn transactional(&mut self, is_transactional: bool) -> &mut Self {
+        self.is_transactional = is_transactional;
         self
     }
 
@@ -136,15 +144,26 @@ impl BatchBuilder {
     ///
     /// # Panics
     /// If there is no record.
-    pub fn finish(mut self) -> BytesMut {
-        let (producer_id, producer_epoch, base_sequence) = match self.producer {
+    pub fn finish(self) -> BytesMut {
+        let stamp = match self.producer {
             None => (-1, -1, -1),
             Some((id, epoch, sequence)) => (id.0.cast_signed(), epoch.0.cast_signed(), sequence.cast_signed()),
         };
+        let attributes = if self.is_transactional { TRANSACTIONAL_BIT } else { 0 };
+        self.finish_with(attributes, stamp)
+    }
+
+    /// The same with these attributes, producer id, epoch and first sequence.
+    pub(super) fn finish_with(
+        mut self,
+        attributes: u16,
+        (producer_id, producer_epoch, base_sequence): (i64, i16, i32),
+    ) -> BytesMut {
         let Ok(record_bytes) = i32::try_from(self.buffer.len() - HEADER_BYTES) else {
             panic!("a batch is at most {BATCH_BYTES_MAX} bytes");
         };
         let mut header = BatchHeader::build(&BatchFields {
+            attributes,
             record_bytes,
             record_count: self.record_count.cast_signed(),
             base_timestamp_ms: self.base_timestamp_ms.unwrap_or(0),

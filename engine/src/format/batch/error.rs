@@ -72,12 +72,18 @@ pub enum BatchError {
         "timestamp type log-append (bit 3 at byte 21) is not for clients: send create time; append time is kept apart"
     )]
     LogAppendTime,
-    /// Transactions are not supported.
-    #[error("transactional batch (bit 4 at byte 21): transactions are not supported, send it without a transaction")]
+    /// A transaction is a producer's.
+    #[error("transactional batch (bit 4 at byte 21) without a producer: stamp it, or send it without a transaction")]
     Transactional,
     /// Control batches are written by servers only.
     #[error("control batch (bit 5 at byte 21): clients must not send control records")]
     Control,
+    /// A control batch that does not say how a transaction ended.
+    #[error("a control batch that is no end of a transaction: {what}")]
+    Marker {
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The delete horizon is set by a broker's compaction only.
     #[error("delete horizon (bit 6 at byte 21) is not for clients: clear it")]
     DeleteHorizon,

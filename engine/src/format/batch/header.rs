@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::error::BatchError;
 use super::producer_stamp::ProducerStamp;
-use crate::model::{Offset, ProducerEpoch, ProducerId};
+use crate::model::{Offset, ProducerEpoch, ProducerId, TransactionKey};
 
 /// Size of the header.
 pub const HEADER_BYTES: usize = 61;
@@ -23,10 +23,12 @@ pub(super) const CRC_START: usize = 21;
 
 const COMPRESSION_MASK: u16 = 0x0007;
 const LOG_APPEND_TIME_BIT: u16 = 1 << 3;
-const TRANSACTIONAL_BIT: u16 = 1 << 4;
-const CONTROL_BIT: u16 = 1 << 5;
+pub(super) const TRANSACTIONAL_BIT: u16 = 1 << 4;
+pub(super) const CONTROL_BIT: u16 = 1 << 5;
 const DELETE_HORIZON_BIT: u16 = 1 << 6;
 const KNOWN_BITS: u16 = 0x007f;
+/// Producer id, epoch and first sequence of a batch that nobody stamped.
+const STAMP_NONE: (i64, i16, i32) = (-1, -1, -1);
 
 /// A view of a batch's header; fields as in Kafka's documentation, big-endian.
 #[derive(Clone, Copy, Debug, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
@@ -104,6 +106,7 @@ impl Compression {
 
 /// What a builder knows of a batch whose records are written.
 pub(super) struct BatchFields {
+    pub(super) attributes: u16,
     pub(super) record_bytes: i32,
     pub(super) record_count: i32,
     pub(super) base_timestamp_ms: i64,
@@ -144,7 +147,7 @@ impl BatchHeader {
             partition_leader_epoch: I32::new(LEADER_EPOCH),
             magic: MAGIC,
             crc: U32::new(0),
-            attributes: I16::new(0),
+            attributes: I16::new(fields.attributes.cast_signed()),
             last_offset_delta: I32::new(fields.record_count - 1),
             base_timestamp: I64::new(fields.base_timestamp_ms),
             max_timestamp: I64::new(fields.max_timestamp_ms),
@@ -213,6 +216,28 @@ impl BatchHeader {
         u16::from_be_bytes(self.attributes.to_bytes())
     }
 
+    /// Whether the batch belongs to a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.attributes() & TRANSACTIONAL_BIT != 0
+    }
+
+    /// Whether a server wrote the batch, to say how a transaction ended: it holds no record of a client.
+    pub fn is_control(&self) -> bool {
+        self.attributes() & CONTROL_BIT != 0
+    }
+
+    /// The transaction that the batch belongs to, if it belongs to one.
+    pub fn transaction(&self) -> Option<TransactionKey> {
+        let (id, epoch, _) = self.stamp_fields();
+        let producer = u64::try_from(id).map(ProducerId).ok().filter(|_| self.is_transactional())?;
+        u16::try_from(epoch).ok().map(|epoch| TransactionKey { producer, epoch: ProducerEpoch(epoch) })
+    }
+
+    /// Producer id, epoch and first sequence, as found.
+    pub(super) fn stamp_fields(&self) -> (i64, i16, i32) {
+        (self.producer_id.get(), self.producer_epoch.get(), self.base_sequence.get())
+    }
+
     /// How the records are compressed.
     ///
     /// # Errors
@@ -231,7 +256,7 @@ impl BatchHeader {
         if attributes & CONTROL_BIT != 0 {
             return Err(BatchError::Control);
         }
-        if attributes & TRANSACTIONAL_BIT != 0 {
+        if self.is_transactional() && self.stamp_fields() == STAMP_NONE {
             return Err(BatchError::Transactional);
         }
         if attributes & LOG_APPEND_TIME_BIT != 0 {
@@ -264,8 +289,8 @@ impl BatchHeader {
 
     /// The producer's stamp: none if id, epoch and sequence all are -1.
     pub(super) fn producer_stamp(&self, record_count: u32) -> Result<Option<ProducerStamp>, BatchError> {
-        let (id, epoch, base_sequence) = (self.producer_id.get(), self.producer_epoch.get(), self.base_sequence.get());
-        if (id, epoch, base_sequence) == (-1, -1, -1) {
+        let (id, epoch, base_sequence) = self.stamp_fields();
+        if (id, epoch, base_sequence) == STAMP_NONE {
             return Ok(None);
         }
         match (u64::try_from(id), u16::try_from(epoch), u32::try_from(base_sequence)) {

@@ -6,7 +6,7 @@ use super::topic::tests::{altered, orders};
 use super::*;
 use crate::format::batch::SEQUENCE_COUNT;
 use crate::limits::{SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX};
-use crate::model::ShardId;
+use crate::model::{GroupId, Offset, ShardId, TransactionKey, TransactionOutcome, TransactionalId};
 
 fn encoded(entry: &Entry) -> Vec<u8> {
     // Filled with ones: whatever the encoder does not write shows.
@@ -32,6 +32,8 @@ fn only_fault(payload: &[u8]) -> EntryFault {
 fn golden() -> Vec<(Entry, &'static str)> {
     let mut all = golden_of_topics();
     all.extend(golden_of_the_rest());
+    all.extend(golden_of_transactions());
+    all.extend(golden_of_groups());
     all.sort_by_key(|(entry, _)| entry.kind().code());
     all
 }
@@ -90,12 +92,16 @@ fn golden_of_the_rest() -> Vec<(Entry, &'static str)> {
         producer: ProducerId(0x0007_0000_0000_0001),
         epoch: ProducerEpoch(0x7ffe),
     };
-    let batch =
-        Entry::Batch { partition, append_time: Realtime(0x0102_0304_0506_0708), batch: Bytes::from_static(b"abc") };
+    let batch = Entry::Batch {
+        partition,
+        append_time: Realtime(0x0102_0304_0506_0708),
+        undecided: 0x0a0b_0c0d,
+        batch: Bytes::from_static(b"abc"),
+    };
     vec![
         (
             batch,
-            "0100000003000000 8877665544332211 ccbbaa9900000000 0807060504030201 \
+            "0100000003000000 8877665544332211 ccbbaa990d0c0b0a 0807060504030201 \
              6162630000000000",
         ),
         (
@@ -130,11 +136,77 @@ fn golden_of_the_rest() -> Vec<(Entry, &'static str)> {
     ]
 }
 
+fn golden_of_transactions() -> Vec<(Entry, &'static str)> {
+    let key = |producer, epoch| TransactionKey { producer: ProducerId(producer), epoch: ProducerEpoch(epoch) };
+    let participant = Participant::Partition(PartitionId { topic: TopicId(5), index: 6 });
+    let name = TransactionalId::new("pay").unwrap();
+    let (transaction, time) = (key(0x0102, 0x0304), Realtime(9));
+    let of = |record| Entry::Control(Control::Transaction(record));
+    vec![
+        (
+            of(TransactionRecord::Opened { name, next: transaction, timeout_ms: 10_000, time }),
+            "0e00000013000000 0000000000000000 0000000000000000 0900000000000000 \
+             0201000000000000 0403 10270000 0300 706179 0000000000",
+        ),
+        (
+            of(TransactionRecord::Joined { transaction, participant, shard: ShardId(2), time }),
+            "0f00000019000000 0000000000000000 0000000000000000 0900000000000000 \
+             0201000000000000 0403 0200 01 0500000000000000 06000000 00000000000000",
+        ),
+        (
+            of(TransactionRecord::Decided {
+                transaction,
+                outcome: TransactionOutcome::Committed,
+                next: key(0x0102, 0x0305),
+                time,
+            }),
+            "1000000015000000 0000000000000000 0000000000000000 0900000000000000 \
+             0201000000000000 0403 01 0201000000000000 0503 000000",
+        ),
+        (
+            of(TransactionRecord::Settled { transaction }),
+            "110000000a000000 0000000000000000 0000000000000000 0000000000000000 \
+             0201000000000000 0403 000000000000",
+        ),
+        (
+            of(TransactionRecord::Forgotten { producer: ProducerId(0x0102) }),
+            "1200000008000000 0000000000000000 0000000000000000 0000000000000000 \
+             0201000000000000",
+        ),
+    ]
+}
+
+fn golden_of_groups() -> Vec<(Entry, &'static str)> {
+    let group = GroupId::new("g").unwrap();
+    let partition = PartitionId { topic: TopicId(5), index: 6 };
+    let offsets = vec![GroupOffset { partition, offset: Offset(7), metadata: "m".into() }];
+    let transaction = TransactionKey { producer: ProducerId(0x0102), epoch: ProducerEpoch(0x0304) };
+    let time = Realtime(9);
+    let of = |record| Entry::Control(Control::Offsets(record));
+    vec![
+        (
+            of(OffsetRecord::Committed { group: group.clone(), transaction: None, offsets, time }),
+            "1300000026000000 0000000000000000 0000000000000000 0900000000000000 \
+             0100 67 ffffffffffffffff ffff 0100 0500000000000000 06000000 0700000000000000 0100 6d 0000",
+        ),
+        (
+            of(OffsetRecord::Ended { group: group.clone(), transaction, outcome: TransactionOutcome::Aborted, time }),
+            "140000000e000000 0000000000000000 0000000000000000 0900000000000000 \
+             0100 67 0201000000000000 0403 00 0000",
+        ),
+        (
+            of(OffsetRecord::Forgotten { group }),
+            "1500000003000000 0000000000000000 0000000000000000 0000000000000000 \
+             0100 67 0000000000",
+        ),
+    ]
+}
+
 #[test]
 fn every_kind_has_these_golden_bytes() {
     let golden = golden();
     let kinds = golden.iter().map(|(entry, _)| entry.kind().code()).collect::<Vec<_>>();
-    assert_eq!(kinds, (1..=13).collect::<Vec<_>>());
+    assert_eq!(kinds, (1..=21).collect::<Vec<_>>());
     for (entry, bytes) in golden {
         let bytes = bytes.replace(' ', "");
         assert_eq!(hex(&encoded(&entry)), bytes, "{entry:?}");
@@ -146,7 +218,7 @@ fn every_kind_has_these_golden_bytes() {
 fn kind_numbers_are_read_as_they_are_written() {
     for code in 0..=u16::MAX {
         let kind = EntryKind::from_code(code);
-        assert_eq!(kind.is_some(), (1..=13).contains(&code));
+        assert_eq!(kind.is_some(), (1..=21).contains(&code));
         assert!(kind.is_none_or(|kind| kind.code() == code));
     }
 }
@@ -163,21 +235,16 @@ fn batches_are_slices_of_the_payload() {
 fn unknown_kinds_are_refused() {
     let mut payload = vec![0; 32];
     assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 0 });
-    payload[0] = 14;
-    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 14 });
+    payload[0] = 22;
+    assert_eq!(only_fault(&payload), EntryFault::UnknownKind { kind: 22 });
 }
 
 #[test]
 fn reserved_bytes_and_padding_must_be_zero() {
     let (entry, _) = golden().swap_remove(0);
-    for (position, fault) in [
-        (2, EntryFault::Reserved),
-        (3, EntryFault::Reserved),
-        (20, EntryFault::Reserved),
-        (23, EntryFault::Reserved),
-        (35, EntryFault::Padding),
-        (39, EntryFault::Padding),
-    ] {
+    for (position, fault) in
+        [(2, EntryFault::Reserved), (3, EntryFault::Reserved), (35, EntryFault::Padding), (39, EntryFault::Padding)]
+    {
         let mut payload = encoded(&entry);
         payload[position] = 1;
         assert_eq!(only_fault(&payload), fault, "byte {position}");
@@ -189,10 +256,11 @@ fn header_fields_that_a_kind_does_not_use_must_be_zero() {
     let used = |kind: u16, field: &str| match field {
         "topic" => matches!(kind, 1 | 3..=8 | 10 | 12 | 13),
         "partition" => matches!(kind, 1 | 10 | 13),
-        _ => matches!(kind, 1 | 2 | 11 | 13),
+        "undecided" => kind == 1,
+        _ => matches!(kind, 1 | 2 | 11 | 13 | 14..=16 | 19 | 20),
     };
     for (entry, _) in golden() {
-        for (position, field) in [(8, "topic"), (16, "partition"), (24, "append_time")] {
+        for (position, field) in [(8, "topic"), (16, "partition"), (20, "undecided"), (24, "append_time")] {
             let mut payload = encoded(&entry);
             payload[position] ^= 0x40;
             let kind = entry.kind();
@@ -225,7 +293,7 @@ fn bodies_of_another_length_are_refused() {
         let body_bytes = u32::from_le_bytes(payload[4..8].try_into().expect("four bytes"));
         payload[4..8].copy_from_slice(&(body_bytes + 8).to_le_bytes());
         payload.extend([0; 8]);
-        let refused = matches!(only_fault(&payload), EntryFault::BodyBytes { .. });
+        let refused = matches!(only_fault(&payload), EntryFault::BodyBytes { .. } | EntryFault::Record { .. });
         assert!(refused, "{entry:?}");
     }
     let mut empty_batch = vec![0; 32];
@@ -301,7 +369,12 @@ fn any_entry() -> impl Strategy<Value = Entry> {
     let partition =
         (any::<u64>(), any::<u32>()).prop_map(|(topic, index)| PartitionId { topic: TopicId(topic), index });
     let batch = (partition.clone(), any::<u64>(), prop::collection::vec(any::<u8>(), 1..300)).prop_map(
-        |(partition, time, batch)| Entry::Batch { partition, append_time: Realtime(time), batch: batch.into() },
+        |(partition, time, batch)| Entry::Batch {
+            partition,
+            append_time: Realtime(time),
+            undecided: 0,
+            batch: batch.into(),
+        },
     );
     let start = (any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>()).prop_map(|(epoch, last, last_chain, boot)| {
         Control::EpochStart {

@@ -7,7 +7,7 @@ use zerocopy::little_endian::U64;
 
 use super::{
     BatchKnownBody, Control, ENTRY_ALIGN_BYTES, ENTRY_HEADER_BYTES, Entry, EntryHeader, EntryKind, EpochStartBody,
-    PRODUCER_EPOCH_MAX, ProducerExpiredBody, TopicDescriptor, TopicError,
+    OffsetRecord, PRODUCER_EPOCH_MAX, ProducerExpiredBody, RecordFault, TopicDescriptor, TopicError, TransactionRecord,
 };
 use crate::format::batch::{ProducerStamp, SEQUENCE_COUNT};
 use crate::limits::BATCH_BYTES_MAX;
@@ -79,6 +79,14 @@ pub enum EntryFault {
         /// The last number found.
         last: u32,
     },
+    /// The body is not a record of transactions or of groups.
+    #[error("{kind:?}: {fault}")]
+    Record {
+        /// The entry's kind.
+        kind: EntryKind,
+        /// What is wrong.
+        fault: RecordFault,
+    },
     /// All entries were read, and there are bytes left.
     #[error("{left_bytes} bytes are left behind the last entry")]
     Leftover {
@@ -110,7 +118,7 @@ impl EntryWalk {
         let (header, _) = EntryHeader::read_from_prefix(left).map_err(|_| cut(ENTRY_HEADER_BYTES as u64))?;
         let kind =
             EntryKind::from_code(header.kind.get()).ok_or(EntryFault::UnknownKind { kind: header.kind.get() })?;
-        if header.reserved.get() != 0 || header.reserved2.get() != 0 {
+        if header.reserved.get() != 0 {
             return Err(EntryFault::Reserved);
         }
         check_unused_fields(kind, &header)?;
@@ -158,7 +166,13 @@ impl std::iter::FusedIterator for EntryWalk {}
 fn check_unused_fields(kind: EntryKind, header: &EntryHeader) -> Result<(), EntryFault> {
     let (topic_used, partition_used, time_used) = match kind {
         EntryKind::Batch | EntryKind::BatchKnown => (true, true, true),
-        EntryKind::EpochStart | EntryKind::ClockConfirmed => (false, false, true),
+        EntryKind::EpochStart
+        | EntryKind::ClockConfirmed
+        | EntryKind::TransactionalIdOpened
+        | EntryKind::TransactionJoined
+        | EntryKind::TransactionDecided
+        | EntryKind::OffsetsCommitted
+        | EntryKind::OffsetsEnded => (false, false, true),
         EntryKind::TopicCreating
         | EntryKind::TopicLive
         | EntryKind::TopicDeleting
@@ -166,7 +180,10 @@ fn check_unused_fields(kind: EntryKind, header: &EntryHeader) -> Result<(), Entr
         | EntryKind::PartitionsOpened
         | EntryKind::PartitionsClosed
         | EntryKind::TopicAltering => (true, false, false),
-        EntryKind::ProducerIdsReserved => (false, false, false),
+        EntryKind::ProducerIdsReserved
+        | EntryKind::TransactionSettled
+        | EntryKind::TransactionalIdForgotten
+        | EntryKind::GroupForgotten => (false, false, false),
         EntryKind::ProducerExpired => (true, true, false),
     };
     let refuse = |field| Err(EntryFault::UnusedField { kind, field });
@@ -174,6 +191,8 @@ fn check_unused_fields(kind: EntryKind, header: &EntryHeader) -> Result<(), Entr
         refuse("topic")
     } else if !partition_used && header.partition.get() != 0 {
         refuse("partition")
+    } else if kind != EntryKind::Batch && header.undecided.get() != 0 {
+        refuse("undecided")
     } else if !time_used && header.append_time.get() != 0 {
         refuse("append_time")
     } else {
@@ -190,7 +209,8 @@ fn decode(kind: EntryKind, header: &EntryHeader, body: Bytes) -> Result<Entry, E
             if body.is_empty() || body.len() > BATCH_BYTES_MAX {
                 return Err(EntryFault::BodyBytes { kind, body_bytes: body.len() });
             }
-            return Ok(Entry::Batch { partition, append_time: time, batch: body });
+            let undecided = header.undecided.get();
+            return Ok(Entry::Batch { partition, append_time: time, undecided, batch: body });
         }
         EntryKind::EpochStart => {
             let start: EpochStartBody = exactly(kind, &body)?;
@@ -218,6 +238,17 @@ fn decode(kind: EntryKind, header: &EntryHeader, body: Bytes) -> Result<Entry, E
         }
         EntryKind::TopicAltering => Control::TopicAltering(descriptor(kind, topic, &body)?),
         EntryKind::BatchKnown => batch_known(partition, time, &exactly(kind, &body)?)?,
+        EntryKind::TransactionalIdOpened
+        | EntryKind::TransactionJoined
+        | EntryKind::TransactionDecided
+        | EntryKind::TransactionSettled
+        | EntryKind::TransactionalIdForgotten
+        | EntryKind::OffsetsCommitted
+        | EntryKind::OffsetsEnded
+        | EntryKind::GroupForgotten => {
+            let record = record(kind, time, &body);
+            record.map_err(|fault| EntryFault::Record { kind, fault })?
+        }
     };
     Ok(Entry::Control(control))
 }
@@ -230,6 +261,24 @@ fn batch_known(partition: PartitionId, append_time: Realtime, body: &BatchKnownB
     let (id, epoch) = (ProducerId(body.producer.get()), epoch(body.epoch.get())?);
     let stamp = ProducerStamp { id, epoch, base_sequence: base, last_sequence: last };
     Ok(Control::BatchKnown { partition, append_time, stamp, crc: body.crc.get() })
+}
+
+/// A record of transactions or of groups.
+fn record(kind: EntryKind, time: Realtime, body: &[u8]) -> Result<Control, RecordFault> {
+    let mut rest = body;
+    let buf = &mut rest;
+    let control = match kind {
+        EntryKind::TransactionalIdOpened => Control::Transaction(TransactionRecord::opened(time, buf)?),
+        EntryKind::TransactionJoined => Control::Transaction(TransactionRecord::joined(time, buf)?),
+        EntryKind::TransactionDecided => Control::Transaction(TransactionRecord::decided(time, buf)?),
+        EntryKind::TransactionSettled => Control::Transaction(TransactionRecord::settled(buf)?),
+        EntryKind::TransactionalIdForgotten => Control::Transaction(TransactionRecord::forgotten(buf)?),
+        EntryKind::OffsetsCommitted => Control::Offsets(OffsetRecord::committed(time, buf)?),
+        EntryKind::OffsetsEnded => Control::Offsets(OffsetRecord::ended(time, buf)?),
+        EntryKind::GroupForgotten => Control::Offsets(OffsetRecord::forgotten(buf)?),
+        other => unreachable!("{other:?} is no record of transactions or groups"),
+    };
+    if rest.is_empty() { Ok(control) } else { Err(RecordFault::Longer) }
 }
 
 fn epoch(epoch: u16) -> Result<ProducerEpoch, EntryFault> {

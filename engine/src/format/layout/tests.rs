@@ -63,7 +63,7 @@ proptest! {
     fn the_largest_batch_fits_into_the_largest_block_and_that_into_a_file(geometry in any_geometry()) {
         prop_assert_eq!(geometry.check(), Ok(()));
         let batch = bytes::Bytes::from(vec![0; geometry.batch_bytes_max()]);
-        let entry = Entry::Batch { partition: PartitionId::default(), append_time: Realtime(0), batch };
+        let entry = Entry::Batch { partition: PartitionId::default(), append_time: Realtime(0), undecided: 0, batch };
         prop_assert!(block_bytes(entry.encoded_bytes()) <= geometry.block_bytes_max());
         prop_assert!(geometry.block_bytes_max() as u64 <= geometry.file_bytes);
         prop_assert!(geometry.block_bytes_max().is_multiple_of(UNIT_BYTES));

@@ -4,7 +4,7 @@ use super::*;
 
 /// The first 64 bytes of the unit below; all that follow are zero.
 const GOLDEN: &str = "\
-    464c524e56495247574fc9a102000100a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00200000000000000000000000000000\
+    464c524e56495247f4ab002e03000100a0a1a2a3a4a5a6a7a8a9aaabacadaeaf00200000000000000000000000000000\
     00000000000000000000000000000000";
 
 fn journal_id() -> Id128 {

@@ -18,7 +18,12 @@ fn geometry(file_count: u16, file_bytes: u64) -> Geometry {
 
 fn capture(bytes: usize) -> Entry {
     let batch = Bytes::from(vec![u8::try_from(bytes % 251).unwrap(); bytes]);
-    Entry::Batch { partition: PartitionId { topic: TopicId(1), index: 2 }, append_time: Realtime(3), batch }
+    Entry::Batch {
+        partition: PartitionId { topic: TopicId(1), index: 2 },
+        append_time: Realtime(3),
+        undecided: 0,
+        batch,
+    }
 }
 
 fn control() -> Entry {

@@ -26,9 +26,10 @@ enum Way {
 /// Takes back a batch that was appended at `time`.
 fn take(partition: &mut Partition, way: Way, (time, bytes): (u64, &Bytes), known: bool) -> Result<(), PartitionDamage> {
     let placed = Placed { sequence: Sequence(1), file: FileIndex(0) };
+    let entry = ReplayedBatch { append_time: Realtime(time), undecided: 0, bytes, placed };
     match way {
-        Way::Replay => partition.replay(Realtime(time), bytes, placed, known, Keep::Copy),
-        Way::Salvage => partition.salvage(Realtime(time), bytes, placed, known, Realtime(99)),
+        Way::Replay => partition.replay(&entry, known, Keep::Copy),
+        Way::Salvage => partition.salvage(&entry, known, Realtime(99)),
     }
 }
 

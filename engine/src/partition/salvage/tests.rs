@@ -3,7 +3,7 @@ use bytes::BytesMut;
 use super::*;
 use crate::format::batch::{self, BatchBuilder};
 use crate::model::{FileIndex, PartitionId, Position, ProducerEpoch, ProducerId, SegmentId, TopicId};
-use crate::partition::{Cut, CutReason, Lookup, Retention};
+use crate::partition::{Cut, CutReason, Lookup, Placed, Retention};
 
 const ID: PartitionId = PartitionId { topic: TopicId(3), index: 4 };
 const NOW: Realtime = Realtime(1_000);
@@ -24,7 +24,8 @@ fn batch(base_offset: u64, records: usize, stamp: Option<(u64, u16, u32)>) -> By
 /// Takes a batch of one record that stands in the block with this number, appended at that time.
 fn take(partition: &mut Partition, block: u64, bytes: &Bytes, known: bool) -> Result<(), PartitionDamage> {
     let placed = Placed { sequence: Sequence(block), file: FileIndex(0) };
-    partition.salvage(Realtime(block), bytes, placed, known, NOW)
+    let entry = ReplayedBatch { append_time: Realtime(block), undecided: 0, bytes, placed };
+    partition.salvage(&entry, known, NOW)
 }
 
 fn gaps(partition: &Partition) -> Vec<(u64, u64)> {

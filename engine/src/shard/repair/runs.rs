@@ -37,16 +37,16 @@ pub(super) fn rescue(damaged_runs: &mut [(PartitionId, DamagedRun)], blocks: &[R
         return;
     }
     for entry in blocks.iter().flat_map(|block| EntryWalk::new(block.payload(), block.entry_count)) {
-        let Ok(Entry::Batch { partition, append_time, batch: bytes }) = entry else { continue };
+        let Ok(Entry::Batch { partition, append_time, undecided, batch: bytes }) = entry else { continue };
         let (Ok(base_offset), Ok(last_offset)) = (batch::base_offset(&bytes), batch::last_offset(&bytes)) else {
             continue;
         };
         let is_wanted = |damaged: &DamagedRun| damaged.wants(base_offset, last_offset);
         let runs = damaged_runs.iter_mut().filter(|(id, damaged)| *id == partition && is_wanted(damaged));
-        for (_, damaged) in runs.filter(|_| batch::validate(&bytes, bytes.len()).is_ok()) {
+        for (_, damaged) in runs.filter(|_| batch::validate_stored(&bytes).is_ok()) {
             // A slice would keep the whole ring file that it was read with.
             let bytes = Bytes::copy_from_slice(&bytes);
-            damaged.rescue(HeldBatch { base_offset, last_offset, append_time, bytes });
+            damaged.rescue(HeldBatch { base_offset, last_offset, append_time, undecided, bytes });
         }
     }
 }

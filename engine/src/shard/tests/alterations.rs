@@ -43,7 +43,7 @@ fn altered(rig: &mut Rig, change: TopicChange) -> TopicDescriptor {
 fn deliver(rig: &mut Rig) -> CatalogueMessage {
     let (to, message) = rig.messages.pop_front().expect("a message is under way");
     assert_eq!(to, rig.id);
-    rig.event(Event::Message { from: rig.id, message: message.clone() });
+    rig.event(Event::Message { from: rig.id, message: message.clone().into() });
     message
 }
 
@@ -85,7 +85,7 @@ fn an_alteration_survives_lost_and_doubled_messages_and_restarts_at_every_step()
             rig.settle_blocks();
             if !rig.messages.is_empty() {
                 let message = deliver(&mut rig);
-                rig.event(Event::Message { from: ShardId(0), message });
+                rig.event(Event::Message { from: ShardId(0), message: message.into() });
             }
         }
         rig.settle_blocks();
@@ -114,12 +114,12 @@ fn an_alteration_waits_for_every_owner_and_for_answers_about_its_revision() {
     rig.settle();
     assert_eq!(rig.reply(id), None, "shard 1 has not answered");
     let opened = |revision| CatalogueMessage::Opened { topic: TOPIC, revision };
-    rig.event(Event::Message { from: ShardId(1), message: opened(1) });
+    rig.event(Event::Message { from: ShardId(1), message: opened(1).into() });
     rig.settle();
     assert_eq!(rig.reply(id), None, "that is about the first description");
     assert_eq!(rig.answer(Request::DeleteTopic { topic: TOPIC }), refused(Refusal::StillWorking));
     assert_eq!(rig.answer(alter(partitions(2))), refused(Refusal::StillWorking));
-    rig.event(Event::Message { from: ShardId(1), message: opened(2) });
+    rig.event(Event::Message { from: ShardId(1), message: opened(2).into() });
     rig.settle();
     assert!(matches!(rig.reply(id), Some(Reply::TopicAltered(_))));
     let elsewhere = refused(Refusal::NotOwner { partition: partition(1), owner: ShardId(1) });
@@ -133,7 +133,7 @@ fn an_owner_lets_no_late_open_bring_an_older_description_back() {
     let second = first.altered(TopicSettings::default(), &[ShardId(1)]).expect("valid").expect("more");
     let open = |rig: &mut Rig, version, descriptor: &TopicDescriptor| {
         let message = CatalogueMessage::Open { version, descriptor: descriptor.clone() };
-        rig.event(Event::Message { from: ShardId(0), message });
+        rig.event(Event::Message { from: ShardId(0), message: message.into() });
         rig.settle_blocks();
         std::mem::take(&mut rig.messages).into_iter().map(|(_, message)| message).collect::<Vec<_>>()
     };

@@ -165,7 +165,7 @@ fn messages_that_arrive_while_the_end_is_written_write_nothing_behind_it() {
         CatalogueMessage::CopyRequest { have: None, cursor: Default::default() },
     ];
     for message in messages {
-        rig.event(Event::Message { from: ShardId(0), message });
+        rig.event(Event::Message { from: ShardId(0), message: message.into() });
         assert_eq!(rig.blocks.len(), 0);
     }
     rig.finish_superblock();
@@ -178,7 +178,7 @@ fn a_message_before_the_end_is_written_is_part_of_it() {
     rig.event(Event::Shutdown);
     assert_eq!(rig.manifests.len(), 1);
     let descriptor = TopicDescriptor::new(TopicId(2), "late", vec![ShardId(0)]).unwrap();
-    rig.event(Event::Message { from: ShardId(0), message: CatalogueMessage::Open { version: 9, descriptor } });
+    rig.event(Event::Message { from: ShardId(0), message: CatalogueMessage::Open { version: 9, descriptor }.into() });
     let mut last = None;
     while rig.stopped.is_none() {
         if !rig.blocks.is_empty() && rig.manifests.is_empty() {

@@ -4,7 +4,7 @@ use super::rig::{Rig, SMALL, batch, disk_error, refused};
 use crate::io::DiskErrorKind;
 use crate::limits::{CAPTURES_EXPECTED_NS, COLD_PIECE_BYTES, COLD_READS_MAX, COLD_WAITING_MAX};
 use crate::model::{Offset, PartitionId, Realtime, SegmentId, ShardId};
-use crate::partition::HeldBatch;
+use crate::partition::{HeldBatch, Isolation};
 use crate::segment::read::{Chunk, ReadDone, Target};
 use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Report, Request};
 
@@ -28,6 +28,7 @@ fn chunk(base: u64, next: u64) -> Chunk {
             base_offset: Offset(offset),
             last_offset: Offset(offset),
             append_time: Realtime(0),
+            undecided: 0,
             bytes: bytes.freeze(),
         }
     };
@@ -190,7 +191,8 @@ fn times_in_segments_are_looked_up_by_a_read() {
     let (mut rig, partition) = with_cold_front();
     let list = rig.ask(Request::ListOffset { partition, at: OffsetAt::Timestamp(-1) });
     let from = FetchFrom::Time(Realtime(0));
-    let fetch = rig.ask(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 0 });
+    let fetch =
+        rig.ask(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 0, isolation: Isolation::Uncommitted });
     for target in [Target::Timestamp(-1), Target::AppendTime(Realtime(0))] {
         let (read, plan) = rig.reads.pop_front().expect("a segment file is being read");
         assert_eq!(plan.target, target);

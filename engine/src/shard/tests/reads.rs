@@ -3,6 +3,7 @@
 use super::rig::{Rig, SECOND_NS, batch, refused, stamped};
 use crate::limits::{FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
 use crate::model::{Offset, PartitionId, Realtime, ShardId};
+use crate::partition::Isolation;
 use crate::shard::{Event, FetchFrom, OffsetAt, Refusal, Reply, Request};
 
 fn shown_by(reply: Option<&Reply>) -> Vec<u64> {
@@ -19,7 +20,10 @@ fn nothing_is_shown_before_it_is_durable() {
     assert_eq!(rig.end(partition), Reply::Offset(Offset(0)));
     let out_of_range = Refusal::OffsetOutOfRange { asked: Offset(1), start: Offset(0), end: Offset(0) };
     let from = FetchFrom::Offset(Offset(1));
-    assert_eq!(rig.answer(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 9 }), refused(out_of_range));
+    assert_eq!(
+        rig.answer(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 9, isolation: Isolation::Uncommitted }),
+        refused(out_of_range)
+    );
     rig.finish_block();
     assert_eq!(rig.shown(partition, 0), (vec![0], 1));
     assert_eq!(rig.end(partition), Reply::Offset(Offset(1)));
@@ -103,7 +107,7 @@ fn offsets_by_time_are_those_of_durable_batches() {
     assert_eq!(at(start + 4000), Reply::Offset(Offset(3)), "the high watermark");
     assert_eq!(at(u64::MAX), Reply::Offset(Offset(3)));
     let from = FetchFrom::Time(Realtime(start + 2000));
-    let id = rig.ask(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 0 });
+    let id = rig.ask(Request::Fetch { partition, from, bytes_max: 1, wait_ns: 0, isolation: Isolation::Uncommitted });
     assert_eq!(shown_by(rig.reply(id)), [1]);
 }
 
@@ -140,9 +144,27 @@ fn a_long_poll_by_time_ends_with_the_first_batch_that_is_as_late_and_with_none_b
     let start = rig.now.realtime.0;
     let from = |time| FetchFrom::Time(Realtime(time));
     let wait_ns = SECOND_NS;
-    let soon = rig.ask(Request::Fetch { partition, from: from(start + 1000), bytes_max: 1, wait_ns });
-    let late = rig.ask(Request::Fetch { partition, from: from(start + 2000), bytes_max: 1, wait_ns });
-    let never = rig.ask(Request::Fetch { partition, from: from(u64::MAX), bytes_max: 1, wait_ns });
+    let soon = rig.ask(Request::Fetch {
+        partition,
+        from: from(start + 1000),
+        bytes_max: 1,
+        wait_ns,
+        isolation: Isolation::Uncommitted,
+    });
+    let late = rig.ask(Request::Fetch {
+        partition,
+        from: from(start + 2000),
+        bytes_max: 1,
+        wait_ns,
+        isolation: Isolation::Uncommitted,
+    });
+    let never = rig.ask(Request::Fetch {
+        partition,
+        from: from(u64::MAX),
+        bytes_max: 1,
+        wait_ns,
+        isolation: Isolation::Uncommitted,
+    });
     rig.pass(999);
     rig.capture(partition, batch(b"early"));
     rig.settle();

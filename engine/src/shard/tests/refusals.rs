@@ -6,10 +6,13 @@ use crate::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use crate::format::batch::BatchError;
 use crate::format::control::KeySource;
 use crate::key::{KeyFault, KeyVerdict};
-use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
+use crate::model::{
+    GroupId, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId, TransactionKey,
+    TransactionalId,
+};
 use crate::partition::Gap;
 use crate::producer::ProducerError;
-use crate::shard::{Action, Refusal};
+use crate::shard::{Action, Refusal, TransactionRefusal};
 
 fn producer_errors() -> [ProducerError; 6] {
     let (id, depends_on) = (ProducerId(1), Sequence(1));
@@ -81,7 +84,31 @@ fn all() -> Vec<(Refusal, u16)> {
         (Refusal::PartitionsFixed { asked: 2, count: 1 }, 56),
     ];
     all.extend(producer_errors().into_iter().map(Refusal::Producer).zip(30..));
+    all.extend(of_transactions().into_iter().map(Refusal::Transaction).zip(60..));
     all
+}
+
+/// Every refusal about transactions once, in the order of their codes.
+fn of_transactions() -> [TransactionRefusal; 15] {
+    let transaction = TransactionKey { producer: ProducerId(1), epoch: ProducerEpoch(2) };
+    let group = || GroupId::new("ledger").unwrap();
+    [
+        TransactionRefusal::Aborted(transaction),
+        TransactionRefusal::Committed(transaction),
+        TransactionRefusal::UnknownTransaction(transaction),
+        TransactionRefusal::Fenced(transaction),
+        TransactionRefusal::CoordinatorSilent(ShardId(3)),
+        TransactionRefusal::NoRoom(ShardId(3)),
+        TransactionRefusal::KeyedTopic(TopicId(1)),
+        TransactionRefusal::OffsetsUndecided(group()),
+        TransactionRefusal::GroupsFull(ShardId(3)),
+        TransactionRefusal::UnknownGroup(group()),
+        TransactionRefusal::Timeout(0),
+        TransactionRefusal::UnknownId(TransactionalId::new("shop").unwrap()),
+        TransactionRefusal::StoredApart,
+        TransactionRefusal::Together("a partition comes twice"),
+        TransactionRefusal::OutsideTransaction(PartitionId { topic: TopicId(1), index: 0 }),
+    ]
 }
 
 #[test]
@@ -96,7 +123,7 @@ fn every_refusal_has_the_code_it_always_had_and_no_code_is_used_twice() {
 #[test]
 fn no_refusal_is_missing_from_the_list() {
     let kinds: BTreeSet<_> = all().iter().map(|(refusal, _)| kind(refusal)).collect();
-    assert_eq!(kinds, (0..32).collect());
+    assert_eq!(kinds, (0..33).collect());
 }
 
 /// A number for each variant: a new one does not compile before it is here.
@@ -134,6 +161,7 @@ fn kind(refusal: &Refusal) -> u32 {
         Refusal::KeysUnanswerable { .. } => 29,
         Refusal::NoKeys(_) => 30,
         Refusal::PartitionsFixed { .. } => 31,
+        Refusal::Transaction(_) => 32,
     }
 }
 
@@ -142,7 +170,10 @@ fn only_an_unknown_outcome_lets_a_client_doubt_and_only_a_fenced_producer_stops(
     for (refusal, _) in all() {
         let unknown = matches!(refusal, Refusal::OutcomeUnknown(_));
         assert_eq!(refusal.action() == Action::OutcomeUnknown, unknown, "{refusal}");
-        let fenced = matches!(refusal, Refusal::Producer(ProducerError::Fenced { .. }));
+        let fenced = matches!(
+            refusal,
+            Refusal::Producer(ProducerError::Fenced { .. }) | Refusal::Transaction(TransactionRefusal::Fenced(_))
+        );
         assert_eq!(refusal.action() == Action::Fenced, fenced, "{refusal}");
     }
 }

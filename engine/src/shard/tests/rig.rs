@@ -12,6 +12,7 @@ use crate::format::block::JournalName;
 use crate::format::checksum::Chain;
 use crate::format::layout::Geometry;
 use crate::format::superblock::{FileUse, ManifestName, RingFile, Superblock};
+use crate::group::GroupOffsets;
 use crate::io::{DiskError, DiskErrorKind, DiskOperation};
 use crate::journal::append::{Journal, JournalStart};
 use crate::journal::recovery::Recovery;
@@ -21,6 +22,7 @@ use crate::model::{
     Epoch, FileIndex, Id128, Monotonic, Now, Offset, PartitionId, Position, ProducerEpoch, ProducerId, Realtime,
     RequestId, SegmentId, Sequence, ShardId, TopicId,
 };
+use crate::partition::Isolation;
 use crate::producer::ProducerIdMint;
 use crate::segment::merge::{MergePart, MergePlan, Merged};
 use crate::segment::read::ReadPlan;
@@ -30,8 +32,10 @@ use crate::shard::open::{last_resort, raised};
 use crate::shard::replay::ShardState;
 use crate::shard::rest::{RestPlan, RestWritten};
 use crate::shard::{
-    CutReport, Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Report, Request, Shard, ShardStart,
+    CutReport, Effect, Event, FetchFrom, ManifestWrite, OffsetAt, Refusal, Reply, Report, Request, Shard, ShardMessage,
+    ShardStart,
 };
+use crate::transaction::{TransactionCoordinator, TransactionMessage};
 
 mod endings;
 
@@ -47,6 +51,8 @@ pub(super) struct Rig {
     pub(super) id: ShardId,
     pub(super) replies: BTreeMap<RequestId, Reply>,
     pub(super) messages: VecDeque<(ShardId, CatalogueMessage)>,
+    /// What shards are told about transactions.
+    pub(super) tells: VecDeque<(ShardId, TransactionMessage)>,
     pub(super) superblocks: VecDeque<Superblock>,
     pub(super) manifests: VecDeque<ManifestWrite>,
     /// Blocks being written.
@@ -134,6 +140,9 @@ impl Rig {
             clock_confirmed: Realtime(0),
             segments: SegmentTable::default(),
             hasher: KeyHasher::new(name.journal_id),
+            shard_count,
+            coordinator: TransactionCoordinator::default(),
+            groups: GroupOffsets::default(),
         };
         let journal = Journal::new(start, Ring::restore(geometry, &superblock.files, None));
         let now = Now { monotonic: Monotonic(SECOND_NS), realtime: Realtime(1000 * SECOND_NS) };
@@ -178,6 +187,9 @@ impl Rig {
             clock_confirmed: Realtime(0),
             segments: shard.segments.table.clone(),
             hasher: shard.key_hasher.clone(),
+            shard_count: shard.shard_count,
+            coordinator: shard.transactions.coordinator.clone(),
+            groups: shard.transactions.groups.clone(),
         };
         let active = last_resort(&recovery, &state);
         let superblock = raised(&old, &recovery, active);
@@ -210,6 +222,7 @@ impl Rig {
             id,
             replies: BTreeMap::new(),
             messages: VecDeque::new(),
+            tells: VecDeque::new(),
             superblocks: VecDeque::new(),
             manifests: VecDeque::new(),
             blocks: VecDeque::new(),
@@ -289,7 +302,8 @@ impl Rig {
                 let before = self.replies.insert(id, reply);
                 assert_eq!(before, None, "request {id} was answered twice");
             }
-            Effect::Send { to, message } => self.messages.push_back((to, message)),
+            Effect::Send { to, message: ShardMessage::Catalogue(message) } => self.messages.push_back((to, message)),
+            Effect::Send { to, message: ShardMessage::Transaction(message) } => self.tells.push_back((to, message)),
             Effect::WriteSuperblock(superblock) => self.superblocks.push_back(superblock),
             Effect::WriteManifest(write) => self.manifests.push_back(write),
             Effect::WriteSegments(plan) => self.writes.push_back(plan),
@@ -327,7 +341,8 @@ impl Rig {
 
     pub(super) fn fetch(&mut self, partition: PartitionId, from: u64, wait_ns: u64) -> RequestId {
         let from = FetchFrom::Offset(Offset(from));
-        self.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns })
+        let isolation = Isolation::Uncommitted;
+        self.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns, isolation })
     }
 
     /// Base offsets of what a fetch from `from` shows now, and the high watermark.

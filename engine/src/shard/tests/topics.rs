@@ -14,12 +14,12 @@ fn a_topic_of_one_shard_is_created_step_by_durable_step() {
     rig.finish_block();
     let (to, open) = rig.messages.pop_front().unwrap();
     assert!(matches!(open, CatalogueMessage::Open { .. }) && to == ShardId(0));
-    rig.event(Event::Message { from: ShardId(0), message: open });
+    rig.event(Event::Message { from: ShardId(0), message: open.into() });
     assert_eq!((rig.messages.len(), rig.blocks.len()), (0, 1), "nothing is answered before Opened is durable");
     rig.finish_block();
     let (_, opened) = rig.messages.pop_front().unwrap();
     assert_eq!(opened, CatalogueMessage::Opened { topic: TopicId(1), revision: 1 });
-    rig.event(Event::Message { from: ShardId(0), message: opened });
+    rig.event(Event::Message { from: ShardId(0), message: opened.into() });
     assert_eq!(rig.reply(id), None, "nobody is told before Live is durable");
     let Reply::Topics { topics, .. } = rig.answer(Request::Metadata) else { panic!("no metadata") };
     assert_eq!(topics.len(), 0);
@@ -38,7 +38,7 @@ fn a_lost_message_is_sent_again_by_a_tick() {
         rig.finish_block();
         for _ in 0..lost {
             let (_, message) = rig.messages.pop_front().unwrap();
-            rig.event(Event::Message { from: ShardId(0), message });
+            rig.event(Event::Message { from: ShardId(0), message: message.into() });
             rig.finish_block();
         }
         rig.messages.clear();
@@ -60,7 +60,7 @@ fn a_doubled_message_changes_nothing() {
             rig.finish_block();
         }
         for (_, message) in rig.messages.clone() {
-            rig.event(Event::Message { from: ShardId(0), message });
+            rig.event(Event::Message { from: ShardId(0), message: message.into() });
         }
     }
     rig.settle();
@@ -75,7 +75,7 @@ fn a_topic_of_two_shards_is_live_when_both_have_opened_it() {
     rig.settle();
     assert_eq!(rig.reply(id), None, "shard 1 has not answered");
     let message = CatalogueMessage::Opened { topic: TopicId(1), revision: 1 };
-    rig.event(Event::Message { from: ShardId(1), message });
+    rig.event(Event::Message { from: ShardId(1), message: message.into() });
     rig.settle();
     assert!(matches!(rig.reply(id), Some(Reply::TopicCreated(_))));
     let elsewhere = PartitionId { topic: TopicId(1), index: 1 };
@@ -256,7 +256,7 @@ fn an_owner_keeps_room_to_close_the_topic_that_frees_a_file() {
     let open = |rig: &mut Rig, topic: u64, name: &str| {
         let descriptor = TopicDescriptor::new(TopicId(topic), name, vec![ShardId(1)]).expect("it is right");
         let message = CatalogueMessage::Open { version: topic, descriptor };
-        rig.event(Event::Message { from: ShardId(0), message });
+        rig.event(Event::Message { from: ShardId(0), message: message.into() });
         rig.settle();
     };
     (1..=10).for_each(|topic| open(&mut rig, topic, &format!("x{topic}")));
@@ -266,7 +266,7 @@ fn an_owner_keeps_room_to_close_the_topic_that_frees_a_file() {
     let mut is_closed = |topic: u64| {
         let message = CatalogueMessage::Close { version: 100 + topic, topic: TopicId(topic) };
         let before = rig.shard.status().partition_count;
-        rig.event(Event::Message { from: ShardId(0), message });
+        rig.event(Event::Message { from: ShardId(0), message: message.into() });
         rig.settle();
         rig.shard.status().partition_count < before
     };

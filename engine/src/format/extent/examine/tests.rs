@@ -16,7 +16,7 @@ fn held(base_offset: u64, append_time: u64) -> HeldBatch {
     let mut bytes = builder.finish();
     batch::place(&mut bytes, Offset(base_offset));
     let (base_offset, last_offset) = (Offset(base_offset), Offset(base_offset + 1));
-    HeldBatch { base_offset, last_offset, append_time: Realtime(append_time), bytes: bytes.freeze() }
+    HeldBatch { base_offset, last_offset, append_time: Realtime(append_time), undecided: 0, bytes: bytes.freeze() }
 }
 
 /// Two batches, and how many bytes are not padding.

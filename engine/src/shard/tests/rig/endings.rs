@@ -75,7 +75,7 @@ impl Rig {
     pub(in crate::shard::tests) fn deliver(&mut self) {
         let (to, message) = self.messages.pop_front().expect("a message is under way");
         if to == self.id {
-            self.event(Event::Message { from: self.id, message });
+            self.event(Event::Message { from: self.id, message: message.into() });
         }
     }
 

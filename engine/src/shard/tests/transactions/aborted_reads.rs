@@ -1,0 +1,141 @@
+//! What readers of what is committed are told of stretches that memory let go of.
+
+use std::collections::VecDeque;
+
+use super::super::rig::{Rig, SMALL, batch};
+use super::{end, in_transaction, next, open};
+use crate::model::{Offset, PartitionId, TransactionKey, TransactionOutcome};
+use crate::partition::{HeldBatch, Isolation};
+use crate::segment::read::{Chunk, ReadDone, Target};
+use crate::shard::{Event, FetchFrom, Reply, Request};
+
+/// Every batch of a partition as it was stored, to be given back as segment files would.
+#[derive(Default)]
+struct Stored(Vec<HeldBatch>);
+
+impl Stored {
+    /// Takes what is shown from where it came to.
+    fn follow(&mut self, rig: &mut Rig, partition: PartitionId) {
+        let from = self.0.last().map_or(0, |last| last.next_offset().0);
+        let id = rig.fetch(partition, from, 0);
+        let Some(Reply::Fetched(fetched)) = rig.replies.remove(&id) else { panic!("a fetch of shown data") };
+        self.0.extend(fetched.batches);
+    }
+
+    /// The stretch of `count` batches around an offset.
+    fn chunk(&self, offset: Offset, count: usize) -> Chunk {
+        let at = self.0.iter().position(|batch| batch.last_offset >= offset).expect("it is stored");
+        let batches: Vec<_> = self.0[at / count * count..].iter().take(count).cloned().collect();
+        Chunk {
+            base_offset: batches[0].base_offset,
+            next_offset: batches[batches.len() - 1].next_offset(),
+            batches,
+            damaged: Vec::new(),
+            is_unreadable: false,
+        }
+    }
+}
+
+/// A partition of which the front is only in segments: a transaction is open there for `span` batches of others, ends so, and
+/// 40 batches follow.
+fn with_transaction(span: usize, outcome: TransactionOutcome) -> (Rig, PartitionId, TransactionKey, Stored) {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.shard.segments.limit_memory(SMALL.ring_bytes());
+    let mut stored = Stored::default();
+    let transaction = open(&mut rig);
+    rig.capture(partition, in_transaction(transaction, 0));
+    rig.settle();
+    let mut plain = |rig: &mut Rig| {
+        rig.capture(partition, batch(&[7; 3000]));
+        rig.settle();
+        stored.follow(rig, partition);
+    };
+    (0..span).for_each(|_| plain(&mut rig));
+    rig.ask(end(transaction, outcome));
+    rig.settle();
+    while rig.shard.partitions[&partition].memory_offset() < Offset(span as u64 + 20) {
+        plain(&mut rig);
+    }
+    (rig, partition, transaction, stored)
+}
+
+/// Fetches what is committed and gives every read what it asks for. What was shown, what was aborted, and how many reads it took.
+fn fetch(rig: &mut Rig, partition: PartitionId, from: u64, stored: &Stored) -> (Vec<u64>, Vec<TransactionKey>, usize) {
+    let isolation = Isolation::Committed;
+    let from = FetchFrom::Offset(Offset(from));
+    let id = rig.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns: 0, isolation });
+    let mut reads = 0;
+    while let Some((read, plan)) = rig.reads.pop_front() {
+        let Target::Offset(offset) = plan.target else { panic!("{:?}", plan.target) };
+        let result = Ok(stored.chunk(offset, 10));
+        rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result } });
+        reads += 1;
+        assert!(reads < 20, "it comes to an end");
+    }
+    match rig.replies.remove(&id) {
+        Some(Reply::Fetched(fetched)) => {
+            let shown = fetched.batches.iter().map(|batch| batch.base_offset.0).collect();
+            (shown, fetched.aborted.iter().map(|aborted| aborted.transaction).collect(), reads)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_marker_far_behind_a_stretch_at_rest_is_found() {
+    let (mut rig, partition, transaction, stored) = with_transaction(25, TransactionOutcome::Aborted);
+    let (shown, aborted, reads) = fetch(&mut rig, partition, 0, &stored);
+    assert_eq!((shown, aborted), ((0..10).collect(), vec![transaction]));
+    assert!(reads >= 3, "{reads} reads");
+    let (shown, aborted, _) = fetch(&mut rig, partition, 30, &stored);
+    assert_eq!((shown.first(), aborted), (Some(&30), vec![]), "behind the marker there is nothing of it");
+}
+
+#[test]
+fn a_stretch_at_rest_of_a_committed_transaction_names_none_as_aborted() {
+    let (mut rig, partition, _, stored) = with_transaction(25, TransactionOutcome::Committed);
+    let (shown, aborted, _) = fetch(&mut rig, partition, 5, &stored);
+    assert_eq!((shown, aborted), ((5..10).collect(), vec![]));
+}
+
+#[test]
+fn a_marker_in_memory_is_found_from_a_stretch_at_rest() {
+    let (mut rig, partition) = Rig::with_partition();
+    rig.shard.segments.limit_memory(SMALL.ring_bytes());
+    let mut stored = Stored::default();
+    let transaction = open(&mut rig);
+    rig.capture(partition, in_transaction(transaction, 0));
+    rig.settle();
+    while rig.shard.partitions[&partition].memory_offset() < Offset(20) {
+        rig.capture(partition, batch(&[7; 3000]));
+        rig.settle();
+        stored.follow(&mut rig, partition);
+    }
+    assert_eq!(fetch(&mut rig, partition, 0, &stored), (vec![], vec![], 0), "it is not decided");
+    rig.ask(end(transaction, TransactionOutcome::Aborted));
+    rig.settle();
+    let (shown, aborted, _) = fetch(&mut rig, partition, 0, &stored);
+    assert_eq!((shown, aborted), ((0..10).collect(), vec![transaction]));
+}
+
+#[test]
+fn a_search_ends_although_nothing_that_was_read_is_kept() {
+    let (mut rig, partition, transaction, stored) = with_transaction(25, TransactionOutcome::Aborted);
+    let isolation = Isolation::Committed;
+    let from = FetchFrom::Offset(Offset(3));
+    let id = rig.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns: 0, isolation });
+    let mut asked = VecDeque::new();
+    while let Some((read, plan)) = rig.reads.pop_front() {
+        let Target::Offset(offset) = plan.target else { panic!("{:?}", plan.target) };
+        asked.push_back(offset.0);
+        rig.shard.cold.forget_partition(partition);
+        let result = Ok(stored.chunk(offset, 10));
+        rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result } });
+        assert!(asked.len() < 20, "it comes to an end: {asked:?}");
+    }
+    let Some(Reply::Fetched(fetched)) = rig.replies.remove(&id) else { panic!("it is answered") };
+    assert_eq!(fetched.aborted.len(), 1);
+    assert_eq!(fetched.aborted[0].transaction, transaction);
+    assert_eq!(next(transaction).producer, transaction.producer);
+    assert_eq!(asked, [3, 10, 20, 3], "forward to the marker, and once more where it was asked for");
+}
