@@ -13,6 +13,10 @@
 //!   client has heard of them: at the latest when what it knows of the topics is
 //!   [`metadata_age_max`](ClientSettings::metadata_age_max) old. From then on the records of a key may go to another
 //!   partition than before.
+//! - What a [`Transaction`] sends, to any topics, and the offsets of groups that it commits count together or not at all.
+//!   Every error of it says which: [`TransactionError::Abortable`] (nothing counts), [`TransactionError::Fatal`] (another
+//!   instance has the transactional id), or [`TransactionError::OutcomeUnknown`], after which
+//!   [`TransactionalProducer::find_out`] tells.
 //! - Nothing is flushed when a handle is dropped: what had not been sent is not stored, what had been is of unknown
 //!   outcome. Call [`Producer::flush`] or wait for the deliveries first.
 
@@ -21,12 +25,15 @@ pub mod core;
 mod error;
 mod settings;
 
-pub use blocking::{Client, Consumer, Delivery, Producer};
+pub use blocking::{Client, Consumer, Delivery, Producer, Transaction, TransactionalProducer};
 pub use core::batch_view::{ConsumedBatch, ConsumedRecord};
-pub use error::{BatchFault, ClientError, SendError};
+pub use error::{BatchFault, ClientError, SendError, TransactionError};
 pub use florin_engine::catalogue::{TopicChange, TopicSettings};
-pub use florin_engine::format::control::{KeyRule, KeyRuleError, KeySource, Partitioner};
+pub use florin_engine::format::control::{GroupOffset, KeyRule, KeyRuleError, KeySource, Partitioner};
+pub use florin_engine::model::{GroupId, NameError, TransactionKey, TransactionOutcome, TransactionalId};
 pub use florin_engine::shard::KeyReceipt;
+pub use florin_engine::transaction::{Ended, TransactionState, TransactionStatus, Unnoted};
 pub use settings::{
     AlteredTopic, ClientSettings, ConsumerSettings, DescribedTopic, FoundKey, ProducerSettings, Receipt, Record, Start,
+    TransactionSettings,
 };

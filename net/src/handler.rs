@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use florin_engine::model::Monotonic;
+use florin_engine::shard::{GroupRequest, Request as ToShard, TransactionRequest};
 
 use crate::connection::{Connection, FrameSink};
 use crate::io::Network;
@@ -22,7 +23,9 @@ mod produce;
 mod producer;
 pub mod reply;
 mod shards;
+pub mod together;
 mod topics;
+mod transactions;
 
 /// Takes the frames of a connection to the shards.
 pub struct Intake<N: Network> {
@@ -111,13 +114,49 @@ impl<N: Network> Intake<N> {
             Request::DescribeTopic { topic } => topics::describe(core, pending, topic),
             Request::InitProducer => producer::init(core, pending),
             Request::Produce { partition, batch } => produce::produce(core, pending, partition, batch),
-            Request::Fetch { partition, from, bytes_max, wait_ms } => {
-                fetch::fetch(core, pending, partition, from, bytes_max, wait_ms);
+            Request::Fetch { partition, from, bytes_max, wait_ms, isolation } => {
+                fetch::fetch(core, pending, partition, (from, isolation), bytes_max, wait_ms);
             }
             Request::ListOffsets { partition, at } => offsets::list(core, pending, partition, at),
             Request::DescribeShards => shards::describe(core, pending),
             Request::LookUpKey { topic, key } => keys::look_up(core, pending, topic, key),
             Request::ConfirmClock => shards::confirm_clock(core, pending),
+            Request::ProduceTogether { batches } => together::produce(core, pending, batches),
+            other => Self::carry_out_transaction(core, pending, other),
+        }
+    }
+
+    /// Requests about transactions and groups.
+    fn carry_out_transaction(core: &Core<N>, pending: Pending<N::Stream>, request: Request) {
+        match request {
+            Request::OpenTransactionalId { name, timeout_ms } => {
+                let request = TransactionRequest::Open { name: name.clone(), timeout_ms };
+                transactions::of_id(core, pending, &name, request);
+            }
+            Request::EndTransaction { transaction, outcome } => {
+                let request = TransactionRequest::End { transaction, outcome };
+                transactions::of_transaction(core, pending, transaction, request);
+            }
+            Request::ListTransactions { after } => {
+                transactions::of_port(core, pending, ToShard::Transaction(TransactionRequest::List { after }));
+            }
+            Request::DescribeTransaction { name } => {
+                transactions::of_id(core, pending, &name, TransactionRequest::Describe { name: name.clone() });
+            }
+            Request::CommitOffsets { group, transaction, offsets } => {
+                let request = GroupRequest::Commit { group: group.clone(), transaction, offsets };
+                transactions::of_group(core, pending, &group, request);
+            }
+            Request::FetchOffsets { group, after } => {
+                transactions::of_group(core, pending, &group, GroupRequest::Offsets { group: group.clone(), after });
+            }
+            Request::ListGroups { after } => {
+                transactions::of_port(core, pending, ToShard::Group(GroupRequest::List { after }));
+            }
+            Request::ForgetGroup { group } => {
+                transactions::of_group(core, pending, &group, GroupRequest::Forget { group: group.clone() });
+            }
+            other => unreachable!("{other:?} is not about transactions"),
         }
     }
 

@@ -8,7 +8,7 @@ const MIB: usize = 1024 * KIB;
 /// One request frame, its length field included: a batch and whatever stands around it.
 pub const REQUEST_BYTES_MAX: usize = BATCH_BYTES_MAX + 64 * KIB;
 /// One response frame, its length field included: what a fetch returns, its table of batches, or a page of topics.
-pub const RESPONSE_BYTES_MAX: usize = 12 * MIB;
+pub const RESPONSE_BYTES_MAX: usize = 16 * MIB;
 /// Topics of one metadata response, in bytes of their descriptions. The largest topic fits, so a page is never empty
 /// while there are more.
 pub const METADATA_PAGE_BYTES: usize = 256 * KIB;
@@ -86,7 +86,7 @@ pub const FORWARDS_PER_PAIR_MIN: usize = 64;
 /// Bytes in the answer to a fetch that is passed on to another executor, unless its first batch alone is larger: all
 /// that are under way may be answered before the first of them is sent.
 pub const FORWARDED_FETCH_BYTES_MAX: usize = 64 * KIB;
-/// Catalogue messages on their way between one pair of executors; more are dropped and sent again by their shards.
+/// Messages between shards on their way between one pair of executors; more are dropped and sent again by their shards.
 pub const MESSAGES_PER_PAIR_MAX: usize = 1024;
 
 const _: () = assert!(CONNECTION_BYTES_MIN >= REQUEST_BYTES_MAX && CONNECTION_BYTES_DEFAULT >= CONNECTION_BYTES_MIN);

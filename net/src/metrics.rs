@@ -111,6 +111,16 @@ pub struct ShardCounters {
     pub keys_reads: Counter,
     /// Captures and look-ups that wait for what is known of their keys.
     pub keys_waiting: Counter,
+    /// Transactional ids that it coordinates.
+    pub transactional_ids: Counter,
+    /// Transactions of them that are decided, and that not all participants have noted.
+    pub unsettled_transactions: Counter,
+    /// Transactions that are open in its partitions.
+    pub open_transactions: Counter,
+    /// Consumer groups whose offsets it keeps.
+    pub groups: Counter,
+    /// Requests that wait for the coordinator of their transaction.
+    pub coordinator_waiting: Counter,
     /// Cuts of retention.
     pub cuts: Counter,
     /// Bytes that they cut.

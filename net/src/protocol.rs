@@ -12,6 +12,7 @@ mod keys;
 pub mod request;
 pub mod response;
 mod settings;
+mod transactions;
 
 pub use api::{API_VERSIONS, APIS, Api, ApiVersions};
 pub use code::{CODES, Code, CodeRow, code_row};

@@ -2,7 +2,7 @@
 //!
 //! Each ordered pair of executors has two queues. One carries requests, answers and cancellations, which must arrive:
 //! it has room for all that credits allow, so a push never fails. Whoever has no credit left is told so and waits for
-//! nothing. The other carries messages of the catalogue, which are dropped when it is full and come again.
+//! nothing. The other carries messages between shards, which are dropped when it is full and come again.
 //! An executor that got something is woken by its doorbell.
 
 use std::cell::Cell;
@@ -12,9 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use crossbeam::queue::ArrayQueue;
-use florin_engine::catalogue::CatalogueMessage;
 use florin_engine::model::{RequestId, ShardId};
-use florin_engine::shard::{Reply, Request};
+use florin_engine::shard::{Reply, Request, ShardMessage};
 use futures_util::task::AtomicWaker;
 
 use crate::limits::{FORWARDS_PER_EXECUTOR_MAX, FORWARDS_PER_PAIR_MIN, MESSAGES_PER_PAIR_MAX};
@@ -45,7 +44,7 @@ pub enum Parcel {
     },
 }
 
-/// A message of the catalogue, on its way to a shard of the receiver.
+/// A message between shards, on its way to a shard of the receiver.
 #[derive(Debug)]
 pub struct Message {
     /// The shard it is from.
@@ -53,7 +52,7 @@ pub struct Message {
     /// The shard it is for.
     pub to: ShardId,
     /// The message.
-    pub message: CatalogueMessage,
+    pub message: ShardMessage,
 }
 
 /// Wakes an executor from any thread.
@@ -191,7 +190,7 @@ impl MeshPort {
         self.push(to, Parcel::Answer { id, reply });
     }
 
-    /// Sends a message of the catalogue; `false` if it was dropped.
+    /// Sends a message between shards; `false` if it was dropped.
     pub fn send(&self, to: usize, message: Message) -> bool {
         let sent = self.outgoing[to].messages.push(Box::new(message)).is_ok();
         self.doorbells[to].ring();
@@ -212,7 +211,7 @@ impl MeshPort {
         Some((from, parcel))
     }
 
-    /// The next message of the catalogue for a shard of this executor.
+    /// The next message for a shard of this executor.
     pub fn receive_message(&self) -> Option<Message> {
         self.incoming.iter().find_map(|lane| lane.messages.pop()).map(|message| *message)
     }

@@ -10,11 +10,15 @@ mod clock;
 mod command;
 mod completion;
 mod consumer;
+mod groups;
 mod hub;
 mod producer;
 #[cfg(test)]
 mod tests;
+mod transaction;
+mod transactions;
 
 pub use client::Client;
 pub use consumer::Consumer;
 pub use producer::{Delivery, Producer};
+pub use transaction::{Transaction, TransactionalProducer};

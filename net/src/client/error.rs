@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use florin_engine::format::batch::BatchError;
 use florin_engine::format::control::KeySource;
-use florin_engine::model::{Offset, ProducerEpoch, Realtime};
+use florin_engine::model::{NameError, Offset, ProducerEpoch, Realtime};
 use thiserror::Error;
 
 use crate::protocol::ErrorResponse;
@@ -55,6 +55,9 @@ pub enum ClientError {
         /// What is wrong.
         reason: String,
     },
+    /// No server would take this name.
+    #[error("{0}")]
+    Name(#[from] NameError),
     /// A batch that was fetched is not what its producer sent, or not what was asked for. It was not handed out.
     #[error("topic {topic}, partition {partition}, offset {offset}: {fault}; nothing from there on was handed out")]
     Batch {
@@ -70,6 +73,31 @@ pub enum ClientError {
     /// The client's thread has ended.
     #[error("the client is closed: make a new one")]
     Closed,
+}
+
+/// Why a transaction does not go on. Each says whether it counts, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TransactionError {
+    /// Nothing of it counts, and nothing ever will.
+    #[error("nothing of the transaction counts ({reason}): abort it, then begin another one")]
+    Abortable {
+        /// Why.
+        reason: String,
+    },
+    /// It counts or not, as a whole.
+    #[error(
+        "the transaction is committed or aborted, which of them is not known ({reason}): find out before you go on"
+    )]
+    OutcomeUnknown {
+        /// Why it is unknown.
+        reason: String,
+    },
+    /// This instance can do nothing more.
+    #[error("the transactional id is another instance's ({reason}): stop, or open it again if this one is to have it")]
+    Fatal {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What is wrong with a fetched batch.
@@ -167,6 +195,15 @@ pub enum SendError {
         /// The last epoch.
         epoch: ProducerEpoch,
     },
+    /// It does not count: its transaction can only be aborted.
+    #[error("the record does not count, its transaction has to be aborted: {reason}")]
+    TransactionBroken {
+        /// Why.
+        reason: String,
+    },
+    /// Not stored: there is no transaction that it could be part of.
+    #[error("the record is not stored: no transaction is open that it could be part of, begin one")]
+    NoTransaction,
     /// Not stored: the producer or its client was dropped before the record was sent.
     #[error("the record is not stored: its producer was closed before it was sent")]
     Closed,

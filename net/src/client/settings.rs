@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use florin_engine::catalogue::TopicSettings;
+use florin_engine::limits::TRANSACTION_TIMEOUT_MS_DEFAULT;
 use florin_engine::model::{Offset, Realtime};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::KeyReceipt;
 
 use crate::protocol::{PartitionDescription, TopicDescription};
@@ -46,6 +48,17 @@ pub struct ProducerSettings {
     pub idempotent: bool,
 }
 
+/// Who sends transactions, and how.
+#[derive(Clone, Debug)]
+pub struct TransactionSettings {
+    /// The transactional id: whoever opened it last has it. 1 to 249 bytes without control characters.
+    pub transactional_id: String,
+    /// How long a transaction may take from its first record or offset on, before the server aborts it: 60 s at most.
+    pub timeout: Duration,
+    /// How records for these topics are gathered and sent; those for other topics as [`ProducerSettings::new`] has it.
+    pub topics: Vec<ProducerSettings>,
+}
+
 /// What a consumer reads, and how much ahead.
 #[derive(Clone, Debug)]
 pub struct ConsumerSettings {
@@ -59,6 +72,9 @@ pub struct ConsumerSettings {
     pub fetch_bytes_max: u32,
     /// Bytes read ahead over all partitions; one answer is always allowed.
     pub buffer_bytes_max: usize,
+    /// What to see of transactions: what is committed, and nothing behind a transaction that is open; or everything that is
+    /// stored, also of transactions that are aborted in the end.
+    pub isolation: Isolation,
 }
 
 /// Where reading begins.
@@ -167,8 +183,16 @@ impl ProducerSettings {
     }
 }
 
+impl TransactionSettings {
+    /// For a transactional id: a transaction may take 10 seconds.
+    pub fn new(transactional_id: impl Into<String>) -> Self {
+        let timeout = Duration::from_millis(TRANSACTION_TIMEOUT_MS_DEFAULT.into());
+        Self { transactional_id: transactional_id.into(), timeout, topics: Vec::new() }
+    }
+}
+
 impl ConsumerSettings {
-    /// For all partitions of a topic, from their beginning.
+    /// For all partitions of a topic, from their beginning; of transactions what is committed.
     pub fn new(topic: impl Into<String>) -> Self {
         Self {
             topic: topic.into(),
@@ -176,6 +200,7 @@ impl ConsumerSettings {
             start: Start::Beginning,
             fetch_bytes_max: 1024 * 1024,
             buffer_bytes_max: 32 * 1024 * 1024,
+            isolation: Isolation::Committed,
         }
     }
 }

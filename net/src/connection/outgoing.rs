@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::BytesMut;
 use florin_engine::shard::Fetched;
 
-use crate::protocol::response::{fetched_frame_bytes, put_fetched_frame};
+use crate::protocol::response::{FetchedHead, fetched_frame_bytes, put_fetched_frame};
 
 /// Buffers that got larger than this are not kept for the next response.
 const SPARE_BYTES_MAX: usize = 64 * 1024;
@@ -29,13 +29,20 @@ pub enum Outgoing {
 
 /// Bytes of the frame of a fetch's answer.
 pub(super) fn frame_bytes(fetched: &Fetched) -> usize {
-    fetched_frame_bytes(fetched.batches.len(), fetched.batches.iter().map(|batch| batch.bytes.len()).sum())
+    let batch_bytes = fetched.batches.iter().map(|batch| batch.bytes.len()).sum();
+    fetched_frame_bytes(fetched.aborted.len(), fetched.batches.len(), batch_bytes)
 }
 
 /// Appends the frame of a fetch's answer without its batches, which follow.
 pub(super) fn fetched_head(out: &mut BytesMut, correlation: u64, fetched: &Fetched) {
     let table = fetched.batches.iter().map(|batch| (batch.base_offset, batch.append_time, batch.bytes.len()));
-    put_fetched_frame(out, correlation, fetched.start_offset, fetched.high_watermark, table);
+    let head = FetchedHead {
+        start_offset: fetched.start_offset,
+        high_watermark: fetched.high_watermark,
+        stable_offset: fetched.stable_offset,
+        aborted: &fetched.aborted,
+    };
+    put_fetched_frame(out, correlation, &head, table);
 }
 
 /// The queue of a connection.

@@ -43,9 +43,16 @@ fn fetched(bytes: &'static [u8]) -> Fetched {
         base_offset: Offset(0),
         last_offset: Offset(0),
         append_time: Realtime(1),
+        undecided: 0,
         bytes: Bytes::from_static(bytes),
     };
-    Fetched { batches: vec![batch], start_offset: Offset(0), high_watermark: Offset(1) }
+    Fetched {
+        batches: vec![batch],
+        start_offset: Offset(0),
+        high_watermark: Offset(1),
+        stable_offset: Offset(1),
+        aborted: Vec::new(),
+    }
 }
 
 #[test]
@@ -87,8 +94,8 @@ fn what_a_connection_holds_is_its_requests_and_what_waits_to_be_sent() {
     connection.begin_request(60);
     connection.charge_request(40);
     assert_eq!(connection.push_frames(|out| out.extend_from_slice(b"1234")), 4);
-    let large = fetched_frame_bytes(1, LARGE.len());
-    let empty = fetched_frame_bytes(0, 0);
+    let large = fetched_frame_bytes(0, 1, LARGE.len());
+    let empty = fetched_frame_bytes(0, 0, 0);
     assert_eq!(connection.push_fetched(1, fetched(LARGE)), large);
     let nothing = Fetched { batches: Vec::new(), ..fetched(b"") };
     assert_eq!(connection.push_fetched(2, nothing), empty, "an answer without batches is counted as well");

@@ -2,6 +2,7 @@
 
 use florin_engine::limits::FETCH_BYTES_MAX;
 use florin_engine::model::PartitionId;
+use florin_engine::partition::Isolation;
 use florin_engine::shard::{FetchFrom, Request};
 
 use super::produce::owner;
@@ -17,7 +18,7 @@ pub(super) fn fetch<N: Network>(
     core: &Core<N>,
     pending: Pending<N::Stream>,
     partition: PartitionId,
-    from: RequestFrom,
+    (from, isolation): (RequestFrom, Isolation),
     bytes_max: u32,
     wait_ms: u32,
 ) {
@@ -36,5 +37,5 @@ pub(super) fn fetch<N: Network>(
     let is_here = core.shared.executor_of(shard) == core.mesh.executor();
     let limit = if is_here { FETCH_BYTES_MAX } else { FORWARDED_FETCH_BYTES_MAX };
     let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX).min(limit);
-    core.ask(shard, Request::Fetch { partition, from, bytes_max, wait_ns }, Waiter::Client(pending));
+    core.ask(shard, Request::Fetch { partition, from, bytes_max, wait_ns, isolation }, Waiter::Client(pending));
 }

@@ -76,6 +76,9 @@ impl<S> Gather<S> {
             cut_bytes: status.cuts.bytes,
             cut_time: status.cuts.time.0,
             cut_reason: status.cuts.reason,
+            stable_offset: status.stable_offset.0,
+            open_transaction_count: u32::try_from(status.open_transaction_count).unwrap_or(u32::MAX),
+            oldest_transaction: status.oldest_transaction,
         };
     }
 }

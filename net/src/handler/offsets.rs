@@ -13,6 +13,7 @@ pub(super) fn list<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, part
     let at = match at {
         ListAt::Start => OffsetAt::Start,
         ListAt::End => OffsetAt::End,
+        ListAt::Stable => OffsetAt::Stable,
         ListAt::Time(time) => OffsetAt::Time(time),
         ListAt::Timestamp(ms) => OffsetAt::Timestamp(ms),
     };

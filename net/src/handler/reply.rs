@@ -1,6 +1,6 @@
 //! What a shard answers, as what is sent.
 
-use florin_engine::shard::Reply;
+use florin_engine::shard::{GroupReply, Reply, TransactionReply};
 
 use super::metadata::description;
 use crate::io::Network;
@@ -30,6 +30,19 @@ pub fn respond<N: Network>(core: &Core<N>, pending: &Pending<N::Stream>, reply: 
         }
         Reply::ClockConfirmed => Response::ClockConfirmed,
         Reply::Refused(refusal) => Response::Error(ErrorResponse::from(&refusal)),
+        Reply::CapturedTogether { receipts, duplicate } => {
+            Response::ProducedTogether { receipts, duplicate, next: None }
+        }
+        Reply::Transaction(TransactionReply::Opened { next, last }) => Response::TransactionalIdOpened { next, last },
+        Reply::Transaction(TransactionReply::Ended { outcome, next }) => Response::TransactionEnded { outcome, next },
+        Reply::Transaction(TransactionReply::List(statuses)) => Response::Transactions(statuses),
+        Reply::Transaction(TransactionReply::Description(status)) => {
+            Response::Transaction(status.map(|status| *status))
+        }
+        Reply::Group(GroupReply::Committed) => Response::OffsetsCommitted,
+        Reply::Group(GroupReply::Offsets(offsets)) => Response::Offsets(offsets),
+        Reply::Group(GroupReply::List(groups)) => Response::Groups(groups),
+        Reply::Group(GroupReply::Forgotten) => Response::GroupForgotten,
         Reply::Known(receipts) => Response::Known(receipts),
         Reply::Key { partition, receipt } => Response::Key { partition: partition.index, receipt },
         Reply::Partitions(_) | Reply::Checkpointed { .. } => {

@@ -98,6 +98,14 @@ fn put_storage(text: &mut String, shard: &SharedShard) {
     );
     let _ = writeln!(
         text,
+        "  transactions: {} open in partitions, {} decided and not settled; {} transactional ids, {} groups",
+        of.open_transactions.get(),
+        of.unsettled_transactions.get(),
+        of.transactional_ids.get(),
+        of.groups.get()
+    );
+    let _ = writeln!(
+        text,
         "  in use: {} of {} bytes of memory, {} of {} bytes of the journal, {} of {} bytes of the manifest",
         of.held_bytes.get(),
         of.held_bytes_max.get(),

@@ -7,7 +7,7 @@ use crate::metrics::{Counter, ExecutorCounters, ShardCounters};
 /// What is told of each shard: name, explanation, whether it only grows, and where it is.
 type ShardRow = (&'static str, &'static str, MetricType, fn(&ShardCounters) -> &Counter);
 
-pub(super) const SHARD_ROWS: [ShardRow; 42] = [
+pub(super) const SHARD_ROWS: [ShardRow; 47] = [
     ("captured_batches", "Batches stored.", MetricType::Counter, |of| &of.captured),
     ("duplicate_batches", "Batches answered with the original receipt.", MetricType::Counter, |of| &of.duplicates),
     ("refused_requests", "Requests refused by the shard.", MetricType::Counter, |of| &of.refused),
@@ -63,6 +63,28 @@ pub(super) const SHARD_ROWS: [ShardRow; 42] = [
         "Captures and look-ups that wait for what is known of their idempotency keys.",
         MetricType::Gauge,
         |of| &of.keys_waiting,
+    ),
+    ("transactional_ids", "Transactional ids that the shard coordinates.", MetricType::Gauge, |of| {
+        &of.transactional_ids
+    }),
+    (
+        "unsettled_transactions",
+        "Transactions that are decided, and whose end not all of what they wrote to has noted.",
+        MetricType::Gauge,
+        |of| &of.unsettled_transactions,
+    ),
+    (
+        "open_transactions",
+        "Transactions that are open in partitions: readers of what is committed wait for their end.",
+        MetricType::Gauge,
+        |of| &of.open_transactions,
+    ),
+    ("consumer_groups", "Consumer groups whose offsets the shard keeps.", MetricType::Gauge, |of| &of.groups),
+    (
+        "coordinator_waiting_requests",
+        "Requests that wait for the coordinator of their transaction.",
+        MetricType::Gauge,
+        |of| &of.coordinator_waiting,
     ),
     ("retention_cuts", "Times that retention cut the front of a partition.", MetricType::Counter, |of| &of.cuts),
     ("retention_cut_bytes", "Bytes that retention cut.", MetricType::Counter, |of| &of.cut_bytes),

@@ -29,6 +29,24 @@ pub enum Api {
     AlterTopic,
     /// What is stored under an idempotency key.
     LookUpKey,
+    /// Take a transactional id over.
+    OpenTransactionalId,
+    /// Commit or abort a transaction.
+    EndTransaction,
+    /// The transactional ids of a shard.
+    ListTransactions,
+    /// One transactional id.
+    DescribeTransaction,
+    /// Note how far a consumer group has come.
+    CommitOffsets,
+    /// How far a consumer group has come.
+    FetchOffsets,
+    /// The consumer groups of a shard.
+    ListGroups,
+    /// Keep nothing of a consumer group any more.
+    ForgetGroup,
+    /// Store record batches of several partitions, all or none.
+    ProduceTogether,
 }
 
 /// The versions of one api that a server speaks.
@@ -43,7 +61,7 @@ pub struct ApiVersions {
 }
 
 /// Every api that this build knows, in the order of their numbers.
-pub const APIS: [Api; 13] = [
+pub const APIS: [Api; 22] = [
     Api::Negotiate,
     Api::Metadata,
     Api::CreateTopic,
@@ -57,6 +75,15 @@ pub const APIS: [Api; 13] = [
     Api::ConfirmClock,
     Api::AlterTopic,
     Api::LookUpKey,
+    Api::OpenTransactionalId,
+    Api::EndTransaction,
+    Api::ListTransactions,
+    Api::DescribeTransaction,
+    Api::CommitOffsets,
+    Api::FetchOffsets,
+    Api::ListGroups,
+    Api::ForgetGroup,
+    Api::ProduceTogether,
 ];
 
 /// What this build speaks.
@@ -90,25 +117,39 @@ impl Api {
             Self::ConfirmClock => 10,
             Self::AlterTopic => 11,
             Self::LookUpKey => 12,
+            Self::OpenTransactionalId => 13,
+            Self::EndTransaction => 14,
+            Self::ListTransactions => 15,
+            Self::DescribeTransaction => 16,
+            Self::CommitOffsets => 17,
+            Self::FetchOffsets => 18,
+            Self::ListGroups => 19,
+            Self::ForgetGroup => 20,
+            Self::ProduceTogether => 21,
         }
     }
 
     /// The version that this build writes, and the only one that it reads.
     const fn newest(self) -> u8 {
         match self {
-            Self::Metadata
-            | Self::CreateTopic
-            | Self::DescribeTopic
-            | Self::Produce
-            | Self::DescribeShards
-            | Self::AlterTopic => 1,
+            Self::DescribeTopic | Self::DescribeShards => 2,
+            Self::Metadata | Self::CreateTopic | Self::Produce | Self::AlterTopic | Self::Fetch | Self::ListOffsets => {
+                1
+            }
             Self::Negotiate
             | Self::DeleteTopic
             | Self::InitProducer
-            | Self::Fetch
-            | Self::ListOffsets
             | Self::ConfirmClock
-            | Self::LookUpKey => 0,
+            | Self::LookUpKey
+            | Self::OpenTransactionalId
+            | Self::EndTransaction
+            | Self::ListTransactions
+            | Self::DescribeTransaction
+            | Self::CommitOffsets
+            | Self::FetchOffsets
+            | Self::ListGroups
+            | Self::ForgetGroup
+            | Self::ProduceTogether => 0,
         }
     }
 
@@ -144,6 +185,15 @@ impl Api {
             Self::ConfirmClock => "confirm_clock",
             Self::AlterTopic => "alter_topic",
             Self::LookUpKey => "look_up_key",
+            Self::OpenTransactionalId => "open_transactional_id",
+            Self::EndTransaction => "end_transaction",
+            Self::ListTransactions => "list_transactions",
+            Self::DescribeTransaction => "describe_transaction",
+            Self::CommitOffsets => "commit_offsets",
+            Self::FetchOffsets => "fetch_offsets",
+            Self::ListGroups => "list_groups",
+            Self::ForgetGroup => "forget_group",
+            Self::ProduceTogether => "produce_together",
         }
     }
 }

@@ -44,6 +44,20 @@ impl Code {
     pub const KEY_CONFLICT: Self = Self(53);
     /// What is known of a key cannot be read.
     pub const KEYS_UNANSWERABLE: Self = Self(54);
+    /// The transaction was aborted.
+    pub const TRANSACTION_ABORTED: Self = Self(60);
+    /// The transaction was committed.
+    pub const TRANSACTION_COMMITTED: Self = Self(61);
+    /// No transactional id has the producer.
+    pub const UNKNOWN_TRANSACTION: Self = Self(62);
+    /// Another instance took the transactional id over.
+    pub const TRANSACTION_FENCED: Self = Self(63);
+    /// A transaction with offsets of the group is not decided.
+    pub const OFFSETS_UNDECIDED: Self = Self(67);
+    /// No offset was committed for the group.
+    pub const UNKNOWN_GROUP: Self = Self(69);
+    /// Batches cannot be stored together as they are.
+    pub const TOGETHER: Self = Self(73);
     /// The stream cannot be cut into frames.
     pub const MALFORMED_FRAME: Self = Self(100);
     /// A frame is too large.
@@ -92,7 +106,7 @@ const fn row(code: u16, name: &'static str, action: Action, meaning: &'static st
 
 /// Every code but success, in the order of their numbers.
 #[rustfmt::skip]
-pub const CODES: [CodeRow; 51] = [
+pub const CODES: [CodeRow; 66] = [
     row(1, "starting", Action::Retry, "the shard is recovering"),
     row(2, "stopping", Action::Retry, "the shard is shutting down"),
     row(3, "shard_unavailable", Action::Retry, "the shard takes nothing new until an operator has looked at its disk"),
@@ -112,7 +126,7 @@ pub const CODES: [CodeRow; 51] = [
     row(19, "topic_setting", Action::FixRequest, "a setting of the topic is out of its bounds"),
     row(20, "batch", Action::FixRequest, "the batch breaks a rule"),
     row(21, "offset_out_of_range", Action::FixRequest, "the offset does not exist"),
-    row(22, "unsupported", Action::FixRequest, "the batch needs transactions, which are not offered"),
+    row(22, "transaction_without_producer", Action::FixRequest, "the batch is part of a transaction and has no producer"),
     row(23, "batch_checksum", Action::Retry, "the batch was damaged on the way"),
     row(24, "record_too_large", Action::FixRequest, "a record is larger than its topic takes"),
     row(25, "damaged", Action::Fatal, "what is stored at these offsets is damaged, an operator must look at the directory"),
@@ -134,6 +148,21 @@ pub const CODES: [CodeRow; 51] = [
     row(54, "keys_unanswerable", Action::Retry, "what is known of an idempotency key cannot be read"),
     row(55, "no_keys", Action::FixRequest, "the topic has no idempotency keys"),
     row(56, "partitions_fixed", Action::FixRequest, "a topic with idempotency keys keeps its number of partitions"),
+    row(60, "transaction_aborted", Action::AbortTransaction, "the transaction was aborted, nothing of it counts"),
+    row(61, "transaction_committed", Action::FixRequest, "the transaction was committed, nothing can be added to it or taken back"),
+    row(62, "unknown_transaction", Action::FixRequest, "no transactional id has the producer of the transaction"),
+    row(63, "transaction_fenced", Action::Fenced, "another instance took the transactional id over"),
+    row(64, "coordinator_silent", Action::Retry, "the shard that coordinates the transaction does not answer"),
+    row(65, "transactions_full", Action::Retry, "there is no room for more transactions, or for more that one writes to"),
+    row(66, "keyed_topic", Action::FixRequest, "a topic with idempotency keys takes no batches of transactions or of several partitions together"),
+    row(67, "offsets_undecided", Action::Retry, "a transaction with offsets of the group is not decided"),
+    row(68, "groups_full", Action::FixRequest, "there is no room for more offsets of groups"),
+    row(69, "unknown_group", Action::FixRequest, "no offset was committed for the group"),
+    row(70, "transaction_timeout", Action::FixRequest, "the time-out of a transaction is out of its bounds"),
+    row(71, "unknown_transactional_id", Action::FixRequest, "the transactional id was never opened, or was forgotten"),
+    row(72, "stored_apart", Action::FixRequest, "some of the batches to be stored together are stored, and others not"),
+    row(73, "together", Action::FixRequest, "batches cannot be stored together as they are"),
+    row(74, "outside_transaction", Action::FixRequest, "the producer of the batch has an open transaction, which the batch is no part of"),
     row(100, "malformed_frame", Action::FixRequest, "the stream cannot be cut into frames; the connection is closed"),
     row(101, "frame_too_large", Action::FixRequest, "the frame is above the limit; the connection is closed"),
     row(102, "frame_checksum", Action::Retry, "the frame was damaged on the way; the connection is closed"),
@@ -166,13 +195,14 @@ pub(super) fn action_number(action: Action) -> u8 {
         Action::FixRequest => 4,
         Action::Fatal => 5,
         Action::OutcomeUnknown => 6,
+        Action::AbortTransaction => 7,
     }
 }
 
 /// The action of a number in an error's head.
 pub(super) fn action_of_number(number: u8) -> Option<Action> {
-    use Action::{Fatal, Fenced, FixRequest, OutcomeUnknown, Refresh, Retry};
-    [Retry, Refresh, Fenced, FixRequest, Fatal, OutcomeUnknown]
+    use Action::{AbortTransaction, Fatal, Fenced, FixRequest, OutcomeUnknown, Refresh, Retry};
+    [Retry, Refresh, Fenced, FixRequest, Fatal, OutcomeUnknown, AbortTransaction]
         .into_iter()
         .find(|action| action_number(*action) == number)
 }

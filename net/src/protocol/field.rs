@@ -2,6 +2,7 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 use florin_engine::format::control::KeyRuleError;
+use florin_engine::model::NameError;
 use thiserror::Error;
 
 /// Why a head cannot be read.
@@ -27,6 +28,9 @@ pub enum FieldError {
         /// The field.
         field: &'static str,
     },
+    /// A name that cannot be one of a transactional id or a group.
+    #[error("{0}")]
+    Name(NameError),
     /// A rule of idempotency keys that cannot be.
     #[error("{0}")]
     KeyRule(KeyRuleError),
@@ -120,6 +124,11 @@ impl<'a> FieldReader<'a> {
         let (taken, rest) = self.rest.split_at(count);
         self.rest = rest;
         Ok(taken)
+    }
+
+    /// Whether these bytes are next.
+    pub(super) fn starts_with(&self, bytes: &[u8]) -> bool {
+        self.rest.starts_with(bytes)
     }
 
     pub(super) fn end(self) -> Result<(), FieldError> {

@@ -2,22 +2,27 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
-use florin_engine::format::control::KeyRule;
+use florin_engine::format::control::{GroupOffset, KeyRule};
 use florin_engine::limits::{BATCH_BYTES_MAX, TOPIC_NAME_BYTES_MAX};
-use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
+use florin_engine::model::{
+    GroupId, Offset, PartitionId, Realtime, TopicId, TransactionKey, TransactionOutcome, TransactionalId,
+};
+use florin_engine::partition::Isolation;
 use thiserror::Error;
+
+mod transactions;
 
 use super::api::Api;
 use super::field::{FieldError, FieldReader, cut_text, put_count, put_text};
 use super::frame::{FRAME_HEADER_BYTES, Frame, Kind, put_frame};
 use super::keys::{put_rule, rule};
 use super::settings::{change, put_change, put_settings, settings};
+use super::transactions::{PARTITION_BYTES, partition, put_partition};
 use crate::limits::{ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, METADATA_NAMES_MAX, REQUEST_BYTES_MAX};
 
 /// The first bytes of every negotiation: whoever sends them means Florin.
 pub const NEGOTIATE_MAGIC: [u8; 8] = *b"FLORIN\r\n";
 
-const PARTITION_BYTES: usize = 12;
 const METADATA_HEAD_BYTES_MAX: usize =
     size_of::<u64>() + size_of::<u32>() + METADATA_NAMES_MAX * (size_of::<u16>() + ASKED_NAME_BYTES_MAX);
 
@@ -43,6 +48,8 @@ pub enum ListAt {
     Start,
     /// The high watermark.
     End,
+    /// The last stable offset: up to it every transaction is decided.
+    Stable,
     /// The first appended at this time or later.
     Time(Realtime),
     /// That of the first record whose own timestamp, in Unix milliseconds as its producer wrote it, is this or later;
@@ -106,6 +113,8 @@ pub enum Request {
         bytes_max: u32,
         /// How long to wait if there is nothing yet, in milliseconds; 0 does not wait.
         wait_ms: u32,
+        /// What to see of transactions.
+        isolation: Isolation,
     },
     /// [`Api::ListOffsets`].
     ListOffsets {
@@ -131,6 +140,61 @@ pub enum Request {
         topic: TopicId,
         /// The key.
         key: Bytes,
+    },
+    /// [`Api::OpenTransactionalId`].
+    OpenTransactionalId {
+        /// The transactional id.
+        name: TransactionalId,
+        /// How long each of its transactions may take, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// [`Api::EndTransaction`].
+    EndTransaction {
+        /// The transaction.
+        transaction: TransactionKey,
+        /// How it is to end.
+        outcome: TransactionOutcome,
+    },
+    /// [`Api::ListTransactions`]: those that the shard coordinates whose port this is sent to.
+    ListTransactions {
+        /// Only transactional ids behind this one: where the answer before ended.
+        after: Option<TransactionalId>,
+    },
+    /// [`Api::DescribeTransaction`].
+    DescribeTransaction {
+        /// The transactional id.
+        name: TransactionalId,
+    },
+    /// [`Api::CommitOffsets`].
+    CommitOffsets {
+        /// The group.
+        group: GroupId,
+        /// The transaction with which they count, if they belong to one.
+        transaction: Option<TransactionKey>,
+        /// The offsets: at least one, each partition once.
+        offsets: Vec<GroupOffset>,
+    },
+    /// [`Api::FetchOffsets`].
+    FetchOffsets {
+        /// The group.
+        group: GroupId,
+        /// Only partitions behind this one: where the answer before ended.
+        after: Option<PartitionId>,
+    },
+    /// [`Api::ListGroups`]: those of the shard whose port this is sent to.
+    ListGroups {
+        /// Only groups behind this one: where the answer before ended.
+        after: Option<GroupId>,
+    },
+    /// [`Api::ForgetGroup`].
+    ForgetGroup {
+        /// The group.
+        group: GroupId,
+    },
+    /// [`Api::ProduceTogether`].
+    ProduceTogether {
+        /// Record batches, each partition once, none empty.
+        batches: Vec<(PartitionId, BytesMut)>,
     },
 }
 
@@ -181,6 +245,15 @@ impl Request {
             Self::ConfirmClock => Api::ConfirmClock,
             Self::AlterTopic { .. } => Api::AlterTopic,
             Self::LookUpKey { .. } => Api::LookUpKey,
+            Self::OpenTransactionalId { .. } => Api::OpenTransactionalId,
+            Self::EndTransaction { .. } => Api::EndTransaction,
+            Self::ListTransactions { .. } => Api::ListTransactions,
+            Self::DescribeTransaction { .. } => Api::DescribeTransaction,
+            Self::CommitOffsets { .. } => Api::CommitOffsets,
+            Self::FetchOffsets { .. } => Api::FetchOffsets,
+            Self::ListGroups { .. } => Api::ListGroups,
+            Self::ForgetGroup { .. } => Api::ForgetGroup,
+            Self::ProduceTogether { .. } => Api::ProduceTogether,
         }
     }
 
@@ -191,11 +264,19 @@ impl Request {
     /// If a batch, a key or a list of names is longer than a frame can tell, 4 GiB: the caller's broken invariant.
     pub fn encode(&self, correlation: u64, out: &mut BytesMut) {
         let api = self.api();
-        let payload: &[u8] = if let Self::Produce { batch, .. } = self { batch } else { &[] };
-        put_frame(out, Kind::Request(api.number()), api.version(), correlation, payload.len(), |out| {
+        let payload_bytes = match self {
+            Self::Produce { batch, .. } => batch.len(),
+            Self::ProduceTogether { batches } => batches.iter().map(|(_, batch)| batch.len()).sum(),
+            _ => 0,
+        };
+        put_frame(out, Kind::Request(api.number()), api.version(), correlation, payload_bytes, |out| {
             self.put_head(out);
         });
-        out.put_slice(payload);
+        match self {
+            Self::Produce { batch, .. } => out.put_slice(batch),
+            Self::ProduceTogether { batches } => batches.iter().for_each(|(_, batch)| out.put_slice(batch)),
+            _ => {}
+        }
     }
 
     fn put_head(&self, out: &mut BytesMut) {
@@ -218,7 +299,7 @@ impl Request {
             Self::DeleteTopic { topic } | Self::DescribeTopic { topic } => out.put_u64_le(topic.0),
             Self::InitProducer | Self::DescribeShards | Self::ConfirmClock => {}
             Self::Produce { partition, .. } => put_partition(out, *partition),
-            Self::Fetch { partition, from, bytes_max, wait_ms } => {
+            Self::Fetch { partition, from, bytes_max, wait_ms, isolation } => {
                 put_partition(out, *partition);
                 out.put_u32_le(*bytes_max);
                 out.put_u32_le(*wait_ms);
@@ -228,6 +309,10 @@ impl Request {
                 };
                 out.put_u8(kind);
                 out.put_u64_le(value);
+                out.put_u8(match isolation {
+                    Isolation::Uncommitted => 0,
+                    Isolation::Committed => 1,
+                });
             }
             Self::AlterTopic { topic, change } => {
                 out.put_u64_le(topic.0);
@@ -245,10 +330,12 @@ impl Request {
                     ListAt::End => (1, 0),
                     ListAt::Time(time) => (2, time.0),
                     ListAt::Timestamp(ms) => (3, ms.cast_unsigned()),
+                    ListAt::Stable => (4, 0),
                 };
                 out.put_u8(kind);
                 out.put_u64_le(value);
             }
+            _ => self.put_transaction_head(out),
         }
     }
 
@@ -263,7 +350,8 @@ impl Request {
             return Err(RequestError::UnsupportedVersion { api, version: frame.version });
         }
         let fields = |error| RequestError::Fields { api, error };
-        if frame.payload.is_empty() == (api == Api::Produce) {
+        let has_payload = matches!(api, Api::Produce | Api::ProduceTogether);
+        if frame.payload.is_empty() == has_payload {
             return Err(fields(FieldError::Payload { bytes: frame.payload.len() }));
         }
         Self::decode_head(api, &frame.head, frame.payload).map_err(fields)
@@ -303,7 +391,11 @@ impl Request {
                     (1, time) => RequestFrom::Time(Realtime(time)),
                     (kind, _) => return Err(FieldError::Value { field: "from_kind", value: u64::from(kind) }),
                 };
-                Self::Fetch { partition, from, bytes_max, wait_ms }
+                let isolation = match reader.flag("isolation")? {
+                    false => Isolation::Uncommitted,
+                    true => Isolation::Committed,
+                };
+                Self::Fetch { partition, from, bytes_max, wait_ms, isolation }
             }
             Api::ListOffsets => {
                 let partition = partition(&mut reader)?;
@@ -312,7 +404,8 @@ impl Request {
                     (1, 0) => ListAt::End,
                     (2, time) => ListAt::Time(Realtime(time)),
                     (3, ms) => ListAt::Timestamp(ms.cast_signed()),
-                    (0 | 1, value) => return Err(FieldError::Value { field: "at", value }),
+                    (4, 0) => ListAt::Stable,
+                    (0 | 1 | 4, value) => return Err(FieldError::Value { field: "at", value }),
                     (kind, _) => return Err(FieldError::Value { field: "at_kind", value: u64::from(kind) }),
                 };
                 Self::ListOffsets { partition, at }
@@ -324,6 +417,7 @@ impl Request {
                 topic: TopicId(reader.u64("topic")?),
                 key: Bytes::copy_from_slice(reader.bytes("key")?),
             },
+            _ => Self::decode_transaction_head(api, &mut reader, payload)?,
         };
         reader.end()?;
         Ok(request)
@@ -337,15 +431,6 @@ pub fn put_produce_head(out: &mut BytesMut, correlation: u64, partition: Partiti
     put_frame(out, Kind::Request(Api::Produce.number()), Api::Produce.version(), correlation, batch_bytes, |out| {
         put_partition(out, partition);
     });
-}
-
-fn put_partition(out: &mut BytesMut, partition: PartitionId) {
-    out.put_u64_le(partition.topic.0);
-    out.put_u32_le(partition.index);
-}
-
-fn partition(reader: &mut FieldReader<'_>) -> Result<PartitionId, FieldError> {
-    Ok(PartitionId { topic: TopicId(reader.u64("topic")?), index: reader.u32("partition")? })
 }
 
 #[cfg(test)]

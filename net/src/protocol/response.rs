@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 use florin_engine::catalogue::TopicSettings;
-use florin_engine::format::control::KeyRule;
+use florin_engine::format::control::{GroupOffset, KeyRule};
 use florin_engine::key::KeyVerdict;
-use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
+use florin_engine::model::{
+    GroupId, Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId, TransactionKey, TransactionOutcome,
+};
 use florin_engine::partition::CutReason;
-use florin_engine::shard::{Action, KeyReceipt};
+use florin_engine::shard::{Action, BatchReceipt, KeyReceipt};
+use florin_engine::transaction::{AbortedTransaction, Ended, OpenTransaction, TransactionStatus};
 use thiserror::Error;
 
 use super::api::{Api, ApiVersions};
@@ -17,7 +20,7 @@ mod decode;
 mod encode;
 mod refused;
 
-pub use encode::{fetched_frame_bytes, put_fetched_frame};
+pub use encode::{FetchedHead, fetched_frame_bytes, put_fetched_frame};
 
 /// The answer to [`Api::Negotiate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,6 +113,12 @@ pub struct PartitionDescription {
     pub cut_time: u64,
     /// Why it did then.
     pub cut_reason: Option<CutReason>,
+    /// Up to here every transaction is decided.
+    pub stable_offset: u64,
+    /// Transactions that are open in it.
+    pub open_transaction_count: u32,
+    /// The one of them that began first, which holds back whoever reads what is committed.
+    pub oldest_transaction: Option<OpenTransaction>,
 }
 
 /// A batch in the answer to [`Api::Fetch`].
@@ -130,6 +139,11 @@ pub struct FetchResponse {
     pub start_offset: Offset,
     /// One behind the last offset that can be read.
     pub high_watermark: Offset,
+    /// Up to here every transaction is decided.
+    pub stable_offset: Offset,
+    /// The aborted transactions of which there may be something in these batches, if only what is committed was asked for:
+    /// their batches do not count.
+    pub aborted: Vec<AbortedTransaction>,
     /// Batches in order, without a gap; the first may begin before the asked offset.
     pub batches: Vec<FetchedBatch>,
 }
@@ -211,6 +225,16 @@ pub struct ShardDescription {
     pub keys_read_count: u64,
     /// Captures and look-ups that wait for what is known of their keys.
     pub keys_waiting_count: u32,
+    /// Transactional ids that it coordinates.
+    pub transactional_id_count: u32,
+    /// Transactions of them that are decided, and that not all participants have noted.
+    pub unsettled_transaction_count: u32,
+    /// Transactions that are open in its partitions.
+    pub open_transaction_count: u32,
+    /// Consumer groups whose offsets it keeps.
+    pub group_count: u32,
+    /// Requests that wait for the coordinator of their transaction.
+    pub coordinator_waiting_count: u32,
     /// Why it failed or was refused; empty otherwise.
     pub problem: String,
 }
@@ -290,6 +314,41 @@ pub enum Response {
         topic: TopicDescription,
         /// Its settings.
         settings: TopicSettings,
+    },
+    /// To [`Api::OpenTransactionalId`].
+    TransactionalIdOpened {
+        /// The next transaction.
+        next: TransactionKey,
+        /// The last one that was decided, as far as it is known.
+        last: Option<Ended>,
+    },
+    /// To [`Api::EndTransaction`].
+    TransactionEnded {
+        /// How it ended.
+        outcome: TransactionOutcome,
+        /// The next transaction of the same transactional id.
+        next: TransactionKey,
+    },
+    /// To [`Api::ListTransactions`]: in the order of names; an empty one is behind the last.
+    Transactions(Vec<TransactionStatus>),
+    /// To [`Api::DescribeTransaction`]: none if it is not known.
+    Transaction(Option<TransactionStatus>),
+    /// To [`Api::CommitOffsets`].
+    OffsetsCommitted,
+    /// To [`Api::FetchOffsets`]: in the order of partitions, each with the time of its commit; an empty one is behind the last.
+    Offsets(Vec<(GroupOffset, Realtime)>),
+    /// To [`Api::ListGroups`]: in the order of names; an empty one is behind the last.
+    Groups(Vec<GroupId>),
+    /// To [`Api::ForgetGroup`].
+    GroupForgotten,
+    /// To [`Api::ProduceTogether`]: all batches are on stable storage.
+    ProducedTogether {
+        /// Where each of them is, in the order of the request.
+        receipts: Vec<BatchReceipt>,
+        /// Whether all had been stored before: then these are the original answers.
+        duplicate: bool,
+        /// What the transactional id goes on with, if they were stored as a transaction.
+        next: Option<TransactionKey>,
     },
     /// To any request, or to none with correlation 0: then the connection is closed.
     Error(ErrorResponse),

@@ -4,6 +4,7 @@ use std::thread;
 
 use florin_engine::catalogue::CatalogueMessage;
 use florin_engine::model::{Offset, PartitionId, RequestId, ShardId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::{FetchFrom, Reply, Request};
 use futures_util::FutureExt;
 
@@ -68,7 +69,13 @@ fn fetches_that_wait_leave_half_of_the_credits_to_everything_else() {
     let credits = FORWARDS_PER_EXECUTOR_MAX / 2;
     let poll = |id| {
         let partition = PartitionId { topic: TopicId(1), index: 0 };
-        let request = Request::Fetch { partition, from: FetchFrom::Offset(Offset(0)), bytes_max: 1, wait_ns: 1 };
+        let request = Request::Fetch {
+            partition,
+            from: FetchFrom::Offset(Offset(0)),
+            bytes_max: 1,
+            wait_ns: 1,
+            isolation: Isolation::Uncommitted,
+        };
         first.forward(1, ShardId(1), RequestId(id), request)
     };
     assert_eq!((0..).take_while(|id| poll(*id).is_ok()).count(), credits / 2);
@@ -121,7 +128,7 @@ fn messages_of_the_catalogue_are_dropped_when_there_are_too_many_and_leave_reque
     let message = || Message {
         from: ShardId(0),
         to: ShardId(1),
-        message: CatalogueMessage::Opened { topic: TopicId(1), revision: 1 },
+        message: CatalogueMessage::Opened { topic: TopicId(1), revision: 1 }.into(),
     };
     for _ in 0..MESSAGES_PER_PAIR_MAX {
         assert!(first.send(1, message()));

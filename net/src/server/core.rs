@@ -20,6 +20,7 @@ use crate::connection::{Connection, Event};
 use crate::handler::gather::Gather;
 use crate::handler::metadata::TopicQuery;
 use crate::handler::reply::respond;
+use crate::handler::together::{self, Together};
 use crate::io::Network;
 use crate::limits::{EXECUTOR_POLLS_MAX, EXECUTOR_REQUESTS_MAX};
 use crate::metrics::{ExecutorCounters, StageHistograms, record};
@@ -59,6 +60,13 @@ pub enum Waiter<S> {
         gather: Rc<Gather<S>>,
         /// From which shard this part is.
         shard: ShardId,
+    },
+    /// A transaction that is carried out for a client.
+    Together {
+        /// What is known of it.
+        together: Rc<Together<S>>,
+        /// Which batch was to be stored; none: the transaction was to be ended.
+        part: Option<usize>,
     },
 }
 
@@ -158,6 +166,11 @@ impl<N: Network> Core<N> {
         &self.shared.executors[self.mesh.executor()].counters
     }
 
+    /// Shards of the directory.
+    pub fn shard_count(&self) -> u16 {
+        u16::try_from(self.shared.shards.len()).expect("the number of shards is bounded")
+    }
+
     /// The shards that run here.
     pub fn shard_ids(&self) -> Vec<ShardId> {
         self.shards.borrow().keys().copied().collect()
@@ -242,7 +255,7 @@ impl<N: Network> Core<N> {
     fn has_share_of_forwards(&self, key: usize, executor: usize) -> bool {
         match &self.waiting.borrow()[key].waiter {
             Waiter::Client(pending) => self.forwards[executor].admits(pending.connection.forward_count().get()),
-            Waiter::Remote { .. } | Waiter::Part { .. } => true,
+            Waiter::Remote { .. } | Waiter::Part { .. } | Waiter::Together { .. } => true,
         }
     }
 
@@ -298,6 +311,7 @@ impl<N: Network> Core<N> {
                     self.finish(pending, |core, pending| core.respond_with(pending, &response));
                 }
             }
+            Waiter::Together { together, part } => together::answered(self, together, part, reply),
         }
     }
 
@@ -341,7 +355,7 @@ impl<N: Network> Core<N> {
             Waiter::Remote { executor, id: theirs } => {
                 self.remote_polls.borrow_mut().insert((*executor, *theirs), id);
             }
-            Waiter::Part { .. } => {}
+            Waiter::Part { .. } | Waiter::Together { .. } => {}
         }
     }
 

@@ -2,11 +2,10 @@
 
 use std::rc::Rc;
 
-use florin_engine::catalogue::CatalogueMessage;
 use florin_engine::io::DiskError;
 use florin_engine::model::{RequestId, ShardId};
 use florin_engine::shard::driver::{BlockReport, Outlet};
-use florin_engine::shard::{CutReport, Refusal, Reply, Report};
+use florin_engine::shard::{CutReport, Refusal, Reply, Report, ShardMessage};
 
 use super::core::Core;
 use super::reports::ShardLog;
@@ -39,6 +38,8 @@ impl<N: Network> Outlet for CoreOutlet<N> {
         match &reply {
             Reply::Captured { duplicate: false, .. } => counters.captured.add(1),
             Reply::Captured { duplicate: true, .. } => counters.duplicates.add(1),
+            Reply::CapturedTogether { receipts, duplicate: false } => counters.captured.add(counted(receipts.len())),
+            Reply::CapturedTogether { receipts, duplicate: true } => counters.duplicates.add(counted(receipts.len())),
             Reply::Refused(Refusal::OutcomeUnknown(_)) => counters.outcome_unknown.add(1),
             Reply::Refused(refusal) => {
                 counters.refused.add(1);
@@ -56,7 +57,7 @@ impl<N: Network> Outlet for CoreOutlet<N> {
         self.core.answered(id, reply);
     }
 
-    fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage) {
+    fn send(&self, from: ShardId, to: ShardId, message: ShardMessage) {
         let executor = self.core.shared.executor_of(to);
         if executor != self.core.mesh.executor() {
             if !self.core.mesh.send(executor, Message { from, to, message }) {

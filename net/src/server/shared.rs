@@ -123,6 +123,11 @@ impl SharedShard {
         counters.keys_cached_bytes.set(counted(status.keys_cached_bytes));
         counters.keys_reads.set(status.keys_read_count);
         counters.keys_waiting.set(counted(status.keys_waiting_count));
+        counters.transactional_ids.set(counted(status.transactional_id_count));
+        counters.unsettled_transactions.set(counted(status.unsettled_transaction_count));
+        counters.open_transactions.set(counted(status.open_transaction_count));
+        counters.groups.set(counted(status.group_count));
+        counters.coordinator_waiting.set(counted(status.coordinator_waiting_count));
         if self.state() == ShardState::Starting && status.serving {
             self.set_state(ShardState::Serving);
         }
@@ -162,6 +167,11 @@ impl SharedShard {
             keys_cached_bytes: counters.keys_cached_bytes.get(),
             keys_read_count: counters.keys_reads.get(),
             keys_waiting_count: small(counters.keys_waiting.get()),
+            transactional_id_count: small(counters.transactional_ids.get()),
+            unsettled_transaction_count: small(counters.unsettled_transactions.get()),
+            open_transaction_count: small(counters.open_transactions.get()),
+            group_count: small(counters.groups.get()),
+            coordinator_waiting_count: small(counters.coordinator_waiting.get()),
             problem: self.problem().to_owned(),
         }
     }

@@ -114,7 +114,9 @@ impl Attempts<'_> {
                 let reason = "the topic of this name was created meanwhile".to_owned();
                 Err(ClientError::OutcomeUnknown { what, reason })
             }
-            Action::Refresh | Action::Fenced | Action::FixRequest | Action::Fatal => Err(ClientError::Refused(error)),
+            Action::Refresh | Action::Fenced | Action::FixRequest | Action::AbortTransaction | Action::Fatal => {
+                Err(ClientError::Refused(error))
+            }
         }
     }
 

@@ -11,6 +11,7 @@ use florin_engine::catalogue::{SettingOutOfBounds, TopicChange, TopicSettings};
 use florin_engine::format::control::KeyRule;
 use florin_engine::limits::FETCH_WAIT_NS_MAX;
 use florin_engine::model::{Offset, PartitionId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::Refusal;
 use mio::{Poll, Waker};
 
@@ -19,9 +20,10 @@ use super::clock::{Clock, duration_ns};
 use super::command::{Bell, COMMAND_COUNT_MAX, Command, Route};
 use super::completion::lock;
 use super::hub::{BELL_TOKEN, Hub, HubStart};
-use super::{Consumer, Producer};
+use super::{Consumer, Producer, TransactionalProducer};
 use crate::client::{
     AlteredTopic, ClientError, ClientSettings, ConsumerSettings, DescribedTopic, FoundKey, ProducerSettings,
+    TransactionSettings,
 };
 use crate::protocol::{
     Code, ErrorResponse, FetchResponse, ListAt, Negotiated, Request, RequestFrom, Response, ShardDescription,
@@ -66,7 +68,7 @@ impl Inner {
         self.clock.now_ns().saturating_add(duration_ns(self.settings.request_timeout))
     }
 
-    fn request(
+    pub(super) fn request(
         &self,
         what: &str,
         route: Route,
@@ -336,21 +338,22 @@ impl Client {
         }
     }
 
-    /// One fetch, as the server answers it: batches are neither trimmed nor checked.
+    /// One fetch, as the server answers it: batches are neither trimmed nor checked, and those of aborted transactions are
+    /// among them.
     ///
     /// # Errors
     /// If the offset does not exist, or the shard does not answer in time.
     pub fn fetch(
         &self,
         partition: PartitionId,
-        from: RequestFrom,
+        (from, isolation): (RequestFrom, Isolation),
         bytes_max: u32,
         wait: Duration,
     ) -> Result<FetchResponse, ClientError> {
         let what = format!("fetching from partition {partition}");
         let wait_ns = duration_ns(wait).min(FETCH_WAIT_NS_MAX);
         let wait_ms = u32::try_from(wait_ns / 1_000_000).unwrap_or(u32::MAX);
-        let request = Request::Fetch { partition, from, bytes_max, wait_ms };
+        let request = Request::Fetch { partition, from, bytes_max, wait_ms, isolation };
         let deadline_ns = self.inner.request_deadline_ns().saturating_add(wait_ns);
         let route = Route::Partition(partition);
         match self.inner.ask(&Ask { what: &what, route, request, is_repeatable: true, deadline_ns })? {
@@ -365,7 +368,15 @@ impl Client {
     /// If the topic is not known.
     pub fn producer(&self, settings: ProducerSettings) -> Result<Producer, ClientError> {
         let topic = self.topic(&settings.topic)?;
-        Producer::start(self.clone(), topic, &settings)
+        Producer::start(self.clone(), topic, &settings, false)
+    }
+
+    /// Opens a transactional id: whatever instance had it before is fenced, and its transaction aborted if one is open.
+    ///
+    /// # Errors
+    /// If the name or the time-out is refused, or the server does not answer in time.
+    pub fn transactional_producer(&self, settings: TransactionSettings) -> Result<TransactionalProducer, ClientError> {
+        TransactionalProducer::open(self.clone(), settings)
     }
 
     /// A consumer of one topic.

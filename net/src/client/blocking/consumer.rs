@@ -70,6 +70,7 @@ impl Consumer {
             buffer_bytes_max: settings.buffer_bytes_max,
             wait_ms: WAIT_MS,
             reads_added: settings.partitions.is_none(),
+            isolation: settings.isolation,
         };
         let core = Mutex::new(ConsumerCore::new(topic, &partitions, settings.start, rules));
         let shared = Arc::new(ConsumerShared { core, arrived: Condvar::new(), is_closed: AtomicBool::new(false) });

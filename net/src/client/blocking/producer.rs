@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use florin_engine::limits::{BATCH_BYTES_MAX, KEY_WINDOW_DAYS_MIN, PRODUCER_IDLE_NS};
+use florin_engine::model::TransactionKey;
 
 use super::Client;
 use super::clock::{Clock, duration_ns, until};
@@ -93,6 +94,7 @@ impl Producer {
         client: Client,
         topic: TopicDescription,
         settings: &ProducerSettings,
+        transactional: bool,
     ) -> Result<Self, ClientError> {
         let server = client.server();
         let window = usize::try_from(server.retry_window_batches).unwrap_or(usize::MAX);
@@ -105,7 +107,8 @@ impl Producer {
             batches_in_flight_max: settings.batches_in_flight.clamp(1, window),
             buffer_bytes_max: settings.buffer_bytes_max,
             delivery_ns: duration_ns(settings.delivery_timeout).min(DELIVERY_NS_MAX),
-            idempotent: settings.idempotent,
+            idempotent: settings.idempotent || transactional,
+            transactional,
         };
         let core = ProducerCore::new(topic.clone(), rules);
         let state = Mutex::new(ProducerState { core, completions: BTreeMap::new(), waiting_count: 0 });
@@ -169,6 +172,22 @@ impl Producer {
             first = first.or_else(|| outcome.error().cloned());
         }
         first.map_or(Ok(()), Err)
+    }
+
+    /// What is sent from here on is part of this transaction.
+    pub(super) fn begin(&self, transaction: TransactionKey) {
+        lock(&self.shared.state).core.begin(transaction);
+    }
+
+    /// Why the transaction can only be aborted, if that is so.
+    pub(super) fn failure(&self) -> Option<SendError> {
+        lock(&self.shared.state).core.failure().cloned()
+    }
+
+    /// Nothing more is sent for the transaction, and what has no outcome does not count.
+    pub(super) fn leave(&self) {
+        lock(&self.shared.state).core.leave();
+        self.shared.publish(self.client.inner.clock.now_ns());
     }
 
     /// Partitions of the topic as last heard: those that records go to.

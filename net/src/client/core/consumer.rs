@@ -10,7 +10,10 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::Action;
+
+use check::Checked;
 
 use super::back_off::BackOff;
 use super::batch_view::ConsumedBatch;
@@ -28,6 +31,8 @@ pub struct ConsumerRules {
     pub wait_ms: u32,
     /// Whether partitions that are added to the topic later are read as well.
     pub reads_added: bool,
+    /// What to see of transactions.
+    pub isolation: Isolation,
 }
 
 /// One request for one partition.
@@ -43,12 +48,12 @@ pub struct FetchAttempt {
 pub trait FetchOutlet {
     /// Whether a request to this shard can be sent now. If not, the shard is wanted: connect to it.
     fn has_room(&mut self, shard: u16) -> bool;
-    /// Asks for batches; only after `has_room` said so.
+    /// Asks for batches from there on, with so much of transactions; only after `has_room` said so.
     fn fetch(
         &mut self,
         shard: u16,
         partition: PartitionId,
-        from: RequestFrom,
+        from: (RequestFrom, Isolation),
         bytes_max: u32,
         wait_ms: u32,
         attempt: FetchAttempt,
@@ -143,7 +148,7 @@ impl ConsumerCore {
                     continue;
                 }
                 (None, Start::End) => {
-                    outlet.list_offset(shard, partition, ListAt::End, attempt);
+                    outlet.list_offset(shard, partition, end_of(self.rules.isolation), attempt);
                     continue;
                 }
                 (None, Start::Timestamp(ms)) => {
@@ -151,6 +156,7 @@ impl ConsumerCore {
                     continue;
                 }
             };
+            let from = (from, self.rules.isolation);
             outlet.fetch(shard, partition, from, bytes_max, self.rules.wait_ms, attempt);
         }
     }
@@ -173,7 +179,7 @@ impl ConsumerCore {
                     assigned.back_off.fail(now_ns);
                     self.wants_metadata = true;
                 }
-                Action::Fenced | Action::FixRequest | Action::Fatal => {
+                Action::Fenced | Action::FixRequest | Action::Fatal | Action::AbortTransaction => {
                     assigned.goes_on_at = (error.code == Code::LOST).then_some(Offset(error.details[1]));
                     assigned.rests = Some((ClientError::Refused(error), false));
                 }
@@ -238,8 +244,8 @@ impl ConsumerCore {
     pub fn take_ready(&mut self) -> Vec<ConsumedBatch> {
         let mut taken = Vec::new();
         for assigned in self.partitions.values_mut() {
-            if let Some(last) = assigned.ready.back() {
-                assigned.position = Some(last.last_offset.plus(1));
+            if !assigned.ready.is_empty() {
+                assigned.position = assigned.next;
             }
             assigned.ready_bytes = 0;
             taken.extend(assigned.ready.drain(..));
@@ -312,21 +318,35 @@ fn asked(partitions: &mut BTreeMap<u32, Assigned>, attempt: FetchAttempt) -> Opt
     })
 }
 
-/// Takes what was fetched up to the first thing that is wrong.
+/// Where whoever begins at the end begins.
+fn end_of(isolation: Isolation) -> ListAt {
+    match isolation {
+        Isolation::Uncommitted => ListAt::End,
+        Isolation::Committed => ListAt::Stable,
+    }
+}
+
+/// Takes what was fetched up to the first thing that is wrong. What does not count, because its transaction was aborted or
+/// because it only tells the end of one, is passed over.
 fn take_in(topic: &str, partition: u32, assigned: &mut Assigned, fetched: FetchResponse) {
     assigned.high_watermark = Some(fetched.high_watermark);
     let mut may_begin_before = true;
     for batch in fetched.batches {
         let bytes = batch.bytes.len();
-        match check::consumed(partition, assigned.next, may_begin_before, batch) {
-            Ok(batch) => {
+        match check::checked(partition, assigned.next, may_begin_before, &fetched.aborted, batch) {
+            Ok(Checked::Batch(batch)) => {
                 if assigned.position.is_none() {
                     assigned.position = Some(batch.first_offset);
                 }
                 assigned.next = Some(batch.last_offset.plus(1));
                 assigned.ready_bytes += bytes;
                 assigned.ready.push_back(batch);
-                may_begin_before = false;
+            }
+            Ok(Checked::PassedOver { next }) => {
+                assigned.next = Some(next);
+                if assigned.ready.is_empty() {
+                    assigned.position = Some(next);
+                }
             }
             Err(fault) => {
                 let offset = assigned.next.unwrap_or_default();
@@ -335,5 +355,6 @@ fn take_in(topic: &str, partition: u32, assigned: &mut Assigned, fetched: FetchR
                 return;
             }
         }
+        may_begin_before = false;
     }
 }

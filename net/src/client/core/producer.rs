@@ -6,6 +6,9 @@
 //! sends again from the first batch without an outcome, the same bytes in the same order. What the server answers
 //! to the batches behind a refused one (out of order, or unknown producer) is thereby expected.
 //!
+//! A transactional producer is given its identity with each transaction. Nothing of a transaction is ever stamped anew: if
+//! something of it cannot be stored, all of it ends, and the transaction has to be aborted.
+//!
 //! In a topic with idempotency keys a batch of which some records are stored already is refused as a whole. Those have
 //! their receipts then, and the others are sent as a batch of their own in its place.
 
@@ -23,7 +26,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use florin_engine::format::batch::BatchError;
 use florin_engine::limits::BATCH_BYTES_MAX;
-use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId};
+use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId, TransactionKey};
 
 use super::back_off::BackOff;
 use crate::client::SendError;
@@ -51,6 +54,8 @@ pub struct ProducerRules {
     pub delivery_ns: u64,
     /// Whether batches are stamped.
     pub idempotent: bool,
+    /// Whether batches are parts of transactions: then they are stamped too.
+    pub transactional: bool,
 }
 
 /// Where a record was put.
@@ -129,8 +134,10 @@ impl ProducerCore {
         assert!(!topic.placement.is_empty(), "a topic has partitions");
         assert!(rules.batches_in_flight_max > 0 && rules.batch_records_max > 0, "the rules allow something");
         assert!(rules.server_batch_bytes_max <= BATCH_BYTES_MAX, "batches are bounded");
+        assert!(rules.idempotent || !rules.transactional, "what is part of a transaction is stamped");
         let has_keys = topic.keys.is_some();
-        let lanes = topic.placement.iter().map(|_| Lane::new(has_keys)).collect();
+        let lanes = topic.placement.iter().map(|_| Lane::new(has_keys, rules.transactional)).collect();
+        let ended = rules.transactional.then_some(SendError::NoTransaction);
         Self {
             topic,
             rules,
@@ -144,10 +151,30 @@ impl ProducerCore {
             next_batch: 0,
             next_attempt: 0,
             buffered_bytes: 0,
-            ended: None,
+            ended,
             wants_metadata: false,
             outcomes: Outcomes::default(),
         }
+    }
+
+    /// What is taken from here on is part of this transaction. A producer that failed takes nothing more.
+    ///
+    /// # Panics
+    /// If a record has no outcome yet, or the producer is not a transactional one: the caller's broken invariant.
+    pub fn begin(&mut self, transaction: TransactionKey) {
+        assert!(self.rules.transactional, "only a transactional producer has transactions");
+        assert!(self.active.is_empty(), "a transaction begins when everything before it has its outcome");
+        self.lanes.iter_mut().for_each(Lane::begin);
+        self.identity = Some((transaction.producer, transaction.epoch));
+        self.outcomes.failure = None;
+        if self.ended == Some(SendError::NoTransaction) {
+            self.ended = None;
+        }
+    }
+
+    /// Nothing more is taken or sent for the transaction, and what has no outcome does not count.
+    pub fn leave(&mut self) {
+        self.end(&SendError::NoTransaction);
     }
 
     /// The topic as last heard.
@@ -246,13 +273,33 @@ impl ProducerCore {
 
     /// Takes an ended batch's bytes off the buffer, and a lane without records off the list.
     fn settle(&mut self, partition: u32) {
-        let lane = &mut self.lanes[partition as usize];
-        let released_bytes = lane.settle(&mut self.outcomes);
+        if self.rules.transactional {
+            self.break_transaction(partition);
+        }
+        let released_bytes = self.lanes[partition as usize].settle(&mut self.outcomes);
         assert!(released_bytes <= self.buffered_bytes, "what leaves the buffer was in it");
         self.buffered_bytes -= released_bytes;
-        if lane.is_empty() {
+        if self.lanes[partition as usize].is_empty() {
             self.active.remove(&partition);
         }
+    }
+
+    /// Ends everything if the transaction cannot become whole any more: nothing of it is stamped anew.
+    fn break_transaction(&mut self, partition: u32) {
+        let has_gap = self.lanes[partition as usize].restamp.take().is_some();
+        let reason = match &self.outcomes.failure {
+            Some(error) => error.to_string(),
+            None if has_gap => format!("what was sent to partition {partition} can never be stored"),
+            None => return,
+        };
+        if self.ended.is_none() {
+            self.end(&SendError::TransactionBroken { reason });
+        }
+    }
+
+    /// Why the open transaction can only be aborted, if that is so; or why nothing is taken any longer.
+    pub fn failure(&self) -> Option<&SendError> {
+        self.ended.as_ref().filter(|error| **error != SendError::NoTransaction)
     }
 
     /// When to call [`ProducerCore::tick`] and [`ProducerCore::pump`] if nothing happens before; `u64::MAX` if then
@@ -272,7 +319,8 @@ impl ProducerCore {
     pub fn learn(&mut self, topic: &TopicDescription) {
         let is_older = topic.revision < self.topic.revision || topic.placement.len() < self.lanes.len();
         if topic.id == self.topic.id && !is_older {
-            self.lanes.resize_with(topic.placement.len(), || Lane::new(topic.keys.is_some()));
+            let transactional = self.rules.transactional;
+            self.lanes.resize_with(topic.placement.len(), || Lane::new(topic.keys.is_some(), transactional));
             self.topic = topic.clone();
         }
     }
@@ -314,7 +362,11 @@ impl ProducerCore {
 
     /// The outcomes since the last call.
     pub fn take_outcomes(&mut self) -> Vec<(u64, BatchOutcome)> {
-        self.outcomes.take()
+        let mut outcomes = self.outcomes.take();
+        if self.rules.transactional {
+            outcomes.iter_mut().for_each(|(_, outcome)| outcome.break_transaction());
+        }
+        outcomes
     }
 
     /// Whether there are outcomes to take.

@@ -59,10 +59,13 @@ fn what_a_shard_stores_is_told_once_it_is_open() {
     (10..).zip(numbers).for_each(|(number, counter)| counter.set(number));
     let numbers = [&of.keys_recent, &of.keys_cached_bytes, &of.keys_reads, &of.keys_waiting];
     (12..).zip(numbers).for_each(|(number, counter)| counter.set(number));
+    let numbers = [&of.open_transactions, &of.unsettled_transactions, &of.transactional_ids, &of.groups];
+    (16..).zip(numbers).for_each(|(number, counter)| counter.set(number));
     let expected = "not ready
 shard 0: serving
   at rest: 1 segment files, 2 bytes, 3 not synced; 4 cold reads, 5 requests wait for one
   idempotency keys: 12 not at rest, 13 bytes of others in memory; 14 reads, 15 requests wait for one
+  transactions: 16 open in partitions, 17 decided and not settled; 18 transactional ids, 19 groups
   in use: 6 of 7 bytes of memory, 8 of 9 bytes of the journal, 10 of 11 bytes of the manifest
 shard 1: not open
 ";

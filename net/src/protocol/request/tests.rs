@@ -1,8 +1,12 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
-use florin_engine::format::control::KeyRuleError;
+use florin_engine::format::control::{GroupOffset, KeyRuleError};
 use florin_engine::limits::TOPIC_NAME_BYTES_MAX;
-use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
+use florin_engine::model::{
+    GroupId, NameError, Offset, PartitionId, ProducerEpoch, Realtime, TopicId, TransactionKey, TransactionOutcome,
+    TransactionalId,
+};
+use florin_engine::partition::Isolation;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -10,11 +14,13 @@ use proptest::prelude::*;
 use super::{ListAt, NEGOTIATE_MAGIC, Request, RequestError, RequestFrom, put_produce_head};
 use crate::limits::{ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, METADATA_NAMES_MAX};
 use crate::protocol::tests::{
-    TIME_NS, any_rule, batch, cut_off_everywhere, frame_of, golden, reader_of, rule, with_byte_left_over,
+    PRODUCER, TIME_NS, any_rule, batch, cut_off_everywhere, frame_of, golden, reader_of, rule, with_byte_left_over,
 };
 use crate::protocol::{APIS, Api, FieldError, Frame, Kind};
 
 mod golden;
+
+use golden::transactions;
 
 const PARTITION: PartitionId = PartitionId { topic: TopicId(7), index: 3 };
 
@@ -22,7 +28,13 @@ const PARTITION: PartitionId = PartitionId { topic: TopicId(7), index: 3 };
 fn goldens() -> Vec<(&'static str, u64, Request)> {
     let partition = PARTITION;
     let list = |at| Request::ListOffsets { partition, at };
-    let fetch = |from, wait_ms| Request::Fetch { partition, from, bytes_max: 65_536, wait_ms };
+    let fetch = |from, wait_ms| Request::Fetch {
+        partition,
+        from,
+        bytes_max: 65_536,
+        wait_ms,
+        isolation: Isolation::Uncommitted,
+    };
     let names = vec!["orders".to_owned(), "refunds".to_owned()];
     let more = TopicChange {
         partition_count: Some(16),
@@ -38,7 +50,7 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
     };
     let look_up = Request::LookUpKey { topic: TopicId(7), key: Bytes::from_static(b"p\xff\x001") };
     let keep = TopicChange { segment_bytes: Some(1 << 20), retention_bytes: Some(None), ..TopicChange::default() };
-    vec![
+    let mut goldens = vec![
         (golden::NEGOTIATE, 1, Request::Negotiate { client: "example".to_owned() }),
         (golden::METADATA, 2, Request::Metadata { from: TopicId(8), names }),
         (golden::METADATA_OF_ALL, 3, Request::Metadata { from: TopicId(0), names: Vec::new() }),
@@ -64,6 +76,42 @@ fn goldens() -> Vec<(&'static str, u64, Request)> {
         (golden::ALTER_TOPIC_TO_KEEP_EVERYTHING, 16, Request::AlterTopic { topic: TopicId(7), change: keep }),
         (golden::CREATE_KEYED_TOPIC, 19, keyed),
         (golden::LOOK_UP_KEY, 20, look_up),
+    ];
+    goldens.extend(goldens_of_transactions());
+    goldens
+}
+
+/// Those about transactions, groups and batches that belong together.
+fn goldens_of_transactions() -> Vec<(&'static str, u64, Request)> {
+    let name = || TransactionalId::new("settlement-1").unwrap();
+    let group = || GroupId::new("ledger").unwrap();
+    let transaction = TransactionKey { producer: PRODUCER, epoch: ProducerEpoch(7) };
+    let end = |outcome| Request::EndTransaction { transaction, outcome };
+    let offsets = || vec![GroupOffset { partition: PARTITION, offset: Offset(41), metadata: "m".into() }];
+    let commit = |transaction| Request::CommitOffsets { group: group(), transaction, offsets: offsets() };
+    let other = PartitionId { index: 4, ..PARTITION };
+    let (from, isolation) = (RequestFrom::Offset(Offset(41)), Isolation::Committed);
+    let fetch = Request::Fetch { partition: PARTITION, from, bytes_max: 65_536, wait_ms: 500, isolation };
+    vec![
+        (transactions::OPEN_TRANSACTIONAL_ID, 21, Request::OpenTransactionalId { name: name(), timeout_ms: 10_000 }),
+        (transactions::COMMIT_TRANSACTION, 22, end(TransactionOutcome::Committed)),
+        (transactions::ABORT_TRANSACTION, 23, end(TransactionOutcome::Aborted)),
+        (transactions::LIST_TRANSACTIONS, 24, Request::ListTransactions { after: None }),
+        (transactions::LIST_TRANSACTIONS_BEHIND, 25, Request::ListTransactions { after: Some(name()) }),
+        (transactions::DESCRIBE_TRANSACTION, 26, Request::DescribeTransaction { name: name() }),
+        (transactions::COMMIT_OFFSETS, 27, commit(None)),
+        (transactions::COMMIT_OFFSETS_IN_TRANSACTION, 28, commit(Some(transaction))),
+        (transactions::FETCH_OFFSETS, 29, Request::FetchOffsets { group: group(), after: None }),
+        (transactions::FETCH_OFFSETS_BEHIND, 30, Request::FetchOffsets { group: group(), after: Some(PARTITION) }),
+        (transactions::LIST_GROUPS, 31, Request::ListGroups { after: Some(group()) }),
+        (transactions::FORGET_GROUP, 32, Request::ForgetGroup { group: group() }),
+        (
+            transactions::PRODUCE_TOGETHER,
+            33,
+            Request::ProduceTogether { batches: vec![(PARTITION, batch()), (other, batch())] },
+        ),
+        (transactions::FETCH_COMMITTED, 34, fetch),
+        (transactions::LIST_STABLE, 35, Request::ListOffsets { partition: PARTITION, at: ListAt::Stable }),
     ]
 }
 
@@ -156,11 +204,41 @@ fn a_byte_behind_the_last_field_is_refused() {
 fn a_payload_is_refused_but_for_a_batch_which_is_demanded() {
     for (text, _, request) in goldens() {
         let mut frame = frame_of(&golden(text));
-        let is_produce = request.api() == Api::Produce;
-        frame.payload = BytesMut::from(if is_produce { b"".as_slice() } else { b"batch" });
+        let has_batches = matches!(request.api(), Api::Produce | Api::ProduceTogether);
+        frame.payload = BytesMut::from(if has_batches { b"".as_slice() } else { b"batch" });
         let bytes = frame.payload.len();
         assert_eq!(Request::decode(frame), refused(request.api(), FieldError::Payload { bytes }));
     }
+}
+
+#[test]
+fn batches_to_be_stored_together_whose_lengths_do_not_add_up_to_the_payload_are_refused() {
+    let frame = frame_of(&golden(transactions::PRODUCE_TOGETHER));
+    let with_length = |bytes: u32| {
+        let mut head = frame.head.to_vec();
+        head[32..36].copy_from_slice(&bytes.to_le_bytes());
+        Request::decode(Frame { head: head.into(), ..frame.clone() })
+    };
+    let told = u32::try_from(frame.payload.len() / 2).unwrap();
+    assert_eq!(with_length(told - 1), refused(Api::ProduceTogether, FieldError::Payload { bytes: 1 }));
+    for bytes in [0, told + 1, u32::MAX] {
+        let error = FieldError::Value { field: "batch_bytes", value: u64::from(bytes) };
+        assert_eq!(with_length(bytes), refused(Api::ProduceTogether, error));
+    }
+}
+
+#[test]
+fn names_that_cannot_be_are_refused_for_what_is_wrong_with_them() {
+    let of = |name: &[u8]| {
+        let mut head = BytesMut::new();
+        head.put_u16_le(u16::try_from(name.len()).unwrap());
+        head.put_slice(name);
+        Request::decode(frame(Api::ForgetGroup, &head))
+    };
+    let wrong = |error| refused(Api::ForgetGroup, FieldError::Name(error));
+    assert_eq!(of(b""), wrong(NameError::Empty));
+    assert_eq!(of(&[b'x'; 250]), wrong(NameError::TooLong { bytes: 250 }));
+    assert_eq!(of(b"a\tb"), wrong(NameError::Control { position: 1 }));
 }
 
 #[test]
@@ -176,7 +254,7 @@ fn every_other_version_is_refused() {
 
 #[test]
 fn an_api_that_is_not_known_is_refused() {
-    for number in [13, 14, 255, 256, u16::MAX] {
+    for number in [22, 23, 255, 256, u16::MAX] {
         let frame = Frame { kind: Kind::Request(number), ..frame_of(&golden(golden::NEGOTIATE)) };
         assert_eq!(Request::decode(frame), Err(RequestError::UnknownApi { number }));
     }
@@ -209,7 +287,7 @@ fn kinds_of_places_that_are_not_known_are_refused() {
         let error = FieldError::Value { field: "from_kind", value: u64::from(kind) };
         assert_eq!(Request::decode(frame(Api::Fetch, &head)), refused(Api::Fetch, error));
     }
-    for kind in 4..=u8::MAX {
+    for kind in 5..=u8::MAX {
         let mut head = frame_of(&golden(golden::LIST_START)).head.to_vec();
         head[12] = kind;
         let error = FieldError::Value { field: "at_kind", value: u64::from(kind) };
@@ -219,7 +297,7 @@ fn kinds_of_places_that_are_not_known_are_refused() {
 
 #[test]
 fn a_place_that_means_nothing_for_its_kind_is_refused() {
-    for text in [golden::LIST_START, golden::LIST_END] {
+    for text in [golden::LIST_START, golden::LIST_END, transactions::LIST_STABLE] {
         let mut head = frame_of(&golden(text)).head.to_vec();
         head[13] = 9;
         let error = FieldError::Value { field: "at", value: 9 };
@@ -395,8 +473,9 @@ fn any_request() -> impl Strategy<Value = Request> {
         Just(Request::InitProducer),
         (partition(), vec(any::<u8>(), 1..500))
             .prop_map(|(partition, batch)| Request::Produce { partition, batch: batch.as_slice().into() }),
-        (partition(), from, any::<u32>(), any::<u32>())
-            .prop_map(|(partition, from, bytes_max, wait_ms)| Request::Fetch { partition, from, bytes_max, wait_ms }),
+        (partition(), from, any::<u32>(), any::<u32>()).prop_map(|(partition, from, bytes_max, wait_ms)| {
+            Request::Fetch { partition, from, bytes_max, wait_ms, isolation: Isolation::Uncommitted }
+        }),
         (partition(), at).prop_map(|(partition, at)| Request::ListOffsets { partition, at }),
         Just(Request::DescribeShards),
         Just(Request::ConfirmClock),

@@ -5,6 +5,7 @@ use florin_engine::limits::{SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_M
 use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::CutReason;
 use florin_engine::shard::KeyReceipt;
+use florin_engine::transaction::OpenTransaction;
 
 use super::{
     ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
@@ -17,6 +18,10 @@ use crate::protocol::field::{FieldError, FieldReader};
 use crate::protocol::frame::{Frame, Kind};
 use crate::protocol::keys::{receipt, receipts, rule, verdicts};
 use crate::protocol::settings::settings;
+use crate::protocol::transactions::{
+    aborted, groups, key as key_of, last, offsets_and_times, optional_key, outcome, receipts as batch_receipts,
+    statuses,
+};
 
 /// Apis that a server may name.
 const API_COUNT_MAX: usize = 1024;
@@ -73,9 +78,37 @@ impl Response {
             }
             Api::ConfirmClock => Self::ClockConfirmed,
             Api::AlterTopic => Self::TopicAltered { topic: topic(&mut reader)?, settings: settings(&mut reader)? },
+            _ => Self::decode_transaction_head(api, &mut reader)?,
         };
         reader.end()?;
         Ok(response)
+    }
+}
+
+impl Response {
+    /// The heads of responses about transactions, groups and batches that belong together.
+    fn decode_transaction_head(api: Api, reader: &mut FieldReader<'_>) -> Result<Self, FieldError> {
+        Ok(match api {
+            Api::OpenTransactionalId => Self::TransactionalIdOpened { next: key_of(reader)?, last: last(reader)? },
+            Api::EndTransaction => Self::TransactionEnded { outcome: outcome(reader)?, next: key_of(reader)? },
+            Api::ListTransactions => Self::Transactions(statuses(reader)?),
+            Api::DescribeTransaction => {
+                let mut statuses = statuses(reader)?;
+                if statuses.len() > 1 {
+                    return Err(FieldError::Value { field: "transactions", value: statuses.len() as u64 });
+                }
+                Self::Transaction(statuses.pop())
+            }
+            Api::CommitOffsets => Self::OffsetsCommitted,
+            Api::FetchOffsets => Self::Offsets(offsets_and_times(reader)?),
+            Api::ListGroups => Self::Groups(groups(reader)?),
+            Api::ForgetGroup => Self::GroupForgotten,
+            Api::ProduceTogether => {
+                let (duplicate, next) = (reader.flag("duplicate")?, optional_key(reader)?);
+                Self::ProducedTogether { receipts: batch_receipts(reader)?, duplicate, next }
+            }
+            other => unreachable!("{other:?} is not about transactions"),
+        })
     }
 }
 
@@ -178,7 +211,21 @@ fn partition(reader: &mut FieldReader<'_>) -> Result<PartitionDescription, Field
             2 => Some(CutReason::Size),
             value => return Err(FieldError::Value { field: "cut_reason", value: u64::from(value) }),
         },
+        stable_offset: reader.u64("stable_offset")?,
+        open_transaction_count: reader.u32("open_transactions")?,
+        oldest_transaction: oldest(reader)?,
     })
+}
+
+fn oldest(reader: &mut FieldReader<'_>) -> Result<Option<OpenTransaction>, FieldError> {
+    let (is_there, transaction) = (reader.flag("has_oldest")?, key_of(reader)?);
+    let (first_offset, since) = (Offset(reader.u64("first_offset")?), Realtime(reader.u64("since")?));
+    let open = OpenTransaction { transaction, first_offset, since };
+    match is_there {
+        true => Ok(Some(open)),
+        false if open == OpenTransaction::default() => Ok(None),
+        false => Err(FieldError::Value { field: "has_oldest", value: 0 }),
+    }
 }
 
 fn shard(reader: &mut FieldReader<'_>) -> Result<ShardDescription, FieldError> {
@@ -219,6 +266,11 @@ fn shard(reader: &mut FieldReader<'_>) -> Result<ShardDescription, FieldError> {
         keys_cached_bytes: reader.u64("keys_cached_bytes")?,
         keys_read_count: reader.u64("keys_read_count")?,
         keys_waiting_count: reader.u32("keys_waiting_count")?,
+        transactional_id_count: reader.u32("transactional_id_count")?,
+        unsettled_transaction_count: reader.u32("unsettled_transaction_count")?,
+        open_transaction_count: reader.u32("open_transaction_count")?,
+        group_count: reader.u32("group_count")?,
+        coordinator_waiting_count: reader.u32("coordinator_waiting_count")?,
         problem: reader.text("problem", TEXT_BYTES_MAX)?.to_owned(),
     })
 }
@@ -227,6 +279,7 @@ fn shard(reader: &mut FieldReader<'_>) -> Result<ShardDescription, FieldError> {
 fn fetched(frame: Frame) -> Result<FetchResponse, FieldError> {
     let mut reader = FieldReader::new(&frame.head);
     let (start_offset, high_watermark) = (Offset(reader.u64("start_offset")?), Offset(reader.u64("high_watermark")?));
+    let (stable_offset, aborted) = (Offset(reader.u64("stable_offset")?), aborted(&mut reader)?);
     let count = reader.count("batches", RESPONSE_BYTES_MAX / FETCHED_BATCH_BYTES, FETCHED_BATCH_BYTES)?;
     let mut payload = frame.payload.freeze();
     let mut batches = Vec::with_capacity(count);
@@ -244,5 +297,5 @@ fn fetched(frame: Frame) -> Result<FetchResponse, FieldError> {
     if payload.has_remaining() {
         return Err(FieldError::Payload { bytes: payload.remaining() });
     }
-    Ok(FetchResponse { start_offset, high_watermark, batches })
+    Ok(FetchResponse { start_offset, high_watermark, stable_offset, aborted, batches })
 }

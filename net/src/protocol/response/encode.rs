@@ -3,15 +3,16 @@
 use bytes::{BufMut, BytesMut};
 use florin_engine::format::batch::HEADER_BYTES;
 use florin_engine::limits::{
-    BATCH_BYTES_MAX, BATCH_RECORD_COUNT_MAX, FETCH_BYTES_MAX, SHARD_COUNT_MAX, TOPIC_NAME_BYTES_MAX,
-    TOPIC_PARTITION_COUNT_MAX,
+    BATCH_BYTES_MAX, BATCH_RECORD_COUNT_MAX, FETCH_BYTES_MAX, PARTITION_TRANSACTIONS_MAX, SHARD_COUNT_MAX,
+    TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
 };
 use florin_engine::model::{Offset, PartitionId, Realtime};
 use florin_engine::partition::CutReason;
+use florin_engine::transaction::AbortedTransaction;
 
 use super::{
-    Negotiated, PartitionDescription, Response, ShardDescription, ShardEndpoints, ShardState, TopicDescription,
-    TopicsPage,
+    ErrorResponse, Negotiated, PartitionDescription, Response, ShardDescription, ShardEndpoints, ShardState,
+    TopicDescription, TopicsPage,
 };
 use crate::limits::{
     ERROR_MESSAGE_BYTES_MAX, METADATA_NAMES_MAX, METADATA_PAGE_BYTES, RESPONSE_BYTES_MAX, TEXT_BYTES_MAX,
@@ -24,6 +25,10 @@ use crate::protocol::keys::{
     RECEIPT_BYTES, RULE_BYTES_MAX, RULE_BYTES_MIN, VERDICT_BYTES, put_receipts, put_rule, put_verdicts, rule_bytes,
 };
 use crate::protocol::settings::{SETTINGS_BYTES, put_settings};
+use crate::protocol::transactions::{
+    ABORTED_BYTES, OFFSETS_BYTES_MAX, STATUSES_BYTES_MAX, put_aborted, put_key, put_last, put_offsets,
+    put_optional_key, put_outcome, put_receipts as put_batch_receipts, put_statuses,
+};
 
 const COUNT_BYTES: usize = size_of::<u32>();
 const TEXT_FIELD_BYTES_MAX: usize = size_of::<u16>() + TEXT_BYTES_MAX;
@@ -53,16 +58,36 @@ const SHARDS_HEAD_BYTES_MAX: usize =
 const RECORDS_HEAD_BYTES_MAX: usize =
     2 * TEXT_FIELD_BYTES_MAX + BATCH_RECORD_COUNT_MAX as usize * (RECEIPT_BYTES + VERDICT_BYTES);
 /// A fetch of nothing but the shortest batches there can be, of a header each, has the longest table of them.
-const FETCHED_BYTES_MAX: usize =
-    FETCHED_FIXED_BYTES + FETCH_BYTES_MAX.div_ceil(HEADER_BYTES) * FETCHED_BATCH_BYTES + FETCH_BYTES_MAX;
+const FETCHED_BYTES_MAX: usize = FETCHED_FIXED_BYTES
+    + FETCHED_COUNT_MAX * (FETCHED_BATCH_BYTES + ABORTED_BYTES)
+    + ABORTED_BYTES_MAX
+    + FETCH_BYTES_MAX;
+/// Batches in one fetch, each of which may be of another aborted transaction.
+const FETCHED_COUNT_MAX: usize = FETCH_BYTES_MAX.div_ceil(HEADER_BYTES);
+/// Aborted transactions that were open where a fetch begins.
+const ABORTED_BYTES_MAX: usize = PARTITION_TRANSACTIONS_MAX * ABORTED_BYTES;
 
 /// Bytes of a whole frame that [`put_fetched_frame`] begins.
-pub fn fetched_frame_bytes(batch_count: usize, batch_bytes: usize) -> usize {
-    FRAME_HEADER_BYTES + FETCHED_FIXED_BYTES + batch_count * FETCHED_BATCH_BYTES + batch_bytes
+pub fn fetched_frame_bytes(aborted_count: usize, batch_count: usize, batch_bytes: usize) -> usize {
+    let tables = aborted_count * ABORTED_BYTES + batch_count * FETCHED_BATCH_BYTES;
+    FRAME_HEADER_BYTES + FETCHED_FIXED_BYTES + tables + batch_bytes
+}
+
+/// What stands in the head of a fetch before its table of batches.
+#[derive(Clone, Copy, Debug)]
+pub struct FetchedHead<'a> {
+    /// The first offset that can be read.
+    pub start_offset: Offset,
+    /// One behind the last offset that can be read.
+    pub high_watermark: Offset,
+    /// Up to here every transaction is decided.
+    pub stable_offset: Offset,
+    /// Aborted transactions.
+    pub aborted: &'a [AbortedTransaction],
 }
 
 /// Bytes in the head of a fetch around its table of batches.
-const FETCHED_FIXED_BYTES: usize = 2 * size_of::<u64>() + COUNT_BYTES;
+const FETCHED_FIXED_BYTES: usize = 3 * size_of::<u64>() + 2 * COUNT_BYTES;
 /// Bytes of one batch in the table.
 pub(super) const FETCHED_BATCH_BYTES: usize = 2 * size_of::<u64>() + size_of::<u32>();
 
@@ -71,13 +96,15 @@ const _: () = assert!(FRAME_HEADER_BYTES + DESCRIBED_HEAD_BYTES_MAX <= RESPONSE_
 const _: () = assert!(FRAME_HEADER_BYTES + SHARDS_HEAD_BYTES_MAX <= RESPONSE_BYTES_MAX);
 const _: () = assert!(FRAME_HEADER_BYTES + FETCHED_BYTES_MAX <= RESPONSE_BYTES_MAX);
 const _: () = assert!(FRAME_HEADER_BYTES + RECORDS_HEAD_BYTES_MAX <= RESPONSE_BYTES_MAX);
+const _: () = assert!(FRAME_HEADER_BYTES + STATUSES_BYTES_MAX <= RESPONSE_BYTES_MAX);
+const _: () = assert!(FRAME_HEADER_BYTES + OFFSETS_BYTES_MAX <= RESPONSE_BYTES_MAX);
 const _: () = assert!(FETCH_BYTES_MAX >= BATCH_BYTES_MAX);
 const _: () = assert!(TOPIC_BYTES_MAX <= METADATA_PAGE_BYTES);
 const _: () = assert!(TEXT_BYTES_MAX <= u16::MAX as usize && ERROR_MESSAGE_BYTES_MAX <= u16::MAX as usize);
 
 impl PartitionDescription {
     /// Bytes of one in a head.
-    pub const ENCODED_BYTES: usize = 69;
+    pub const ENCODED_BYTES: usize = 108;
 }
 
 impl Response {
@@ -144,7 +171,13 @@ impl Response {
             Self::Fetched(fetched) => {
                 let batches =
                     fetched.batches.iter().map(|batch| (batch.base_offset, batch.append_time, batch.bytes.len()));
-                put_fetched_head(out, fetched.start_offset, fetched.high_watermark, batches);
+                let head = FetchedHead {
+                    start_offset: fetched.start_offset,
+                    high_watermark: fetched.high_watermark,
+                    stable_offset: fetched.stable_offset,
+                    aborted: &fetched.aborted,
+                };
+                put_fetched_head(out, &head, batches);
             }
             Self::Offset(offset) => out.put_u64_le(offset.0),
             Self::Shards(shards) => {
@@ -156,15 +189,50 @@ impl Response {
                 topic.put(out);
                 put_settings(out, settings);
             }
-            Self::Error(error) => {
-                out.put_u8(action_number(error.action));
-                error.details.iter().for_each(|number| out.put_u64_le(*number));
-                put_text(out, cut_text(&error.message, ERROR_MESSAGE_BYTES_MAX));
-                assert!(error.records.is_empty() || error.code.has_records(), "codes without records have none");
-                if error.code.has_records() {
-                    put_verdicts(out, &error.records);
-                }
+            Self::Error(error) => error.put(out),
+            _ => self.put_head_of_transactions(out),
+        }
+    }
+
+    /// The heads of what is about transactions, groups and several partitions at once.
+    fn put_head_of_transactions(&self, out: &mut BytesMut) {
+        match self {
+            Self::TransactionalIdOpened { next, last } => {
+                put_key(out, *next);
+                put_last(out, *last);
             }
+            Self::TransactionEnded { outcome, next } => {
+                put_outcome(out, *outcome);
+                put_key(out, *next);
+            }
+            Self::Transactions(statuses) => put_statuses(out, statuses),
+            Self::Transaction(status) => put_statuses(out, status.as_slice()),
+            Self::OffsetsCommitted | Self::GroupForgotten => {}
+            Self::Offsets(offsets) => {
+                put_offsets(out, offsets.len(), offsets.iter().map(|(offset, time)| (offset, Some(*time))));
+            }
+            Self::Groups(groups) => {
+                put_count(out, groups.len());
+                groups.iter().for_each(|group| put_text(out, group.as_str()));
+            }
+            Self::ProducedTogether { receipts, duplicate, next } => {
+                out.put_u8(u8::from(*duplicate));
+                put_optional_key(out, *next);
+                put_batch_receipts(out, receipts);
+            }
+            _ => unreachable!("the others have their heads above"),
+        }
+    }
+}
+
+impl ErrorResponse {
+    fn put(&self, out: &mut BytesMut) {
+        out.put_u8(action_number(self.action));
+        self.details.iter().for_each(|number| out.put_u64_le(*number));
+        put_text(out, cut_text(&self.message, ERROR_MESSAGE_BYTES_MAX));
+        assert!(self.records.is_empty() || self.code.has_records(), "codes without records have none");
+        if self.code.has_records() {
+            put_verdicts(out, &self.records);
         }
     }
 }
@@ -173,24 +241,24 @@ impl Response {
 pub fn put_fetched_frame(
     out: &mut BytesMut,
     correlation: u64,
-    start_offset: Offset,
-    high_watermark: Offset,
+    head: &FetchedHead<'_>,
     batches: impl ExactSizeIterator<Item = (Offset, Realtime, usize)> + Clone,
 ) {
     let payload_bytes = batches.clone().map(|(_, _, bytes)| bytes).sum();
     put_frame(out, Kind::Response(Code::OK.0), Api::Fetch.version(), correlation, payload_bytes, |out| {
-        put_fetched_head(out, start_offset, high_watermark, batches);
+        put_fetched_head(out, head, batches);
     });
 }
 
 fn put_fetched_head(
     out: &mut BytesMut,
-    start_offset: Offset,
-    high_watermark: Offset,
+    head: &FetchedHead<'_>,
     batches: impl ExactSizeIterator<Item = (Offset, Realtime, usize)>,
 ) {
-    out.put_u64_le(start_offset.0);
-    out.put_u64_le(high_watermark.0);
+    out.put_u64_le(head.start_offset.0);
+    out.put_u64_le(head.high_watermark.0);
+    out.put_u64_le(head.stable_offset.0);
+    put_aborted(out, head.aborted);
     put_count(out, batches.len());
     for (base_offset, append_time, bytes) in batches {
         out.put_u64_le(base_offset.0);
@@ -283,6 +351,13 @@ impl PartitionDescription {
             Some(CutReason::Age) => 1,
             Some(CutReason::Size) => 2,
         });
+        out.put_u64_le(self.stable_offset);
+        out.put_u32_le(self.open_transaction_count);
+        out.put_u8(u8::from(self.oldest_transaction.is_some()));
+        let oldest = self.oldest_transaction.unwrap_or_default();
+        put_key(out, oldest.transaction);
+        out.put_u64_le(oldest.first_offset.0);
+        out.put_u64_le(oldest.since.0);
     }
 }
 
@@ -300,7 +375,7 @@ impl ShardState {
 
 impl ShardDescription {
     /// Bytes in a head of one without a problem.
-    pub(super) const ENCODED_BYTES_MIN: usize = 166;
+    pub(super) const ENCODED_BYTES_MIN: usize = 186;
 
     fn put(&self, out: &mut BytesMut) {
         out.put_u16_le(self.shard);
@@ -332,6 +407,11 @@ impl ShardDescription {
         out.put_u64_le(self.keys_cached_bytes);
         out.put_u64_le(self.keys_read_count);
         out.put_u32_le(self.keys_waiting_count);
+        out.put_u32_le(self.transactional_id_count);
+        out.put_u32_le(self.unsettled_transaction_count);
+        out.put_u32_le(self.open_transaction_count);
+        out.put_u32_le(self.group_count);
+        out.put_u32_le(self.coordinator_waiting_count);
         put_text(out, cut_text(&self.problem, TEXT_BYTES_MAX));
     }
 }

@@ -3,9 +3,11 @@
 use florin_engine::catalogue::SettingOutOfBounds;
 use florin_engine::format::control::KeyRuleError;
 use florin_engine::key::{KeyFault, KeyVerdict};
-use florin_engine::limits::{KEY_WINDOW_DAYS_MAX, KEY_WINDOW_DAYS_MIN};
+use florin_engine::limits::{
+    KEY_WINDOW_DAYS_MAX, KEY_WINDOW_DAYS_MIN, TRANSACTION_TIMEOUT_MS_MAX, TRANSACTION_TIMEOUT_MS_MIN,
+};
 use florin_engine::producer::ProducerError;
-use florin_engine::shard::Refusal;
+use florin_engine::shard::{Refusal, TransactionRefusal};
 
 use super::ErrorResponse;
 use crate::protocol::api::API_VERSIONS;
@@ -33,6 +35,7 @@ impl From<&Refusal> for ErrorResponse {
             Refusal::Keys(fault) => key_details(fault),
             Refusal::KeysKnown { verdicts, .. } => conflict_details(verdicts),
             Refusal::PartitionsFixed { asked, count } => [u64::from(*asked), u64::from(*count)],
+            Refusal::Transaction(refusal) => transaction_details(refusal),
             _ => [0; 2],
         };
         let records = match refusal {
@@ -60,6 +63,30 @@ fn conflict_details(verdicts: &[KeyVerdict]) -> [u64; 2] {
         _ => None,
     });
     first.unwrap_or_default()
+}
+
+/// Producer and epoch; or the shard, the topic or the number that it is about.
+fn transaction_details(refusal: &TransactionRefusal) -> [u64; 2] {
+    match refusal {
+        TransactionRefusal::Aborted(transaction)
+        | TransactionRefusal::Committed(transaction)
+        | TransactionRefusal::UnknownTransaction(transaction)
+        | TransactionRefusal::Fenced(transaction) => [transaction.producer.0, u64::from(transaction.epoch.0)],
+        TransactionRefusal::CoordinatorSilent(shard)
+        | TransactionRefusal::NoRoom(shard)
+        | TransactionRefusal::GroupsFull(shard) => [u64::from(shard.0), 0],
+        TransactionRefusal::KeyedTopic(topic) => [topic.0, 0],
+        TransactionRefusal::Timeout(asked) => {
+            let within = (*asked).clamp(TRANSACTION_TIMEOUT_MS_MIN, TRANSACTION_TIMEOUT_MS_MAX);
+            [u64::from(*asked), u64::from(within)]
+        }
+        TransactionRefusal::OffsetsUndecided(_)
+        | TransactionRefusal::UnknownGroup(_)
+        | TransactionRefusal::UnknownId(_)
+        | TransactionRefusal::StoredApart
+        | TransactionRefusal::Together(_)
+        | TransactionRefusal::OutsideTransaction(_) => [0; 2],
+    }
 }
 
 fn producer_details(error: &ProducerError) -> [u64; 2] {

@@ -1,18 +1,24 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::HEADER_BYTES;
-use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
+use florin_engine::format::control::{GroupOffset, KeyRule, KeySource, Participant, Partitioner};
 use florin_engine::key::KeyVerdict;
 use florin_engine::limits::{
     BATCH_RECORD_COUNT_MAX, FETCH_BYTES_MAX, KEY_BODY_HEADERS_MAX, KEY_HEADER_BYTES_MAX, SHARD_COUNT_MAX,
     TOPIC_COUNT_MAX, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX,
 };
-use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
+use florin_engine::model::{
+    GroupId, Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, ShardId, TopicId, TransactionKey,
+    TransactionOutcome, TransactionalId,
+};
 use florin_engine::partition::CutReason;
-use florin_engine::shard::{Action, KeyReceipt};
+use florin_engine::shard::{Action, BatchReceipt, KeyReceipt};
+use florin_engine::transaction::{
+    AbortedTransaction, Ended, OpenTransaction, TransactionState, TransactionStatus, Unnoted,
+};
 
 use super::{
-    ErrorResponse, FetchResponse, FetchedBatch, Negotiated, PartitionDescription, Response, ResponseError,
+    ErrorResponse, FetchResponse, FetchedBatch, FetchedHead, Negotiated, PartitionDescription, Response, ResponseError,
     ShardDescription, ShardEndpoints, ShardState, TopicDescription, TopicsPage, fetched_frame_bytes, put_fetched_frame,
 };
 use crate::limits::{
@@ -27,6 +33,8 @@ use crate::protocol::{API_VERSIONS, APIS, Api, Code, FieldError, Frame, Kind};
 mod golden;
 mod properties;
 mod refused;
+
+use golden::transactions;
 
 fn encoded(response: &Response, api: Api, correlation: u64) -> BytesMut {
     let mut out = BytesMut::new();
@@ -102,6 +110,13 @@ fn described() -> Response {
         cut_bytes: 1234,
         cut_time: TIME_NS + 1,
         cut_reason: Some(CutReason::Size),
+        stable_offset: 41,
+        open_transaction_count: 2,
+        oldest_transaction: Some(OpenTransaction {
+            transaction: TRANSACTION,
+            first_offset: Offset(41),
+            since: Realtime(TIME_NS),
+        }),
     };
     let second = PartitionDescription { index: 1, shard: 3, code: 3, ..PartitionDescription::default() };
     Response::TopicDescribed { topic: topic(), settings: settings(), partitions: vec![first, second] }
@@ -138,6 +153,11 @@ fn shards() -> Response {
         keys_cached_bytes: 3072,
         keys_read_count: 12,
         keys_waiting_count: 13,
+        transactional_id_count: 14,
+        unsettled_transaction_count: 15,
+        open_transaction_count: 16,
+        group_count: 17,
+        coordinator_waiting_count: 18,
         problem: String::new(),
     };
     let problem = "damaged".to_owned();
@@ -145,8 +165,14 @@ fn shards() -> Response {
     Response::Shards(vec![first, second])
 }
 
+const TRANSACTION: TransactionKey = TransactionKey { producer: PRODUCER, epoch: ProducerEpoch(7) };
+const ABORTED: AbortedTransaction =
+    AbortedTransaction { transaction: TRANSACTION, first_offset: Offset(39), marker: Offset(42) };
+
 fn fetched(batches: Vec<FetchedBatch>) -> Response {
-    Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark: Offset(42), batches })
+    let aborted = if batches.is_empty() { Vec::new() } else { vec![ABORTED] };
+    let (start_offset, high_watermark, stable_offset) = (Offset(0), Offset(42), Offset(42));
+    Response::Fetched(FetchResponse { start_offset, high_watermark, stable_offset, aborted, batches })
 }
 
 fn error(code: u16, action: Action, details: [u64; 2], message: &str) -> Response {
@@ -182,7 +208,7 @@ fn goldens() -> Vec<(&'static str, Api, u64, Response)> {
     let ends = "too large";
     let receipt = KeyReceipt { offset: Offset(41), append_time };
     let receipts = vec![receipt, KeyReceipt { offset: Offset(9), append_time: Realtime(TIME_NS - 1) }];
-    vec![
+    let mut goldens = vec![
         (golden::NEGOTIATED, Api::Negotiate, 1, negotiated()),
         (golden::TOPICS, Api::Metadata, 2, topics()),
         (
@@ -214,7 +240,77 @@ fn goldens() -> Vec<(&'static str, Api, u64, Response)> {
         (golden::KEY_ABSENT, Api::LookUpKey, 24, Response::Key { partition: 3, receipt: None }),
         (golden::WITH_RECORDS, Api::Produce, 25, with_records()),
         (golden::UNKNOWN_TO_THIS_BUILD, Api::Negotiate, 19, error(999, Action::Retry, [1, 2], "é")),
+    ];
+    goldens.extend(goldens_of_transactions());
+    goldens
+}
+
+/// Those about transactions, groups and batches that belong together.
+fn goldens_of_transactions() -> Vec<(&'static str, Api, u64, Response)> {
+    let (next, outcome, time) = (TRANSACTION, TransactionOutcome::Committed, Realtime(TIME_NS));
+    let last = Some(Ended { transaction: TRANSACTION, outcome });
+    let opened = |last| Response::TransactionalIdOpened { next, last };
+    let group = || GroupId::new("ledger").unwrap();
+    let partition = PartitionId { topic: TopicId(7), index: 3 };
+    let offset = GroupOffset { partition, offset: Offset(41), metadata: "m".into() };
+    let receipts = vec![
+        BatchReceipt { base_offset: Offset(41), append_time: time },
+        BatchReceipt { base_offset: Offset(9), append_time: Realtime(TIME_NS - 1) },
+    ];
+    let together = |duplicate, next| Response::ProducedTogether { receipts: receipts.clone(), duplicate, next };
+    let details = [TRANSACTION.producer.0, 7];
+    let (open, list, describe) = (Api::OpenTransactionalId, Api::ListTransactions, Api::DescribeTransaction);
+    vec![
+        (transactions::TRANSACTIONAL_ID_OPENED, open, 26, opened(last)),
+        (transactions::TRANSACTIONAL_ID_OPENED_FIRST, open, 27, opened(None)),
+        (transactions::TRANSACTION_ENDED, Api::EndTransaction, 28, Response::TransactionEnded { outcome, next }),
+        (transactions::TRANSACTIONS, list, 29, Response::Transactions(vec![ongoing(), ready()])),
+        (transactions::TRANSACTION, describe, 30, Response::Transaction(Some(ready()))),
+        (transactions::TRANSACTION_ABSENT, describe, 31, Response::Transaction(None)),
+        (transactions::OFFSETS_COMMITTED, Api::CommitOffsets, 32, Response::OffsetsCommitted),
+        (transactions::OFFSETS, Api::FetchOffsets, 33, Response::Offsets(vec![(offset, time)])),
+        (transactions::GROUPS, Api::ListGroups, 34, Response::Groups(vec![group()])),
+        (transactions::GROUP_FORGOTTEN, Api::ForgetGroup, 35, Response::GroupForgotten),
+        (transactions::PRODUCED_TOGETHER, Api::ProduceTogether, 36, together(true, None)),
+        (transactions::PRODUCED_AS_A_TRANSACTION, Api::ProduceTogether, 37, together(false, Some(next))),
+        (
+            transactions::ABORT_TRANSACTION,
+            Api::Produce,
+            38,
+            error(60, Action::AbortTransaction, details, "begin another one"),
+        ),
     ]
+}
+
+fn ongoing() -> TransactionStatus {
+    let group = || Participant::Group(GroupId::new("ledger").unwrap());
+    let partition = Participant::Partition(PartitionId { topic: TopicId(7), index: 3 });
+    let (transaction, outcome) = (TRANSACTION, TransactionOutcome::Committed);
+    TransactionStatus {
+        name: TransactionalId::new("settlement-1").unwrap(),
+        current: TRANSACTION,
+        state: TransactionState::Ongoing { since: Realtime(TIME_NS) },
+        timeout_ms: 10_000,
+        participants: vec![(partition, ShardId(0)), (group(), ShardId(1))],
+        participant_count: 70,
+        last: Some(Ended { transaction, outcome }),
+        unnoted: vec![Unnoted { transaction, outcome, participant: group(), shard: ShardId(1) }],
+        unnoted_count: 1,
+    }
+}
+
+fn ready() -> TransactionStatus {
+    TransactionStatus {
+        name: TransactionalId::new("shop").unwrap(),
+        current: TRANSACTION,
+        state: TransactionState::Ready,
+        timeout_ms: 1,
+        participants: Vec::new(),
+        participant_count: 0,
+        last: None,
+        unnoted: Vec::new(),
+        unnoted_count: 0,
+    }
 }
 
 #[test]
@@ -269,10 +365,12 @@ fn numbers_that_fit_no_batch_are_refused() {
 fn a_fetch_frame_and_its_batches_are_the_response() {
     let (batch, mut out) = (placed_batch(41), BytesMut::new());
     let batches = [(Offset(41), Realtime(TIME_NS), batch.len())];
-    put_fetched_frame(&mut out, 8, Offset(0), Offset(42), batches.into_iter());
+    let (start_offset, high_watermark, stable_offset) = (Offset(0), Offset(42), Offset(42));
+    let head = FetchedHead { start_offset, high_watermark, stable_offset, aborted: &[ABORTED] };
+    put_fetched_frame(&mut out, 8, &head, batches.into_iter());
     out.put_slice(&batch);
     assert_eq!(out, golden(golden::FETCHED));
-    assert_eq!(out.len(), fetched_frame_bytes(1, batch.len()));
+    assert_eq!(out.len(), fetched_frame_bytes(1, 1, batch.len()));
 }
 
 #[test]
@@ -332,7 +430,7 @@ fn batches_whose_lengths_do_not_add_up_to_the_payload_are_refused() {
     let frame = frame_of(&golden(golden::FETCHED));
     let with_length = |bytes: u32| {
         let mut head = frame.head.to_vec();
-        head[36..40].copy_from_slice(&bytes.to_le_bytes());
+        head[74..78].copy_from_slice(&bytes.to_le_bytes());
         Response::decode(Api::Fetch, Frame { head: head.into(), ..frame.clone() })
     };
     let told = u32::try_from(frame.payload.len()).unwrap();
@@ -354,7 +452,10 @@ fn counts_that_no_frame_can_hold_are_refused_before_room_is_made_for_them() {
         (Api::CreateTopic, golden::KEYED_TOPIC_CREATED, 44, "body_headers"),
         (Api::Produce, golden::KNOWN, 17, "receipts"),
         (Api::Produce, golden::WITH_RECORDS, 27, "records"),
-        (Api::Fetch, golden::FETCHED, 16, "batches"),
+        (Api::Fetch, golden::FETCHED, 24, "aborted"),
+        (Api::Fetch, golden::FETCHED, 54, "batches"),
+        (Api::FetchOffsets, transactions::OFFSETS, 0, "offsets"),
+        (Api::ProduceTogether, transactions::PRODUCED_TOGETHER, 11, "receipts"),
         (Api::DescribeShards, golden::SHARDS, 0, "shards"),
     ];
     for (api, text, at, field) in cases {
@@ -385,7 +486,11 @@ fn values_that_a_field_does_not_take_are_refused() {
         (Api::LookUpKey, golden::KEY, 4, "found", 2),
         (Api::Produce, golden::WITH_RECORDS, 31, "verdict", 4),
         (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 0),
-        (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 7),
+        (Api::Fetch, golden::WITHOUT_DETAILS, 0, "action", 8),
+        (Api::OpenTransactionalId, transactions::TRANSACTIONAL_ID_OPENED, 10, "has_last", 2),
+        (Api::EndTransaction, transactions::TRANSACTION_ENDED, 0, "outcome", 2),
+        (Api::ListTransactions, transactions::TRANSACTIONS, 32, "is_ongoing", 2),
+        (Api::ProduceTogether, transactions::PRODUCED_TOGETHER, 0, "duplicate", 2),
     ];
     for (api, text, at, field, lowest) in cases {
         for value in lowest..=if lowest == 0 { 0 } else { u8::MAX } {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use florin_engine::limits::SHARD_COUNT_MAX;
 use florin_engine::model::PartitionId;
+use florin_engine::partition::Isolation;
 
 use super::Tag;
 use super::link::{Link, LinkKey};
@@ -65,13 +66,13 @@ impl FetchOutlet for Outlets<'_> {
         &mut self,
         shard: u16,
         partition: PartitionId,
-        from: RequestFrom,
+        (from, isolation): (RequestFrom, Isolation),
         bytes_max: u32,
         wait_ms: u32,
         attempt: FetchAttempt,
     ) {
         let (consumer, deadline_ns) = (self.owner, self.deadline_ns.saturating_add(u64::from(wait_ms) * 1_000_000));
-        let request = Request::Fetch { partition, from, bytes_max, wait_ms };
+        let request = Request::Fetch { partition, from, bytes_max, wait_ms, isolation };
         self.promised(shard).request(&request, Tag::Fetch { consumer, attempt }, deadline_ns);
     }
 

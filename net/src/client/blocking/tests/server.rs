@@ -157,7 +157,7 @@ impl Shared {
                 Response::Offset(match at {
                     ListAt::Start => Offset(0),
                     ListAt::Timestamp(ms) => since(ms).unwrap_or(Offset(held.next_offset)),
-                    ListAt::End | ListAt::Time(_) => Offset(held.next_offset),
+                    ListAt::End | ListAt::Stable | ListAt::Time(_) => Offset(held.next_offset),
                 })
             }
             other => error(Code::MALFORMED_REQUEST, &format!("{other:?} is not served")),
@@ -236,7 +236,8 @@ impl Shared {
             // Not as long as a server would: the connection has one thread.
             std::thread::sleep(Duration::from_millis(u64::from(wait_ms).min(10)));
         }
-        Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark, batches })
+        let (start_offset, stable_offset, aborted) = (Offset(0), high_watermark, Vec::new());
+        Response::Fetched(FetchResponse { start_offset, high_watermark, stable_offset, aborted, batches })
     }
 }
 

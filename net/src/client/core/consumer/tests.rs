@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use florin_engine::format::batch::{self, BatchBuilder, Header};
 use florin_engine::model::{Offset, PartitionId, Realtime, TopicId};
+use florin_engine::partition::Isolation;
 
 use super::{ConsumerCore, ConsumerRules, FetchAttempt, FetchOutlet};
 use crate::client::{BatchFault, ClientError, Start};
@@ -30,7 +31,7 @@ impl FetchOutlet for Asked {
         &mut self,
         shard: u16,
         _partition: PartitionId,
-        from: RequestFrom,
+        (from, _): (RequestFrom, Isolation),
         bytes_max: u32,
         _wait_ms: u32,
         attempt: FetchAttempt,
@@ -48,7 +49,13 @@ fn topic() -> TopicDescription {
 }
 
 fn consumer(partitions: &[u32], start: Start) -> ConsumerCore {
-    let rules = ConsumerRules { fetch_bytes_max: 1000, buffer_bytes_max: 4000, wait_ms: 100, reads_added: false };
+    let rules = ConsumerRules {
+        fetch_bytes_max: 1000,
+        buffer_bytes_max: 4000,
+        wait_ms: 100,
+        reads_added: false,
+        isolation: Isolation::Committed,
+    };
     ConsumerCore::new(topic(), partitions, start, rules)
 }
 
@@ -69,7 +76,13 @@ fn fetched(batches: &[BytesMut]) -> Response {
         bytes: Bytes::copy_from_slice(bytes),
     });
     let (start_offset, high_watermark) = (Offset(0), Offset(100));
-    Response::Fetched(FetchResponse { start_offset, high_watermark, batches: batches.collect() })
+    Response::Fetched(FetchResponse {
+        start_offset,
+        high_watermark,
+        stable_offset: high_watermark,
+        aborted: Vec::new(),
+        batches: batches.collect(),
+    })
 }
 
 fn next_fetch(core: &mut ConsumerCore, now_ns: u64) -> (RequestFrom, FetchAttempt) {
@@ -134,7 +147,7 @@ fn one_request_per_partition_goes_to_its_shard_and_reading_ahead_is_bounded() {
 #[test]
 fn beginnings_ends_and_timestamps_are_asked_for_first_and_times_by_the_fetch() {
     for (start, at) in
-        [(Start::Beginning, ListAt::Start), (Start::End, ListAt::End), (Start::Timestamp(-7), ListAt::Timestamp(-7))]
+        [(Start::Beginning, ListAt::Start), (Start::End, ListAt::Stable), (Start::Timestamp(-7), ListAt::Timestamp(-7))]
     {
         let mut core = consumer(&[0], start);
         let mut asked = Asked::default();
@@ -193,7 +206,13 @@ fn a_batch_whose_own_offset_is_not_the_one_in_the_table_is_refused() {
     let mut core = consumer(&[0], Start::Offset(Offset(3)));
     let (_, attempt) = next_fetch(&mut core, 0);
     let (start_offset, high_watermark) = (Offset(0), Offset(100));
-    let response = Response::Fetched(FetchResponse { start_offset, high_watermark, batches: vec![flipped] });
+    let response = Response::Fetched(FetchResponse {
+        start_offset,
+        high_watermark,
+        stable_offset: high_watermark,
+        aborted: Vec::new(),
+        batches: vec![flipped],
+    });
     core.on_answer(attempt, response, 0);
     assert!(matches!(core.take_error(), Some(ClientError::Batch { fault: BatchFault::Misplaced { .. }, .. })));
 }
@@ -271,7 +290,13 @@ fn what_was_read_before_a_seek_is_dropped() {
 #[test]
 fn partitions_that_were_added_are_read_from_their_beginning_by_who_reads_all() {
     let altered = TopicDescription { revision: 2, placement: vec![0, 1, 4], ..topic() };
-    let rules = ConsumerRules { fetch_bytes_max: 1000, buffer_bytes_max: 4000, wait_ms: 100, reads_added: true };
+    let rules = ConsumerRules {
+        fetch_bytes_max: 1000,
+        buffer_bytes_max: 4000,
+        wait_ms: 100,
+        reads_added: true,
+        isolation: Isolation::Committed,
+    };
     for (start, begins_at) in [
         (Start::End, Start::Beginning),
         (Start::Offset(Offset(3)), Start::Beginning),

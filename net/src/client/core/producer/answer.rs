@@ -103,7 +103,7 @@ impl ProducerCore {
                 self.refuse(attempt, index, error.clone());
                 self.end(&SendError::Refused(error));
             }
-            Action::FixRequest | Action::Fatal => self.refuse(attempt, index, error),
+            Action::FixRequest | Action::AbortTransaction | Action::Fatal => self.refuse(attempt, index, error),
         }
     }
 

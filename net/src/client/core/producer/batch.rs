@@ -90,10 +90,10 @@ impl Batch {
         bytes
     }
 
-    pub(super) fn stamp(&mut self, id: ProducerId, epoch: ProducerEpoch, base_sequence: u32) {
+    pub(super) fn stamp(&mut self, id: ProducerId, epoch: ProducerEpoch, base_sequence: u32, transactional: bool) {
         self.content = match std::mem::replace(&mut self.content, Content::Gone) {
             Content::Records(mut builder) => {
-                builder.stamp(id, epoch, base_sequence);
+                builder.stamp(id, epoch, base_sequence).transactional(transactional);
                 Content::Whole(builder.finish().freeze())
             }
             Content::Whole(bytes) => Content::Whole(stamp::restamped(bytes, id, epoch, base_sequence)),

@@ -65,6 +65,8 @@ pub(super) struct Lane {
     released_bytes: usize,
     /// Whether the topic has idempotency keys: then nothing is stored twice, whatever its stamp is.
     has_keys: bool,
+    /// Whether its batches are parts of transactions.
+    transactional: bool,
 }
 
 impl Open {
@@ -109,8 +111,14 @@ impl Open {
 
 impl Lane {
     /// A lane of a topic that has idempotency keys, or none.
-    pub(super) fn new(has_keys: bool) -> Self {
-        Self { has_keys, ..Self::default() }
+    pub(super) fn new(has_keys: bool, transactional: bool) -> Self {
+        Self { has_keys, transactional, ..Self::default() }
+    }
+
+    /// The next transaction has an identity of its own, and its sequences begin with 0.
+    pub(super) fn begin(&mut self) {
+        assert!(self.is_empty(), "what was sent before has its outcome");
+        *self = Self { back_off: self.back_off, ..Self::new(self.has_keys, self.transactional) };
     }
 
     /// Closes the batch that takes records; tells whether there was one.
@@ -160,7 +168,7 @@ impl Lane {
         self.identity = Some((id, epoch));
         self.epoch_is_raised = false;
         let batch = &mut self.batches[index];
-        batch.stamp(id, epoch, self.next_sequence);
+        batch.stamp(id, epoch, self.next_sequence, self.transactional);
         self.next_sequence = sequence_plus(self.next_sequence, batch.record_count);
         Ok(())
     }

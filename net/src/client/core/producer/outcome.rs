@@ -46,6 +46,15 @@ impl BatchOutcome {
         Self::Records(receipts.iter().map(stored).collect())
     }
 
+    /// Of what is part of a transaction it does not matter whether it is stored: the transaction can only be aborted.
+    pub(super) fn break_transaction(&mut self) {
+        if let Self::Failed(error) = self
+            && let SendError::OutcomeUnknown { reason } = error
+        {
+            *error = SendError::TransactionBroken { reason: std::mem::take(reason) };
+        }
+    }
+
     /// What became of one record of the batch.
     fn of(&self, index: u32) -> RecordOutcome {
         match self {
@@ -65,6 +74,8 @@ impl BatchOutcome {
 pub(super) struct Outcomes {
     ended: Vec<(u64, BatchOutcome)>,
     parted: BTreeMap<u64, Parted>,
+    /// The first batch since the last transaction began that got no receipt.
+    pub(super) failure: Option<SendError>,
 }
 
 /// A batch whose records end one by one.
@@ -98,6 +109,9 @@ fn repeated(first: &RecordOutcome) -> RecordOutcome {
 impl Outcomes {
     /// A batch came to its end, or these records of one that was parted.
     pub(super) fn end(&mut self, batch: u64, part: Option<&[u32]>, outcome: BatchOutcome) {
+        if let BatchOutcome::Failed(error) = &outcome {
+            self.failure.get_or_insert_with(|| error.clone());
+        }
         let Some(part) = part else { return self.ended.push((batch, outcome)) };
         for (index, record) in (0..).zip(part) {
             self.end_record(batch, *record, outcome.of(index));

@@ -5,3 +5,4 @@ mod keys;
 mod lossy;
 mod rig;
 mod rules;
+mod transactional;

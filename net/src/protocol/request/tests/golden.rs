@@ -2,6 +2,8 @@
 //!
 //! They were built from the page by another program. They never change: other clients depend on them.
 
+pub(super) mod transactions;
+
 pub(super) const NEGOTIATE: &str = r#"
 25000000                         bytes: 37 follow
 e95b7625                         checksum
@@ -78,10 +80,10 @@ pub(super) const DELETE_TOPIC: &str = r#"
 
 pub(super) const DESCRIBE_TOPIC: &str = r#"
 1c000000                         bytes: 28 follow
-9cbab9bc                         checksum
+e1bc02ad                         checksum
 08000000                         head_bytes: 8
 0400                             kind: api 4, describe_topic
-01                               version: 1
+02                               version: 2
 00                               flags: a request
 0600000000000000                 correlation: 6
 0700000000000000                 topic: 7
@@ -132,11 +134,11 @@ pub(super) const PRODUCE: &str = r#"
 "#;
 
 pub(super) const FETCH: &str = r#"
-31000000                         bytes: 49 follow
-69b796a7                         checksum
-1d000000                         head_bytes: 29
+32000000                         bytes: 50 follow
+7b56b771                         checksum
+1e000000                         head_bytes: 30
 0700                             kind: api 7, fetch
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0900000000000000                 correlation: 9
 0700000000000000                 topic: 7
@@ -145,14 +147,15 @@ pub(super) const FETCH: &str = r#"
 f4010000                         wait_ms: 500
 00                               from_kind: 0, an offset
 2900000000000000                 from: offset 41
+00                               isolation: 0, everything that is stored
 "#;
 
 pub(super) const FETCH_BY_TIME: &str = r#"
-31000000                         bytes: 49 follow
-f9a98f48                         checksum
-1d000000                         head_bytes: 29
+32000000                         bytes: 50 follow
+72b3f0e3                         checksum
+1e000000                         head_bytes: 30
 0700                             kind: api 7, fetch
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0a00000000000000                 correlation: 10
 0700000000000000                 topic: 7
@@ -161,14 +164,15 @@ f9a98f48                         checksum
 00000000                         wait_ms: 0
 01                               from_kind: 1, a time
 15cd853dfe9c9717                 from: 1700000000123456789 ns
+00                               isolation: 0, everything that is stored
 "#;
 
 pub(super) const LIST_START: &str = r#"
 29000000                         bytes: 41 follow
-8d29a4fe                         checksum
+00490386                         checksum
 15000000                         head_bytes: 21
 0800                             kind: api 8, list_offsets
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0b00000000000000                 correlation: 11
 0700000000000000                 topic: 7
@@ -179,10 +183,10 @@ pub(super) const LIST_START: &str = r#"
 
 pub(super) const LIST_END: &str = r#"
 29000000                         bytes: 41 follow
-dc6341c6                         checksum
+5103e6be                         checksum
 15000000                         head_bytes: 21
 0800                             kind: api 8, list_offsets
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0c00000000000000                 correlation: 12
 0700000000000000                 topic: 7
@@ -193,10 +197,10 @@ dc6341c6                         checksum
 
 pub(super) const LIST_BY_TIME: &str = r#"
 29000000                         bytes: 41 follow
-0e19b2d2                         checksum
+837915aa                         checksum
 15000000                         head_bytes: 21
 0800                             kind: api 8, list_offsets
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 0d00000000000000                 correlation: 13
 0700000000000000                 topic: 7
@@ -207,10 +211,10 @@ pub(super) const LIST_BY_TIME: &str = r#"
 
 pub(super) const LIST_BY_TIMESTAMP: &str = r#"
 29000000                         bytes: 41 follow
-b069c17f                         checksum
+3d096607                         checksum
 15000000                         head_bytes: 21
 0800                             kind: api 8, list_offsets
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 1100000000000000                 correlation: 17
 0700000000000000                 topic: 7
@@ -221,10 +225,10 @@ b069c17f                         checksum
 
 pub(super) const LIST_BY_TIMESTAMP_BEFORE_1970: &str = r#"
 29000000                         bytes: 41 follow
-3c4b9e38                         checksum
+b12b3940                         checksum
 15000000                         head_bytes: 21
 0800                             kind: api 8, list_offsets
-00                               version: 0
+01                               version: 1
 00                               flags: a request
 1200000000000000                 correlation: 18
 0700000000000000                 topic: 7
@@ -235,10 +239,10 @@ ffffffffffffffff                 at: -1 ms
 
 pub(super) const DESCRIBE_SHARDS: &str = r#"
 14000000                         bytes: 20 follow
-146cda9e                         checksum
+0a96ccc6                         checksum
 00000000                         head_bytes: 0
 0900                             kind: api 9, describe_shards
-01                               version: 1
+02                               version: 2
 00                               flags: a request
 0e00000000000000                 correlation: 14
 "#;

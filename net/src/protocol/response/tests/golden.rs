@@ -4,14 +4,15 @@
 
 mod errors;
 mod keys;
+pub(super) mod transactions;
 
 pub(super) use errors::*;
 pub(super) use keys::*;
 
 pub(super) const NEGOTIATED: &str = r#"
-86000000                         bytes: 134 follow
-697da734                         checksum
-72000000                         head_bytes: 114
+aa000000                         bytes: 170 follow
+7050ff61                         checksum
+96000000                         head_bytes: 150
 0000                             kind: code 0, success
 00                               version: 0
 01                               flags: a response
@@ -27,7 +28,7 @@ pub(super) const NEGOTIATED: &str = r#"
 c0270900                         idle_ms: 600000
 0c00                             server: 12 bytes
 666c6f72696e20302e312e30         "florin 0.1.0"
-0d000000                         apis: 13
+16000000                         apis: 22
 0000                             api: 0, negotiate
 00                               version_min: 0
 00                               version_max: 0
@@ -41,8 +42,8 @@ c0270900                         idle_ms: 600000
 00                               version_min: 0
 00                               version_max: 0
 0400                             api: 4, describe_topic
-01                               version_min: 1
-01                               version_max: 1
+02                               version_min: 2
+02                               version_max: 2
 0500                             api: 5, init_producer
 00                               version_min: 0
 00                               version_max: 0
@@ -50,14 +51,14 @@ c0270900                         idle_ms: 600000
 01                               version_min: 1
 01                               version_max: 1
 0700                             api: 7, fetch
-00                               version_min: 0
-00                               version_max: 0
-0800                             api: 8, list_offsets
-00                               version_min: 0
-00                               version_max: 0
-0900                             api: 9, describe_shards
 01                               version_min: 1
 01                               version_max: 1
+0800                             api: 8, list_offsets
+01                               version_min: 1
+01                               version_max: 1
+0900                             api: 9, describe_shards
+02                               version_min: 2
+02                               version_max: 2
 0a00                             api: 10, confirm_clock
 00                               version_min: 0
 00                               version_max: 0
@@ -65,6 +66,33 @@ c0270900                         idle_ms: 600000
 01                               version_min: 1
 01                               version_max: 1
 0c00                             api: 12, look_up_key
+00                               version_min: 0
+00                               version_max: 0
+0d00                             api: 13, open_transactional_id
+00                               version_min: 0
+00                               version_max: 0
+0e00                             api: 14, end_transaction
+00                               version_min: 0
+00                               version_max: 0
+0f00                             api: 15, list_transactions
+00                               version_min: 0
+00                               version_max: 0
+1000                             api: 16, describe_transaction
+00                               version_min: 0
+00                               version_max: 0
+1100                             api: 17, commit_offsets
+00                               version_min: 0
+00                               version_max: 0
+1200                             api: 18, fetch_offsets
+00                               version_min: 0
+00                               version_max: 0
+1300                             api: 19, list_groups
+00                               version_min: 0
+00                               version_max: 0
+1400                             api: 20, forget_group
+00                               version_min: 0
+00                               version_max: 0
+1500                             api: 21, produce_together
 00                               version_min: 0
 00                               version_max: 0
 "#;
@@ -135,11 +163,11 @@ pub(super) const TOPIC_DELETED: &str = r#"
 "#;
 
 pub(super) const TOPIC_DESCRIBED: &str = r#"
-e4000000                         bytes: 228 follow
-730ede23                         checksum
-d0000000                         head_bytes: 208
+32010000                         bytes: 306 follow
+a80b9f49                         checksum
+1e010000                         head_bytes: 286
 0000                             kind: code 0, success
-01                               version: 1
+02                               version: 2
 01                               flags: a response
 0500000000000000                 correlation: 5
 0700000000000000                 topic: 7
@@ -171,6 +199,13 @@ d0000000                         head_bytes: 208
 d204000000000000                 cut_bytes: 1234
 16cd853dfe9c9717                 cut_time: 1700000000123456790
 02                               cut_reason: 2, size
+2900000000000000                 stable_offset: 41
+02000000                         open_transactions: 2
+01                               has_oldest: 1
+0500000000000100                 producer: 281474976710661
+0700                             epoch: 7
+2900000000000000                 first_offset: 41
+15cd853dfe9c9717                 since: 1700000000123456789
 01000000                         index: 1
 0300                             shard: 3
 0300                             code: 3
@@ -183,6 +218,13 @@ d204000000000000                 cut_bytes: 1234
 0000000000000000                 cut_bytes: 0
 0000000000000000                 cut_time: 0
 00                               cut_reason: 0, nothing was cut
+0000000000000000                 stable_offset: 0
+00000000                         open_transactions: 0
+00                               has_oldest: 0
+0000000000000000                 producer: 0
+0000                             epoch: 0
+0000000000000000                 first_offset: 0
+0000000000000000                 since: 0
 "#;
 
 pub(super) const PRODUCER: &str = r#"
@@ -212,15 +254,21 @@ cfe09d14                         checksum
 "#;
 
 pub(super) const FETCHED: &str = r#"
-8f000000                         bytes: 143 follow
-4ed3030e                         checksum
-28000000                         head_bytes: 40
+b5000000                         bytes: 181 follow
+60ab4be0                         checksum
+4e000000                         head_bytes: 78
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0800000000000000                 correlation: 8
 0000000000000000                 start_offset: 0
 2a00000000000000                 high_watermark: 42
+2a00000000000000                 stable_offset: 42
+01000000                         aborted: 1
+0500000000000100                 producer: 281474976710661
+0700                             epoch: 7
+2700000000000000                 first_offset: 39
+2a00000000000000                 marker: 42
 01000000                         batches: 1
 2900000000000000                 base_offset: 41
 15cd853dfe9c9717                 append_time: 1700000000123456789 ns
@@ -250,35 +298,37 @@ pub(super) const FETCHED: &str = r#"
 "#;
 
 pub(super) const FETCHED_NOTHING: &str = r#"
-28000000                         bytes: 40 follow
-d87b8418                         checksum
-14000000                         head_bytes: 20
+34000000                         bytes: 52 follow
+8371ce42                         checksum
+20000000                         head_bytes: 32
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0900000000000000                 correlation: 9
 0000000000000000                 start_offset: 0
 2a00000000000000                 high_watermark: 42
+2a00000000000000                 stable_offset: 42
+00000000                         aborted: none
 00000000                         batches: none
 "#;
 
 pub(super) const OFFSET: &str = r#"
 1c000000                         bytes: 28 follow
-d9a7c059                         checksum
+f2a5a956                         checksum
 08000000                         head_bytes: 8
 0000                             kind: code 0, success
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0a00000000000000                 correlation: 10
 2a00000000000000                 offset: 42
 "#;
 
 pub(super) const SHARDS: &str = r#"
-6b010000                         bytes: 363 follow
-3c81c3b8                         checksum
-57010000                         head_bytes: 343
+93010000                         bytes: 403 follow
+4f9743f3                         checksum
+7f010000                         head_bytes: 383
 0000                             kind: code 0, success
-01                               version: 1
+02                               version: 2
 01                               flags: a response
 0b00000000000000                 correlation: 11
 02000000                         shards: 2
@@ -311,6 +361,11 @@ e903000000000000                 appended_sequence: 1001
 000c000000000000                 keys_cached_bytes: 3072
 0c00000000000000                 keys_read_count: 12
 0d000000                         keys_waiting_count: 13
+0e000000                         transactional_id_count: 14
+0f000000                         unsettled_transaction_count: 15
+10000000                         open_transaction_count: 16
+11000000                         group_count: 17
+12000000                         coordinator_waiting_count: 18
 0000                             problem: 0 bytes
 0300                             shard: 3
 04                               state: 4
@@ -341,6 +396,11 @@ e903000000000000                 appended_sequence: 1001
 0000000000000000                 keys_cached_bytes: 0
 0000000000000000                 keys_read_count: 0
 00000000                         keys_waiting_count: 0
+00000000                         transactional_id_count: 0
+00000000                         unsettled_transaction_count: 0
+00000000                         open_transaction_count: 0
+00000000                         group_count: 0
+00000000                         coordinator_waiting_count: 0
 0700                             problem: 7 bytes
 64616d61676564                   "damaged"
 "#;

@@ -3,9 +3,10 @@
 use bytes::BytesMut;
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::key::KeyVerdict;
-use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId};
+use florin_engine::model::{Id128, Offset, ProducerEpoch, ProducerId, Realtime, TopicId, TransactionKey};
 use florin_engine::partition::CutReason;
 use florin_engine::shard::{Action, KeyReceipt};
+use florin_engine::transaction::{AbortedTransaction, OpenTransaction};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -35,10 +36,19 @@ fn any_settings() -> impl Strategy<Value = TopicSettings> {
     )
 }
 
+fn any_key() -> impl Strategy<Value = TransactionKey> {
+    (0..=i64::MAX.cast_unsigned(), 0..=i16::MAX.cast_unsigned())
+        .prop_map(|(producer, epoch)| TransactionKey { producer: ProducerId(producer), epoch: ProducerEpoch(epoch) })
+}
+
 fn any_partition() -> impl Strategy<Value = PartitionDescription> {
     let reasons = [None, Some(CutReason::Age), Some(CutReason::Size)];
-    (any::<(u32, u16, u16, u32)>(), any::<[u64; 7]>(), 0..reasons.len()).prop_map(move |(small, numbers, reason)| {
-        let (index, shard, code, producer_count) = small;
+    let oldest = option::of((any_key(), any::<(u64, u64)>()).prop_map(|(transaction, (first_offset, since))| {
+        OpenTransaction { transaction, first_offset: Offset(first_offset), since: Realtime(since) }
+    }));
+    let small = any::<(u32, u16, u16, u32, u32)>();
+    (small, any::<[u64; 8]>(), 0..reasons.len(), oldest).prop_map(move |(small, numbers, reason, oldest)| {
+        let (index, shard, code, producer_count, open_transaction_count) = small;
         PartitionDescription {
             index,
             shard,
@@ -52,6 +62,9 @@ fn any_partition() -> impl Strategy<Value = PartitionDescription> {
             cut_bytes: numbers[5],
             cut_time: numbers[6],
             cut_reason: reasons[reason],
+            stable_offset: numbers[7],
+            open_transaction_count,
+            oldest_transaction: oldest,
         }
     })
 }
@@ -61,7 +74,7 @@ fn any_shard() -> impl Strategy<Value = ShardDescription> {
         [ShardState::Starting, ShardState::Serving, ShardState::Failed, ShardState::Stopping, ShardState::NotOpen];
     let small = any::<(u16, bool, u16)>();
     let flags = any::<[bool; 2]>();
-    (small, 0..states.len(), any::<[u64; 16]>(), (any::<[u32; 7]>(), flags), ".{0,30}").prop_map(
+    (small, 0..states.len(), any::<[u64; 16]>(), (any::<[u32; 12]>(), flags), ".{0,30}").prop_map(
         move |((shard, clock_suspended, port), state, numbers, (counts, flags), problem)| ShardDescription {
             shard,
             state: states[state],
@@ -92,6 +105,11 @@ fn any_shard() -> impl Strategy<Value = ShardDescription> {
             keys_cached_bytes: numbers[14],
             keys_read_count: numbers[15],
             keys_waiting_count: counts[6],
+            transactional_id_count: counts[7],
+            unsettled_transaction_count: counts[8],
+            open_transaction_count: counts[9],
+            group_count: counts[10],
+            coordinator_waiting_count: counts[11],
             problem,
         },
     )
@@ -152,9 +170,14 @@ fn any_fetched() -> impl Strategy<Value = FetchResponse> {
         append_time: Realtime(time),
         bytes: bytes.into(),
     });
-    (any::<(u64, u64)>(), vec(batch, 0..20)).prop_map(|((start, end), batches)| FetchResponse {
-        start_offset: Offset(start),
-        high_watermark: Offset(end),
+    let aborted = (any_key(), any::<(u64, u64)>()).prop_map(|(transaction, (first_offset, marker))| {
+        AbortedTransaction { transaction, first_offset: Offset(first_offset), marker: Offset(marker) }
+    });
+    (any::<[u64; 3]>(), vec(aborted, 0..5), vec(batch, 0..20)).prop_map(|(offsets, aborted, batches)| FetchResponse {
+        start_offset: Offset(offsets[0]),
+        high_watermark: Offset(offsets[1]),
+        stable_offset: Offset(offsets[2]),
+        aborted,
         batches,
     })
 }

@@ -4,10 +4,13 @@ use florin_engine::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use florin_engine::format::batch::BatchError;
 use florin_engine::format::control::{KeyRuleError, KeySource};
 use florin_engine::key::{KeyFault, KeyVerdict};
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
+use florin_engine::model::{
+    GroupId, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId, TransactionKey,
+    TransactionalId,
+};
 use florin_engine::partition::Gap;
 use florin_engine::producer::ProducerError;
-use florin_engine::shard::{Action, Refusal};
+use florin_engine::shard::{Action, Refusal, TransactionRefusal};
 
 use crate::protocol::{Api, CODES, Code, ErrorResponse, FieldError, FrameError, RequestError, code_row};
 
@@ -92,8 +95,32 @@ fn of_the_engine() -> Vec<(Refusal, u16, [u64; 2])> {
         (Refusal::PartitionsFixed { asked: 4, count: 3 }, 56, [4, 3]),
     ];
     refusals.extend(of_keys());
+    refusals.extend(of_transactions().map(|(refusal, code, details)| (Refusal::Transaction(refusal), code, details)));
     refusals.extend(of_producers().map(|(error, code, details)| (Refusal::Producer(error), code, details)));
     refusals
+}
+
+fn of_transactions() -> [(TransactionRefusal, u16, [u64; 2]); 15] {
+    let (transaction, shard) = (TransactionKey { producer: ProducerId(9), epoch: ProducerEpoch(2) }, ShardId(2));
+    let group = || GroupId::new("ledger").unwrap();
+    let partition = PartitionId { topic: TopicId(7), index: 3 };
+    [
+        (TransactionRefusal::Aborted(transaction), 60, [9, 2]),
+        (TransactionRefusal::Committed(transaction), 61, [9, 2]),
+        (TransactionRefusal::UnknownTransaction(transaction), 62, [9, 2]),
+        (TransactionRefusal::Fenced(transaction), 63, [9, 2]),
+        (TransactionRefusal::CoordinatorSilent(shard), 64, [2, 0]),
+        (TransactionRefusal::NoRoom(shard), 65, [2, 0]),
+        (TransactionRefusal::KeyedTopic(TopicId(7)), 66, [7, 0]),
+        (TransactionRefusal::OffsetsUndecided(group()), 67, [0, 0]),
+        (TransactionRefusal::GroupsFull(shard), 68, [2, 0]),
+        (TransactionRefusal::UnknownGroup(group()), 69, [0, 0]),
+        (TransactionRefusal::Timeout(70_000), 70, [70_000, 60_000]),
+        (TransactionRefusal::UnknownId(TransactionalId::new("shop").unwrap()), 71, [0, 0]),
+        (TransactionRefusal::StoredApart, 72, [0, 0]),
+        (TransactionRefusal::Together("a partition comes twice"), 73, [0, 0]),
+        (TransactionRefusal::OutsideTransaction(partition), 74, [0, 0]),
+    ]
 }
 
 #[test]
@@ -144,10 +171,10 @@ fn a_request_that_cannot_be_read_has_its_code() {
     let fields = RequestError::Fields { api: Api::Fetch, error: FieldError::LeftOver { bytes: 1 } };
     let version = RequestError::UnsupportedVersion { api: Api::Fetch, version: 3 };
     let cases = [
-        (RequestError::NotARequest, 105),
-        (fields, 105),
-        (RequestError::UnknownApi { number: 99 }, 103),
-        (version, 104),
+        (RequestError::NotARequest, 105, [0, 0]),
+        (fields, 105, [0, 0]),
+        (RequestError::UnknownApi { number: 99 }, 103, [0, 0]),
+        (version, 104, [1, 1]),
     ];
     for (days, nearest) in [(0, 1), (900, 400)] {
         let error = FieldError::KeyRule(KeyRuleError::Window(days));
@@ -155,9 +182,9 @@ fn a_request_that_cannot_be_read_has_its_code() {
         assert_eq!((error.code, error.details), (Code::TOPIC_SETTING, [u64::from(days), nearest]));
         assert!(error.message.starts_with("keys remembered for"), "{error}");
     }
-    for (cause, code) in cases {
+    for (cause, code, details) in cases {
         let (action, message) = (Action::FixRequest, cause.to_string());
-        let expected = ErrorResponse { code: Code(code), action, details: [0, 0], message, records: Vec::new() };
-        assert_eq!(ErrorResponse::from(&cause), expected, "version 0 is the lowest and the highest");
+        let expected = ErrorResponse { code: Code(code), action, details, message, records: Vec::new() };
+        assert_eq!(ErrorResponse::from(&cause), expected, "version 1 is the lowest and the highest");
     }
 }

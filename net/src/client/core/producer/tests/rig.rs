@@ -52,6 +52,7 @@ pub(super) fn rules() -> ProducerRules {
         buffer_bytes_max: 1 << 20,
         delivery_ns: 60 * SECOND_NS,
         idempotent: true,
+        transactional: false,
     }
 }
 

@@ -32,10 +32,10 @@ pub(in crate::protocol::response::tests) const WITH_ONE_DETAIL: &str = r#"
 
 pub(in crate::protocol::response::tests) const WITH_TWO_DETAILS: &str = r#"
 36000000                         bytes: 54 follow
-b9641f86                         checksum
+86404ee6                         checksum
 22000000                         head_bytes: 34
 1500                             kind: code 21, offset_out_of_range
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 0f00000000000000                 correlation: 15
 04                               action: 4, fix request
@@ -47,10 +47,10 @@ b9641f86                         checksum
 
 pub(in crate::protocol::response::tests) const REFRESH: &str = r#"
 31000000                         bytes: 49 follow
-0b979445                         checksum
+75966a65                         checksum
 1d000000                         head_bytes: 29
 0b00                             kind: code 11, not_owner
-00                               version: 0
+01                               version: 1
 01                               flags: a response
 1000000000000000                 correlation: 16
 02                               action: 2, refresh
