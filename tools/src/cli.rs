@@ -11,19 +11,21 @@ use network::{ClockCommand, ShardCommand, TopicCommand};
 use records::{
     CONSUME_HELP, ConsumeArguments, DUMP_HELP, DemoArguments, DumpArguments, PRODUCE_HELP, ProduceArguments,
 };
+use transactions::{GroupCommand, TxnCommand};
 
 pub mod keys;
 pub mod network;
 pub mod records;
 mod serve;
+pub mod transactions;
 
 pub use serve::ServeArguments;
 
 /// Florin, a durable log for payments: the server, and the tools for it, its topics, records and data directories.
 ///
-/// `serve` makes a data directory if there is none and serves it. `topic`, `shard`, `clock`, `produce` and `consume`
-/// ask a running server, found with --server or FLORIN_SERVER. `demo` needs nothing: it captures real payments with a
-/// server of its own, and checks every one of them.
+/// `serve` makes a data directory if there is none and serves it. `topic`, `key`, `txn`, `group`, `shard`, `clock`,
+/// `produce` and `consume` ask a running server, found with --server or FLORIN_SERVER. `demo` needs nothing: it captures
+/// real payments with a server of its own, and checks every one of them.
 ///
 /// Without a server a directory is made with `format`, looked into with `inspect`, which writes nothing, and checked
 /// byte by byte, while no process uses it, with `verify`, which writes nothing but the file `lock`. `dump` shows the
@@ -45,6 +47,7 @@ Examples:
   florin topic create payments --partitions 32
   florin produce payments purchases.txt --key-column 1 --skip-header
   florin consume payments --from -10m --format json
+  florin txn list --partition payments:3
   florin inspect journal /var/lib/florin --shard 0 --entries --from 100 --to 120
   florin inspect segment /var/lib/florin --shard 0 --segment 7
   florin verify /var/lib/florin --json
@@ -119,6 +122,18 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: KeyCommand,
+    },
+    /// Look at transactions, and abort one that holds readers back.
+    Txn {
+        /// What to do.
+        #[command(subcommand)]
+        what: TxnCommand,
+    },
+    /// See how far consumer groups have come.
+    Group {
+        /// What to do.
+        #[command(subcommand)]
+        what: GroupCommand,
     },
     /// Show how the shards of a server are doing.
     Shard {

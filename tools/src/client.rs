@@ -1,6 +1,9 @@
 //! The connection of a command to its server, and what is said when the server says no.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Error, Result, anyhow, ensure};
+use florin_engine::model::TopicId;
 use florin_engine::shard::Action;
 use florin_net::client::{Client, ClientError, ClientSettings};
 use florin_net::protocol::{Code, TopicDescription, code_row};
@@ -56,6 +59,14 @@ pub fn topic(client: &Client, name: &str, at: &ServerArguments) -> Result<TopicD
     })
 }
 
+/// The names of topics by their ids.
+pub type TopicNames = BTreeMap<TopicId, String>;
+
+/// The names of all topics.
+pub fn topic_names(client: &Client) -> Result<TopicNames> {
+    Ok(client.topics()?.into_iter().map(|topic| (topic.id, topic.name)).collect())
+}
+
 /// Refuses a partition that the topic does not have.
 pub fn check_partition(topic: &TopicDescription, partition: u32) -> Result<()> {
     let count = topic.placement.len();
@@ -77,6 +88,7 @@ pub fn advice(action: Action) -> &'static str {
         Action::Fenced => "another producer took over: stop this one",
         Action::FixRequest => "trying again does not help: correct what was asked for",
         Action::Fatal => "nothing that a client does helps: ask the operator of the server",
+        Action::AbortTransaction => "begin another transaction with everything that was in this one",
         Action::OutcomeUnknown => "read what is stored before trying again",
     }
 }

@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_net::client::{Client, ClientError, ConsumedBatch, Consumer, ConsumerSettings, Start};
 use florin_net::protocol::{Code, ListAt, TopicDescription};
 
-use crate::cli::records::{ConsumeArguments, OutputFormat};
+use crate::cli::records::{ConsumeArguments, OutputFormat, Shows};
 use crate::interrupt::Interrupt;
+use crate::size::counted;
 use crate::{EXIT_WRONG_ARGUMENTS, client, host, output};
 use lines::Lines;
 use print::Shown;
@@ -46,12 +48,16 @@ pub fn run(arguments: &ConsumeArguments) -> Result<ExitCode> {
     let mut lines = Lines::new(format, left_count);
     let mut settings = ConsumerSettings::new(arguments.topic.as_str());
     settings.start = start;
+    settings.isolation = match arguments.isolation {
+        Shows::Committed => Isolation::Committed,
+        Shows::Uncommitted => Isolation::Uncommitted,
+    };
     let shown = if arguments.follow {
         // Without a choice also those that are added meanwhile.
         settings.partitions = (!arguments.partitions.is_empty()).then_some(partitions);
         follow(client.consumer(settings)?, &mut lines, &interrupt)
     } else {
-        let ends = ends(&client, &topic, &partitions, start)?;
+        let ends = ends(&client, &topic, &partitions, &settings)?;
         if ends.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -92,12 +98,17 @@ fn check_offset(client: &Client, topic: &TopicDescription, index: u32, offset: O
 }
 
 /// Where each partition ends that has something to be read.
-fn ends(client: &Client, topic: &TopicDescription, partitions: &[u32], start: Start) -> Result<BTreeMap<u32, Offset>> {
+fn ends(
+    client: &Client,
+    topic: &TopicDescription,
+    partitions: &[u32],
+    settings: &ConsumerSettings,
+) -> Result<BTreeMap<u32, Offset>> {
     let mut ends = BTreeMap::new();
     for index in partitions.iter().copied() {
         let partition = PartitionId { topic: topic.id, index };
-        let end = client.list_offset(partition, ListAt::End)?;
-        let first = match start {
+        let end = end(client, topic, partition, settings.isolation)?;
+        let first = match settings.start {
             Start::Beginning => client.list_offset(partition, ListAt::Start)?,
             Start::End => end,
             Start::Time(time) => client.list_offset(partition, ListAt::Time(time))?,
@@ -109,6 +120,25 @@ fn ends(client: &Client, topic: &TopicDescription, partitions: &[u32], start: St
         }
     }
     Ok(ends)
+}
+
+/// Where a partition ends for whoever reads so much of transactions. What is held back is told.
+fn end(client: &Client, topic: &TopicDescription, partition: PartitionId, isolation: Isolation) -> Result<Offset> {
+    if isolation == Isolation::Uncommitted {
+        return Ok(client.list_offset(partition, ListAt::End)?);
+    }
+    // In this order: what is appended in between is no sign of a transaction.
+    let end = client.list_offset(partition, ListAt::End)?;
+    let stable = client.list_offset(partition, ListAt::Stable)?;
+    if stable < end {
+        let (name, index) = (&topic.name, partition.index);
+        output::complain(&format!(
+            "partition {index} is shown up to offset {stable}, {} before its end: a transaction is open there, or ended only just now. \
+             `florin txn list --partition {name}:{index}` says which, --isolation uncommitted shows what is stored",
+            counted(end.0 - stable.0, "offset", "offsets")
+        ));
+    }
+    Ok(stable.min(end))
 }
 
 fn follow(mut consumer: Consumer, lines: &mut Lines, interrupt: &Interrupt) -> Result<()> {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use florin_engine::model::Realtime;
+
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +23,27 @@ const UNITS: [(&str, u64); 7] = [
 /// A length of time, read as a whole number with a unit; 0 needs none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
+
+impl Span {
+    /// From one time to another one, or nothing if that was earlier.
+    pub fn between(from: Realtime, to: Realtime) -> Self {
+        Self(Duration::from_nanos(to.0.saturating_sub(from.0)))
+    }
+
+    /// For people, cut off behind two units or a tenth of a second: `850ms`, `12.3s`, `4m10s`, `2d4h`.
+    pub fn rounded(self) -> String {
+        let milliseconds = self.0.as_millis();
+        let seconds = milliseconds / 1000;
+        let (minutes, hours) = (seconds / 60, seconds / 3_600);
+        match (hours / 24, hours, minutes, seconds) {
+            (0, 0, 0, 0) => format!("{milliseconds}ms"),
+            (0, 0, 0, _) => format!("{seconds}.{}s", milliseconds / 100 % 10),
+            (0, 0, ..) => format!("{minutes}m{}s", seconds % 60),
+            (0, ..) => format!("{hours}h{}m", minutes % 60),
+            (days, ..) => format!("{days}d{}h", hours % 24),
+        }
+    }
+}
 
 impl FromStr for Span {
     type Err = String;

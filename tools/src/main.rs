@@ -2,8 +2,8 @@
 //!
 //! [`cli`] says what can be asked. [`serve`] runs the server with its [`settings`]. [`mod@format`], [`inspect`] and [`verify`] answer from a
 //! directory, through the engine's own readers, so that what is shown is what recovery would see, and so does [`dump`],
-//! which shows the records in one. [`disk_check`] says whether a disk is fit for one. [`topic`], [`key`],
-//! [`shards`], [`produce`] and [`consume`] ask a server through the client library, as any program would; [`demo`]
+//! which shows the records in one. [`disk_check`] says whether a disk is fit for one. [`topic`], [`key`], [`txn`],
+//! [`group`], [`shards`], [`produce`] and [`consume`] ask a server through the client library, as any program would; [`demo`]
 //! starts one of its own.
 
 mod base64;
@@ -18,6 +18,7 @@ mod duration;
 #[cfg(test)]
 mod faulty;
 mod format;
+mod group;
 mod host;
 mod inspect;
 mod interrupt;
@@ -36,6 +37,7 @@ mod table;
 mod time;
 mod topic;
 mod topic_settings;
+mod txn;
 mod verify;
 
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         Command::Repair(arguments) => (repair::run(&arguments), EXIT_CANNOT_TELL),
         Command::Topic { what } => (topic::run(&what), EXIT_FAILED),
         Command::Key { what } => (key::run(&what), EXIT_CANNOT_TELL),
+        Command::Txn { what } => (txn::run(&what), EXIT_FAILED),
+        Command::Group { what } => (group::run(&what), EXIT_FAILED),
         Command::Shard { what } => (shards::run(&what), EXIT_FAILED),
         Command::Clock { what } => (shards::run_clock(&what), EXIT_FAILED),
         Command::Produce(arguments) => (produce::run(&arguments), EXIT_FAILED),

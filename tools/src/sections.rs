@@ -14,8 +14,10 @@ use crate::time::{rfc3339, rfc3339_unless_never};
 use crate::topic_settings::{KeyRuleDocument, SettingsDocument};
 
 pub mod keys;
+pub mod transactions;
 
 use keys::Keys;
+use transactions::{Groups, OpenTransactions, Transactions};
 
 /// Why a section that goes partition by partition is not read.
 const WHOSE: &str = "whose they are is not known: the section of the partitions cannot be read";
@@ -40,6 +42,12 @@ pub enum Contents {
     Segments(Segments),
     /// Where idempotency keys are at rest.
     Keys(Keys),
+    /// Transactions that are open in partitions.
+    Transactions(OpenTransactions),
+    /// Transactional ids.
+    Coordinator(Transactions),
+    /// Consumer groups.
+    Groups(Groups),
 }
 
 /// Shard 0's table.
@@ -226,6 +234,12 @@ pub fn decode(manifest: &Manifest, shard_count: u16) -> Vec<Result<Contents, Str
                 Some((owned, ends)) => keys::decode(section, owned, ends),
                 None => Err(WHOSE.to_owned()),
             },
+            Module::Transactions => match &open {
+                Some((_, ends)) => transactions::open(section, ends),
+                None => Err(WHOSE.to_owned()),
+            },
+            Module::Coordinator => transactions::coordinator(section),
+            Module::Groups => transactions::groups(section),
         }
     });
     decoded.collect()
@@ -361,6 +375,9 @@ pub fn module_word(module: Module) -> &'static str {
         Module::Clock => "clock",
         Module::Segments => "segments",
         Module::Keys => "keys",
+        Module::Transactions => "transactions",
+        Module::Coordinator => "coordinator",
+        Module::Groups => "groups",
     }
 }
 

@@ -54,6 +54,11 @@ struct ShardDocument<'a> {
     keys_cached_bytes: u64,
     keys_read_count: u64,
     keys_waiting_count: u32,
+    transactional_id_count: u32,
+    unsettled_transaction_count: u32,
+    open_transaction_count: u32,
+    group_count: u32,
+    coordinator_waiting_count: u32,
     problem: Option<&'a str>,
 }
 
@@ -249,6 +254,11 @@ fn document(shard: &ShardDescription) -> ShardDocument<'_> {
         keys_cached_bytes: shard.keys_cached_bytes,
         keys_read_count: shard.keys_read_count,
         keys_waiting_count: shard.keys_waiting_count,
+        transactional_id_count: shard.transactional_id_count,
+        unsettled_transaction_count: shard.unsettled_transaction_count,
+        open_transaction_count: shard.open_transaction_count,
+        group_count: shard.group_count,
+        coordinator_waiting_count: shard.coordinator_waiting_count,
         problem: Some(shard.problem.as_str()).filter(|problem| !problem.is_empty()),
     }
 }

@@ -14,11 +14,12 @@ use serde::Serialize;
 use crate::cli::network::{
     AlterArguments, CreateArguments, DeleteArguments, DescribeArguments, ListArguments, TopicCommand,
 };
+use crate::duration::Span;
 use crate::size::{Size, counted, grouped};
 use crate::table::{Align, Table};
-use crate::time::rfc3339_unless_never;
+use crate::time::{rfc3339, rfc3339_unless_never};
 use crate::topic_settings::{self, KeyRuleDocument, SettingsDocument};
-use crate::{EXIT_CANNOT_TELL, EXIT_WRONG_ARGUMENTS, client, output};
+use crate::{EXIT_CANNOT_TELL, EXIT_WRONG_ARGUMENTS, client, host, output};
 
 #[cfg(test)]
 mod tests;
@@ -56,7 +57,7 @@ struct DescribeDocument<'a> {
 
 /// A partition in JSON: what its shard did not say is null.
 #[derive(Debug, Serialize)]
-struct PartitionDocument {
+pub struct PartitionDocument {
     partition: u32,
     shard: u16,
     code: u16,
@@ -71,6 +72,18 @@ struct PartitionDocument {
     cut_bytes: Option<u64>,
     cut_time: Option<String>,
     cut_reason: Option<&'static str>,
+    stable_offset: Option<u64>,
+    open_transaction_count: Option<u32>,
+    oldest_transaction: Option<OldestDocument>,
+}
+
+/// The open transaction in a partition that began first, in JSON.
+#[derive(Debug, Serialize)]
+struct OldestDocument {
+    producer_id: u64,
+    producer_epoch: u16,
+    first_offset: u64,
+    since: String,
 }
 
 /// Does what is asked.
@@ -159,7 +172,7 @@ fn describe(arguments: &DescribeArguments) -> Result<ExitCode> {
             partitions,
         })?;
     } else {
-        output::print(&describe_in_words(&described))?;
+        output::print(&describe_in_words(&described, host::realtime()))?;
     }
     let partitions = described.partitions;
     let silent_count = partitions.iter().filter(|partition| partition.code != 0).count();
@@ -225,13 +238,14 @@ fn list_in_words(topics: &[TopicDescription]) -> String {
     text
 }
 
-fn describe_in_words(described: &DescribedTopic) -> String {
+fn describe_in_words(described: &DescribedTopic, now: Realtime) -> String {
     use Align::{Left, Right};
     let mut table = Table::new(&[
         ("partition", Right),
         ("shard", Right),
         ("start", Right),
         ("high watermark", Right),
+        ("stable", Right),
         ("records", Right),
         ("in memory", Right),
         ("at rest", Right),
@@ -245,6 +259,7 @@ fn describe_in_words(described: &DescribedTopic) -> String {
             [
                 partition.start_offset.to_string(),
                 partition.high_watermark.to_string(),
+                partition.stable_offset.to_string(),
                 grouped(record_count(partition)),
                 grouped(partition.held_bytes),
                 grouped(partition.stored_bytes),
@@ -253,8 +268,8 @@ fn describe_in_words(described: &DescribedTopic) -> String {
             ]
         } else {
             let [unknown, why] = ["?".to_owned(), format!("not known: {}", client::code_name(partition.code))];
-            let [a, b, c, d, e] = [(); 5].map(|()| unknown.clone());
-            [a, b, c, d, e, unknown, why]
+            let [a, b, c, d, e, f] = [(); 6].map(|()| unknown.clone());
+            [a, b, c, d, e, f, unknown, why]
         };
         table.row(place.into_iter().chain(said).collect());
     }
@@ -265,6 +280,7 @@ fn describe_in_words(described: &DescribedTopic) -> String {
     let held_bytes = partitions.iter().map(|partition| partition.held_bytes).sum();
     let stored_bytes = partitions.iter().map(|partition| partition.stored_bytes).sum();
     text += &cuts_in_words(partitions);
+    partitions.iter().for_each(|partition| text += &open_in_words(&topic.name, partition, now));
     let _ = writeln!(
         text,
         "in all {records} records, {} in memory ({held_bytes} bytes), {} at rest ({stored_bytes} bytes)",
@@ -300,6 +316,22 @@ fn cuts_in_words(partitions: &[PartitionDescription]) -> String {
     text
 }
 
+/// What holds readers of a partition back; nothing if nothing does.
+pub fn open_in_words(topic: &str, partition: &PartitionDescription, now: Realtime) -> String {
+    let Some(oldest) = partition.oldest_transaction else { return String::new() };
+    let open_count = partition.open_transaction_count;
+    format!(
+        "  partition {}: {} open, the oldest of them {}, since {} ({}), from offset {} on: `florin txn list --partition \
+         {topic}:{0}`\n",
+        partition.index,
+        if open_count == 1 { "1 transaction is".to_owned() } else { format!("{open_count} transactions are") },
+        oldest.transaction,
+        rfc3339(oldest.since),
+        Span::between(oldest.since, now).rounded(),
+        oldest.first_offset
+    )
+}
+
 fn record_count(partition: &PartitionDescription) -> u64 {
     partition.high_watermark.saturating_sub(partition.start_offset)
 }
@@ -314,7 +346,8 @@ fn set_document<'a>(topic: &'a TopicDescription, settings: &TopicSettings) -> Se
     SetDocument { topic: document(topic), settings: settings.into() }
 }
 
-fn partition_document(partition: &PartitionDescription) -> PartitionDocument {
+/// A partition in JSON.
+pub fn partition_document(partition: &PartitionDescription) -> PartitionDocument {
     let is_known = partition.code == 0;
     PartitionDocument {
         partition: partition.index,
@@ -331,5 +364,13 @@ fn partition_document(partition: &PartitionDescription) -> PartitionDocument {
         cut_bytes: is_known.then_some(partition.cut_bytes),
         cut_time: rfc3339_unless_never(Realtime(partition.cut_time)).filter(|_| is_known),
         cut_reason: partition.cut_reason.filter(|_| is_known).map(reason_name),
+        stable_offset: is_known.then_some(partition.stable_offset),
+        open_transaction_count: is_known.then_some(partition.open_transaction_count),
+        oldest_transaction: partition.oldest_transaction.filter(|_| is_known).map(|oldest| OldestDocument {
+            producer_id: oldest.transaction.producer.0,
+            producer_epoch: oldest.transaction.epoch.0,
+            first_offset: oldest.first_offset.0,
+            since: rfc3339(oldest.since),
+        }),
     }
 }

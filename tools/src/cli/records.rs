@@ -39,6 +39,15 @@ pub enum OutputFormat {
     Json,
 }
 
+/// What is shown of transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shows {
+    /// What is committed, and nothing behind a transaction that is open.
+    Committed,
+    /// Everything that is stored, also of transactions that are open or aborted.
+    Uncommitted,
+}
+
 pub const PRODUCE_HELP: &str = r#"JSON lines: {"key":"00001","value":{"dollars":"11.77"},"headers":{"source":"till"},"partition":3,"timestamp_ms":0}
 where everything may be missing. A string stands for its UTF-8, null for nothing, any other JSON for its own text;
 key_base64 and value_base64 stand for bytes. What `florin consume --format json` writes can be read.
@@ -115,7 +124,8 @@ Examples:
   florin consume payments --from 2026-01-31T12:00:00Z --format json
   florin consume payments --from timestamp:2026-01-31T12:00:00Z
   florin consume payments --partition 3 --from 4200 --count 10
-  florin consume payments --from end --follow";
+  florin consume payments --from end --follow
+  florin consume payments --isolation uncommitted";
 
 /// What `consume` is told.
 #[derive(Clone, Debug, Args)]
@@ -141,6 +151,9 @@ pub struct ConsumeArguments {
     /// Stop after so many records.
     #[arg(long, value_name = "N", value_parser = number::<u64>)]
     pub count: Option<u64>,
+    /// What to show of transactions.
+    #[arg(long, value_enum, default_value_t = Shows::Committed)]
+    pub isolation: Shows,
     /// What to print.
     #[arg(long, value_enum, default_value_t = OutputFormat::Plain)]
     pub format: OutputFormat,

@@ -77,7 +77,7 @@ impl<'a, D: Disk> Dump<'a, D> {
         }
         self.pass_gaps(partition, &mut wanted)?;
         while wanted.next < end && !self.lines.is_done() {
-            let batches = partition.read(wanted.next, COLD_READ_BYTES).unwrap_or_default();
+            let batches = partition.read(wanted.next, partition.durable_offset(), COLD_READ_BYTES).unwrap_or_default();
             if batches.is_empty() {
                 let memory = partition.memory_offset();
                 let to = if memory > wanted.next { memory } else { end };

@@ -1,7 +1,7 @@
 use bytes::BufMut;
 use florin_engine::format::batch::{self, BatchBuilder, HEADERS_NONE, Keep};
 use florin_engine::model::{FileIndex, Realtime, Sequence};
-use florin_engine::partition::Placed;
+use florin_engine::partition::{Placed, ReplayedBatch};
 
 use super::*;
 
@@ -24,7 +24,9 @@ fn cut() -> Partition {
     let mut batch = builder.finish();
     batch::place(&mut batch, Offset(20));
     let placed = Placed { sequence: Sequence(1), file: FileIndex(0) };
-    partition.replay(Realtime(6), &batch.freeze(), placed, false, Keep::Copy).expect("the next batch");
+    let bytes = batch.freeze();
+    let entry = ReplayedBatch { append_time: Realtime(6), undecided: 0, bytes: &bytes, placed };
+    partition.replay(&entry, false, Keep::Copy).expect("the next batch");
     partition.finish_replay().expect("everything is held");
     partition
 }

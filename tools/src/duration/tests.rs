@@ -29,3 +29,12 @@ fn what_is_no_duration_is_refused_with_an_example() {
     }
     assert!("999999999999d".parse::<Span>().expect_err("too long").contains("584 years"));
 }
+
+#[test]
+fn how_long_something_goes_on_is_told_in_two_units() {
+    let known = [(0, "0ms"), (850, "850ms"), (12_345, "12.3s"), (250_999, "4m10s"), (11_100_000, "3h5m")];
+    for (milliseconds, shown) in known {
+        assert_eq!(Span(Duration::from_millis(milliseconds)).rounded(), shown);
+    }
+    assert_eq!(Span(Duration::from_secs(2 * 86_400 + 4 * 3_600)).rounded(), "2d4h");
+}

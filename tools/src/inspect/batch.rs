@@ -1,6 +1,6 @@
 //! What the header of a record batch says.
 
-use florin_engine::format::batch::{self, BatchHeader, Compression};
+use florin_engine::format::batch::{self, BatchHeader, Compression, StoredBatch};
 use serde::Serialize;
 
 use super::records::Records;
@@ -16,6 +16,9 @@ pub(super) struct BatchView {
     producer_id: Option<u64>,
     producer_epoch: Option<u16>,
     base_sequence: Option<u32>,
+    is_transactional: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_transaction: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<Records>,
 }
@@ -25,15 +28,27 @@ impl BatchView {
     pub(super) fn of(bytes: &[u8], records: Option<Records>) -> Self {
         let view = Self { batch_bytes: bytes.len(), records, ..Self::default() };
         let Ok(header) = BatchHeader::read(bytes) else { return view };
-        let stamp = batch::validate(bytes, bytes.len()).ok().and_then(|info| info.producer);
+        let stored = batch::validate_stored(bytes).ok();
+        let stamp = match stored {
+            Some(StoredBatch::Records(info)) => info.producer,
+            _ => None,
+        };
+        let marker = match stored {
+            Some(StoredBatch::Marker(marker)) => Some(marker),
+            _ => None,
+        };
+        let producer = stamp.map(|stamp| (stamp.id, stamp.epoch));
+        let producer = producer.or(marker.map(|marker| (marker.transaction.producer, marker.transaction.epoch)));
         Self {
             base_offset: batch::base_offset(bytes).ok().map(|offset| offset.0),
             last_offset: batch::last_offset(bytes).ok().map(|offset| offset.0),
             record_count: header.record_count().ok(),
             compression: header.compression().ok().map(compression_word),
-            producer_id: stamp.map(|stamp| stamp.id.0),
-            producer_epoch: stamp.map(|stamp| stamp.epoch.0),
+            producer_id: producer.map(|(id, _)| id.0),
+            producer_epoch: producer.map(|(_, epoch)| epoch.0),
             base_sequence: stamp.map(|stamp| stamp.base_sequence),
+            is_transactional: header.is_transactional(),
+            ends_transaction: marker.map(|marker| marker.outcome.name()),
             ..view
         }
     }
@@ -57,6 +72,11 @@ impl BatchView {
         }
         if let (Some(id), Some(epoch), Some(sequence)) = (self.producer_id, self.producer_epoch, self.base_sequence) {
             words.push_str(&format!(", producer {id} epoch {epoch} sequence {sequence}"));
+        }
+        if let (Some(outcome), Some(id), Some(epoch)) = (self.ends_transaction, self.producer_id, self.producer_epoch) {
+            words.push_str(&format!(", transaction {id}:{epoch} {outcome}"));
+        } else if self.is_transactional {
+            words.push_str(", part of a transaction");
         }
         words
     }

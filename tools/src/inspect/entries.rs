@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use florin_engine::format::batch::{self, ProducerStamp};
-use florin_engine::format::control::{Control, Entry, EntryKind, EntryWalk};
+use florin_engine::format::control::{
+    Control, Entry, EntryKind, EntryWalk, OffsetRecord, Participant, TransactionRecord,
+};
 use florin_engine::model::{PartitionId, Realtime, TopicId};
 use serde::Serialize;
 
@@ -54,8 +56,8 @@ impl EntryView {
         let kind = kind_word(entry.kind());
         let view = Self { kind, entry_bytes: entry.encoded_bytes(), ..Self::default() };
         match entry {
-            Entry::Batch { partition, append_time, batch } => {
-                let problem = batch::validate(batch, batch.len()).err().map(|error| error.to_string());
+            Entry::Batch { partition, append_time, batch, .. } => {
+                let problem = batch::validate_stored(batch).err().map(|error| error.to_string());
                 let records = || Records::of(*partition, *append_time, batch);
                 let records = (with_records && problem.is_none()).then(records).flatten();
                 let batch = Some(BatchView::of(batch, records));
@@ -95,6 +97,39 @@ impl EntryView {
                 let said = format!("producer {id} of epoch {epoch}, sequences {base_sequence} to {last_sequence}");
                 self.saying(said).of_partition(*partition).at(*append_time)
             }
+            Control::Transaction(record) => self.of_transaction(record),
+            Control::Offsets(record) => self.of_offsets(record),
+        }
+    }
+
+    fn of_transaction(self, record: &TransactionRecord) -> Self {
+        match record {
+            TransactionRecord::Opened { name, next, timeout_ms, time } => {
+                self.saying(format!("{name:?} goes on with {next}, {timeout_ms} ms each")).at(*time)
+            }
+            TransactionRecord::Joined { transaction, participant, shard, time } => {
+                self.saying(format!("{transaction} writes to {} on shard {shard}", name_of(participant))).at(*time)
+            }
+            TransactionRecord::Decided { transaction, outcome, next, time } => {
+                self.saying(format!("{transaction} {}, {next} is next", outcome.name())).at(*time)
+            }
+            TransactionRecord::Settled { transaction } => self.saying(transaction.to_string()),
+            TransactionRecord::Forgotten { producer } => self.saying(format!("that of producer {producer}")),
+        }
+    }
+
+    fn of_offsets(self, record: &OffsetRecord) -> Self {
+        match record {
+            OffsetRecord::Committed { group, transaction, offsets, time } => {
+                let offsets: Vec<String> =
+                    offsets.iter().map(|offset| format!("{} at {}", offset.partition, offset.offset)).collect();
+                let within = transaction.map_or_else(String::new, |transaction| format!(" in {transaction}"));
+                self.saying(format!("{group:?}{within}: {}", offsets.join(", "))).at(*time)
+            }
+            OffsetRecord::Ended { group, transaction, outcome, time } => {
+                self.saying(format!("{group:?}: {transaction} {}", outcome.name())).at(*time)
+            }
+            OffsetRecord::Forgotten { group } => self.saying(format!("{group:?}")),
         }
     }
 
@@ -135,6 +170,13 @@ impl EntryView {
     }
 }
 
+fn name_of(participant: &Participant) -> String {
+    match participant {
+        Participant::Partition(partition) => format!("partition {partition}"),
+        Participant::Group(group) => format!("group {group:?}"),
+    }
+}
+
 fn kind_word(kind: EntryKind) -> &'static str {
     match kind {
         EntryKind::Batch => "batch",
@@ -150,5 +192,13 @@ fn kind_word(kind: EntryKind) -> &'static str {
         EntryKind::ClockConfirmed => "clock_confirmed",
         EntryKind::TopicAltering => "topic_altering",
         EntryKind::BatchKnown => "batch_known",
+        EntryKind::TransactionalIdOpened => "transactional_id_opened",
+        EntryKind::TransactionJoined => "transaction_joined",
+        EntryKind::TransactionDecided => "transaction_decided",
+        EntryKind::TransactionSettled => "transaction_settled",
+        EntryKind::TransactionalIdForgotten => "transactional_id_forgotten",
+        EntryKind::OffsetsCommitted => "offsets_committed",
+        EntryKind::OffsetsEnded => "offsets_ended",
+        EntryKind::GroupForgotten => "group_forgotten",
     }
 }

@@ -14,6 +14,7 @@ use super::superblock::word;
 use super::{View, line, read_superblocks};
 use crate::directory::{Directory, state_word};
 use crate::sections::keys::{KeyRunView, PartitionKeysView};
+use crate::sections::transactions::{GroupView, OpenView, StatusView};
 use crate::sections::{self, Contents, PartitionEnd, Topic, module_word};
 use crate::table::{Align, Table};
 use crate::topic_settings::KeyRuleDocument;
@@ -190,6 +191,39 @@ fn render_contents(contents: &Contents, out: &mut String) {
             table.render(out, 8);
         }
         Contents::Keys(keys) => keys.partitions.iter().for_each(|partition| render_keys(partition, out)),
+        Contents::Transactions(transactions) => transactions.open.iter().for_each(|open| {
+            let OpenView { topic, partition, producer_id, producer_epoch, first_offset, since } = open;
+            let of = format!("{topic}/{partition}: transaction {producer_id}:{producer_epoch}");
+            line(out, &format!("        {of} is open from offset {first_offset} on, since {since}"));
+        }),
+        Contents::Coordinator(coordinator) => coordinator.transactional_ids.iter().for_each(|id| render_id(id, out)),
+        Contents::Groups(groups) => groups.groups.iter().for_each(|group| render_group(group, out)),
+    }
+}
+
+fn render_id(id: &StatusView, out: &mut String) {
+    let StatusView { transactional_id, producer_id, producer_epoch, state, timeout_ms, .. } = id;
+    let since = id.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
+    let transaction = format!("transaction {producer_id}:{producer_epoch} {state}{since}");
+    line(out, &format!("        {transactional_id:?}: {transaction}, {timeout_ms} ms each"));
+    id.participants.iter().for_each(|participant| {
+        line(out, &format!("            writes to {}", participant.words()));
+    });
+    for unnoted in &id.unnoted {
+        let ended = &unnoted.transaction;
+        let of = format!("{}:{} {}", ended.producer_id, ended.producer_epoch, ended.outcome);
+        line(out, &format!("            {of}, not noted yet by {}", unnoted.participant.words()));
+    }
+}
+
+fn render_group(group: &GroupView, out: &mut String) {
+    match &group.offsets {
+        None => line(out, &format!("        {:?}: a transaction with its offsets is open", group.group)),
+        Some(offsets) => {
+            let at: Vec<String> =
+                offsets.iter().map(|at| format!("{}/{} at {}", at.topic, at.partition, at.offset)).collect();
+            line(out, &format!("        {:?}: {}", group.group, at.join(", ")));
+        }
     }
 }
 

@@ -154,6 +154,8 @@ impl Report {
             | SendError::KeyTwice { .. }
             | SendError::KeyElsewhere { .. }
             | SendError::EpochsUsedUp { .. }
+            | SendError::TransactionBroken { .. }
+            | SendError::NoTransaction
             | SendError::Record(_)
             | SendError::Partition { .. } => (Outcome::NotSent, None),
             SendError::StoredReceiptLost { .. } => unreachable!("stored without a receipt is no failure"),

@@ -1,6 +1,6 @@
 //! What the blocks say: every entry, every record batch, and whether manifest and journal tell the same story.
 
-use florin_engine::format::batch;
+use florin_engine::format::batch::{self, BatchError};
 use florin_engine::format::block::BLOCK_HEADER_BYTES;
 use florin_engine::format::control::{Entry, EntryWalk};
 use florin_engine::format::manifest::Manifest;
@@ -70,10 +70,12 @@ fn check_block(block: &RecoveredBlock, superblock: &Superblock, name: &str, repo
 fn check_entry(entry: &Entry, batch_bytes_max: usize, report: &mut ShardReport) -> Option<String> {
     report.checked.entry_count += 1;
     let Entry::Batch { partition, batch: bytes, .. } = entry else { return None };
-    match batch::validate(bytes, batch_bytes_max) {
-        Ok(info) => {
+    let within = bytes.len() <= batch_bytes_max;
+    let too_large = BatchError::TooLarge { bytes: bytes.len(), bytes_max: batch_bytes_max };
+    match batch::validate_stored(bytes).and_then(|stored| if within { Ok(stored) } else { Err(too_large) }) {
+        Ok(stored) => {
             report.checked.batch_count += 1;
-            report.checked.record_count += u64::from(info.record_count);
+            report.checked.record_count += u64::from(stored.record_count());
             report.checked.batch_bytes += bytes.len() as u64;
             None
         }

@@ -198,7 +198,7 @@ fn a_block_that_contradicts_the_manifest_is_damage_at_its_place() {
 fn a_batch_that_is_not_valid_is_damage_at_its_entry() {
     let partition = PartitionId { topic: TopicId(1), index: 0 };
     let batch = Bytes::from_static(b"not a batch");
-    let directory = with_blocks_and(Some(&Entry::Batch { partition, append_time: Realtime(1), batch }));
+    let directory = with_blocks_and(Some(&Entry::Batch { partition, append_time: Realtime(1), undecided: 0, batch }));
     let report = verified(&directory, &[]);
     assert!(has(&report, Severity::Damage, "shard-0/journal-000", 8192 + 128), "{}", report.text());
     assert!(report.text().contains("block 3: a record batch of partition 1/0 is not valid"), "{}", report.text());

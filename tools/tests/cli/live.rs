@@ -17,7 +17,7 @@ fn json_lines(text: &str) -> Vec<Value> {
 }
 
 /// Asserts that every field of a document is in the page.
-fn assert_documented(value: &Value) {
+pub fn assert_documented(value: &Value) {
     match value {
         Value::Object(object) => {
             for (name, value) in object {

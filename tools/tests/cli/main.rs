@@ -19,6 +19,7 @@ mod scratch;
 mod server;
 mod settings;
 mod strangers;
+mod transactions;
 mod verify_damage;
 mod verify_files;
 mod verify_refusals;

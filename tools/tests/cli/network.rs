@@ -19,7 +19,7 @@ fn without_a_server_every_command_says_so_and_what_to_do() {
     let lines = scratch.directory().with_file_name("lines");
     fs::copy("/proc/self/status", &lines).expect("copied");
     let lines = lines.to_str().expect("a plain path");
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 13] = [
         &["topic", "list"],
         &["topic", "create", "payments"],
         &["topic", "alter", "payments", "--partitions", "2"],
@@ -27,6 +27,10 @@ fn without_a_server_every_command_says_so_and_what_to_do() {
         &["topic", "delete", "payments", "--yes"],
         &["shard", "list"],
         &["clock", "confirm"],
+        &["txn", "list"],
+        &["txn", "abort", "writer"],
+        &["group", "offsets", "ledger"],
+        &["group", "forget", "ledger"],
         &["produce", "payments", lines],
         &["consume", "payments"],
     ];
@@ -122,7 +126,7 @@ fn a_file_that_cannot_be_read_is_named() {
 
 #[test]
 fn help_has_examples_and_exit_codes() {
-    florin(&["--help"]).assert(0, &["florin demo", "produce", "consume", "topic", "shard", "clock"]);
+    florin(&["--help"]).assert(0, &["florin demo", "produce", "consume", "topic", "txn", "group", "shard", "clock"]);
     florin(&["produce", "--help"]).assert(0, &["OUTCOME UNKNOWN", "key_base64", "Exit codes", "--key-column 1"]);
     florin(&["consume", "--help"]).assert(0, &["Exit codes", "--from -10m", "@1767323045", "FLORIN_SERVER"]);
     florin(&["serve", "--help"]).assert(0, &["[default: 127.0.0.1:7878]", "[default: 127.0.0.1:7877]", "FLORIN_LOG"]);

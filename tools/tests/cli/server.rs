@@ -7,14 +7,14 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use florin_engine::catalogue::{CatalogueMessage, TopicSettings};
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
 use florin_engine::io::blocking::{BlockingDisk, block_on};
 use florin_engine::io::{DiskError, Runtime};
 use florin_engine::model::{Id128, Monotonic, Now, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use florin_engine::shard::driver::{Outlet, ShardDriver};
 use florin_engine::shard::open::{OpenSettings, open_shard, read_identity};
-use florin_engine::shard::{Reply, Request};
+use florin_engine::shard::{Reply, Request, ShardMessage};
 
 use crate::scratch::Scratch;
 
@@ -87,7 +87,7 @@ impl Outlet for Replies {
         self.0.borrow_mut().push(reply);
     }
 
-    fn send(&self, _from: ShardId, _to: ShardId, _message: CatalogueMessage) {}
+    fn send(&self, _from: ShardId, _to: ShardId, _message: ShardMessage) {}
 
     fn failed(&self, shard: ShardId, error: &DiskError) {
         panic!("shard {shard}: {error}");

@@ -18,6 +18,9 @@ fn partition(index: u32, shard: u16, start_offset: u64, stored_bytes: u64) -> Pa
         cut_bytes: 0,
         cut_time: 0,
         cut_reason: None,
+        stable_offset: 100,
+        open_transaction_count: 0,
+        oldest_transaction: None,
     }
 }
 

@@ -117,7 +117,13 @@ impl Known {
                     }
                 }
             }
-            Contents::Catalogue(_) | Contents::Producers(_) | Contents::ProducerIds(_) | Contents::Clock(_) => {}
+            Contents::Catalogue(_)
+            | Contents::Producers(_)
+            | Contents::ProducerIds(_)
+            | Contents::Clock(_)
+            | Contents::Transactions(_)
+            | Contents::Coordinator(_)
+            | Contents::Groups(_) => {}
         }
     }
 

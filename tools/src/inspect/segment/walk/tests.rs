@@ -18,7 +18,13 @@ fn held(base_offset: u64) -> HeldBatch {
     let mut bytes = builder.finish();
     batch::place(&mut bytes, Offset(base_offset));
     let offset = Offset(base_offset);
-    HeldBatch { base_offset: offset, last_offset: offset, append_time: Realtime(1), bytes: bytes.freeze() }
+    HeldBatch {
+        base_offset: offset,
+        last_offset: offset,
+        append_time: Realtime(1),
+        undecided: 0,
+        bytes: bytes.freeze(),
+    }
 }
 
 /// Extents of one unit, each with one record at its offset.
