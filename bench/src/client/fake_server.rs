@@ -212,7 +212,7 @@ fn answer(shared: &Shared, state: &mut State, shard: u16, request: &Request) -> 
         }
         Request::Produce { .. } if state.received_count < state.holds_until => return None,
         Request::Produce { partition, batch } => state.produce(shard, *partition, batch),
-        Request::Fetch { partition, from: RequestFrom::Offset(from), bytes_max, wait_ms } => {
+        Request::Fetch { partition, from: RequestFrom::Offset(from), bytes_max, wait_ms, .. } => {
             let fetched = stored::fetch(state, *partition, *from, *bytes_max);
             return fetched.or_else(|| (*wait_ms == 0).then(|| stored::nothing(state, *partition)));
         }

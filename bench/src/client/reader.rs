@@ -14,6 +14,7 @@ use bytes::BytesMut;
 use florin_engine::format::batch::{self, Compression, RecordWalk};
 use florin_engine::limits::BATCH_BYTES_MAX;
 use florin_engine::model::{Offset, PartitionId, Realtime};
+use florin_engine::partition::Isolation;
 use florin_net::limits::RESPONSE_BYTES_MAX;
 use florin_net::protocol::{Api, FetchResponse, FetchedBatch, FrameReader, Request, RequestFrom, Response};
 use mio::net::TcpStream;
@@ -180,8 +181,9 @@ impl Reader {
     fn ask_from(&mut self, number: usize, from: Offset) {
         let lane = &mut self.lanes[number];
         let from = RequestFrom::Offset(from);
-        let request =
-            Request::Fetch { partition: lane.stretch().partition, from, bytes_max: self.fetch_bytes, wait_ms: WAIT_MS };
+        let (partition, isolation) = (lane.stretch().partition, Isolation::Uncommitted);
+        let bytes_max = self.fetch_bytes;
+        let request = Request::Fetch { partition, from, bytes_max, wait_ms: WAIT_MS, isolation };
         request.encode(number as u64 + 1, &mut self.outgoing);
         lane.asked = Some(Instant::now());
     }

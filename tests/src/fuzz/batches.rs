@@ -150,7 +150,7 @@ pub(super) fn placed_batch(base_offset: u64, values: &[&[u8]]) -> BytesMut {
 pub(super) fn held_batch(base_offset: u64, values: &[&[u8]]) -> HeldBatch {
     let bytes = Bytes::from(placed_batch(base_offset, values));
     let last_offset = batch::last_offset(&bytes).expect("it was placed");
-    HeldBatch { base_offset: Offset(base_offset), last_offset, append_time: Realtime(5), bytes }
+    HeldBatch { base_offset: Offset(base_offset), last_offset, append_time: Realtime(5), undecided: 0, bytes }
 }
 
 /// See [`Target::seeds`](super::Target::seeds).

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use florin_engine::format::batch::SEQUENCE_COUNT;
 use florin_engine::format::block::{BLOCK_HEADER_BYTES, CheckedHead, block_bytes};
 use florin_engine::format::checksum::{Chain, Seed};
-use florin_engine::format::control::{Control, ENTRY_ALIGN_BYTES, Entry, EntryFault, EntryWalk, TopicDescriptor};
+use florin_engine::format::control::{
+    Control, ENTRY_ALIGN_BYTES, Entry, EntryFault, EntryWalk, OffsetRecord, TopicDescriptor, TransactionRecord,
+};
 use florin_engine::format::layout::{FORMAT_VERSION, Geometry};
 use florin_engine::format::superblock::{FileUse, RingFile, Superblock};
 use florin_engine::format::virgin;
@@ -19,9 +21,10 @@ use florin_engine::journal::decision::{Body, Header};
 use florin_engine::journal::recovery::{Recovery, Told, Wrong, examine};
 use florin_engine::journal::scan::{FileImage, Found};
 use florin_engine::limits::{
-    BATCH_BYTES_MAX, BLOCK_BYTES_MAX, RING_FILE_BYTES_MIN, SHARD_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX, UNIT_BYTES,
+    BATCH_BYTES_MAX, BLOCK_BYTES_MAX, OFFSET_METADATA_BYTES_MAX, OFFSETS_PER_COMMIT_MAX, RING_FILE_BYTES_MIN,
+    SHARD_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX, TRANSACTION_TIMEOUT_MS_MAX, UNIT_BYTES,
 };
-use florin_engine::model::{Epoch, FileIndex, Lap, Position, Sequence};
+use florin_engine::model::{Epoch, FileIndex, Lap, Position, Sequence, TransactionalId};
 
 use super::{Memory, NAME, REPAIR, number, put, superblock, whole_units};
 
@@ -191,6 +194,21 @@ fn check_entry(entry: &Entry) {
             | Control::ProducerIdsReserved { .. }
             | Control::ClockConfirmed { .. },
         ) => {}
+        Entry::Control(Control::Transaction(record)) => match record {
+            TransactionRecord::Opened { name, timeout_ms, .. } => {
+                assert!(TransactionalId::new(name.as_str()).is_ok() && *timeout_ms <= TRANSACTION_TIMEOUT_MS_MAX);
+            }
+            TransactionRecord::Joined { transaction: key, .. }
+            | TransactionRecord::Decided { transaction: key, .. }
+            | TransactionRecord::Settled { transaction: key } => assert!(key.epoch.0 <= i16::MAX.cast_unsigned()),
+            TransactionRecord::Forgotten { .. } => {}
+        },
+        Entry::Control(Control::Offsets(record)) => {
+            if let OffsetRecord::Committed { offsets, .. } = record {
+                assert!((1..=OFFSETS_PER_COMMIT_MAX).contains(&offsets.len()));
+                assert!(offsets.iter().all(|offset| offset.metadata.len() <= OFFSET_METADATA_BYTES_MAX));
+            }
+        }
     }
 }
 

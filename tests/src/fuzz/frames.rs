@@ -7,7 +7,10 @@
 //! the largest frame. A name of a topic takes two bytes at least on the wire and 24 in memory.
 
 use bytes::{BufMut, BytesMut};
-use florin_engine::limits::{BATCH_RECORD_COUNT_MAX, SHARD_COUNT_MAX, TOPIC_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX};
+use florin_engine::limits::{
+    BATCH_RECORD_COUNT_MAX, LISTED_COUNT_MAX, OFFSETS_PER_COMMIT_MAX, SHARD_COUNT_MAX, STATUS_PARTICIPANTS_MAX,
+    TOPIC_COUNT_MAX, TOPIC_PARTITION_COUNT_MAX, TRANSACTION_PARTICIPANTS_MAX,
+};
 use florin_net::client::core::connection::Connection;
 use florin_net::limits::{
     ASKED_NAME_BYTES_MAX, CLIENT_NAME_BYTES_MAX, ERROR_MESSAGE_BYTES_MAX, METADATA_NAMES_MAX, REQUEST_BYTES_MAX,
@@ -142,7 +145,20 @@ fn request(memory: Memory, memory_max: usize, frame: &Frame) -> bool {
         | Request::DescribeShards
         | Request::ConfirmClock
         | Request::LookUpKey { .. }
-        | Request::AlterTopic { .. } => {}
+        | Request::AlterTopic { .. }
+        | Request::OpenTransactionalId { .. }
+        | Request::EndTransaction { .. }
+        | Request::ListTransactions { .. }
+        | Request::DescribeTransaction { .. }
+        | Request::FetchOffsets { .. }
+        | Request::ListGroups { .. }
+        | Request::ForgetGroup { .. } => {}
+        Request::CommitOffsets { offsets, .. } => assert!(offsets.len() <= OFFSETS_PER_COMMIT_MAX),
+        Request::ProduceTogether { batches } => {
+            let bytes: usize = batches.iter().map(|(_, batch)| batch.len()).sum();
+            assert_eq!(bytes, frame.payload.len(), "batches are the payload");
+            assert!(batches.iter().all(|(_, batch)| !batch.is_empty()));
+        }
     }
     true
 }
@@ -189,7 +205,19 @@ fn response(memory: Memory, memory_max: usize, api: Api, frame: &Frame) -> bool 
         | Response::Produced { .. }
         | Response::Key { .. }
         | Response::Offset(_)
+        | Response::TransactionalIdOpened { .. }
+        | Response::TransactionEnded { .. }
+        | Response::OffsetsCommitted
+        | Response::GroupForgotten
         | Response::ClockConfirmed => {}
+        Response::Transactions(statuses) => assert!(statuses.len() <= LISTED_COUNT_MAX),
+        Response::Transaction(status) => {
+            let most = status.as_ref().map_or(0, |status| status.participants.len().max(status.unnoted.len()));
+            assert!(most <= STATUS_PARTICIPANTS_MAX);
+        }
+        Response::Offsets(offsets) => assert!(offsets.len() <= OFFSETS_PER_COMMIT_MAX),
+        Response::Groups(groups) => assert!(groups.len() <= LISTED_COUNT_MAX),
+        Response::ProducedTogether { receipts, .. } => assert!(receipts.len() <= TRANSACTION_PARTICIPANTS_MAX),
     }
     true
 }

@@ -208,7 +208,7 @@ fn check_state(state: &ShardState, last: Sequence) {
             let file = state.segments.get(run.segment);
             assert!(file.is_some_and(|file| run.end() <= file.end), "runs lie in files that there are");
         }
-        let held = partition.read(partition.memory_offset(), usize::MAX).unwrap_or_default();
+        let held = partition.read(partition.memory_offset(), end, usize::MAX).unwrap_or_default();
         assert!(held.windows(2).all(|pair| pair[0].next_offset() <= pair[1].base_offset));
         let producers = encoded(|out| partition.producers().encode(out));
         let again = partition.clone().decode_producers(&mut &producers[..], last);

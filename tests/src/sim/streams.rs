@@ -16,6 +16,7 @@ const STEP: u64 = 1 << 61;
 const NETWORK: u64 = 6;
 const PLAN: u64 = 7;
 const KEYS: u64 = 8;
+const MOVES: u64 = 9;
 /// The streams of clients lie below those of runtimes and above all others.
 const CLIENT: u64 = 1 << 62;
 /// The streams of runtimes lie above all others: one for each incarnation and shard.
@@ -75,6 +76,11 @@ pub fn plan_stream(seed: u64) -> ChaCha8Rng {
 /// The stream that says whether topics of a world have idempotency keys.
 pub fn keys_stream(seed: u64) -> ChaCha8Rng {
     stream(seed, KEYS)
+}
+
+/// The stream that says whether clients of a world write records that belong together.
+pub fn moves_stream(seed: u64) -> ChaCha8Rng {
+    stream(seed, MOVES)
 }
 
 /// The stream that a runtime's `random` draws from: never the same for two incarnations or two shards.

@@ -2,10 +2,12 @@
 
 mod hostile;
 mod library;
+mod mover;
 mod outlets;
 mod payer;
 mod producer;
 mod reader;
+mod watcher;
 mod writer;
 
 use std::rc::Rc;
@@ -19,6 +21,7 @@ use crate::sim::streams::client_stream;
 
 pub(super) use payer::read_payments;
 pub(super) use reader::{found_topics, read_everything};
+pub(super) use watcher::read_moves;
 
 /// What the answers under way of one connection have at most, as these clients ask: fetches of so many bytes or of one
 /// batch, so many at a time, and one request that was let in last.
@@ -57,6 +60,12 @@ pub(super) fn start(ground: &Rc<Ground>) {
     }
     for number in 0..plan.payer_count {
         run(ground, payer::Payer::new(ground, stream_of(4, number)));
+    }
+    for number in 0..plan.mover_count {
+        run(ground, mover::Mover::new(ground, stream_of(5, number)));
+    }
+    for number in 0..plan.watcher_count {
+        run(ground, watcher::Watcher::new(ground, stream_of(6, number)));
     }
     for number in 0..plan.hostile_count {
         ground.executor.spawn(hostile::annoy(Rc::clone(ground), stream_of(3, number)));

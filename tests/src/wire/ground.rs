@@ -11,12 +11,15 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::plan::Plan;
+use super::promises::moves::Moves;
 use super::promises::payments::Payments;
 use super::summary::Summary;
 use crate::sim::{SimHandle, SimWire};
 use crate::world::model::Model;
 use crate::world::{Violation, clients::batch};
 
+/// The topic of movers.
+pub(super) const MOVES_TOPIC: &str = "moves";
 /// What is said of one thing at most.
 const SAID_BYTES_MAX: usize = 300;
 
@@ -58,6 +61,10 @@ pub(super) struct Ground {
     paid_topic: RefCell<Option<TopicDescription>>,
     /// What payers were told.
     pub(super) payments: RefCell<Payments>,
+    /// The topic of movers, once somebody was told of it.
+    moves_topic: RefCell<Option<TopicDescription>>,
+    /// What movers did and watchers saw.
+    pub(super) moves: RefCell<Moves>,
     pub(super) phase: Cell<Phase>,
     /// Clients that have not come to their end.
     pub(super) client_count: Cell<usize>,
@@ -67,6 +74,7 @@ pub(super) struct Ground {
     next_serial: Cell<u64>,
     next_session: Cell<u64>,
     next_payment: Cell<u64>,
+    next_move: Cell<u64>,
     trace: RefCell<Vec<String>>,
 }
 
@@ -80,6 +88,8 @@ impl Ground {
             topics: RefCell::default(),
             paid_topic: RefCell::default(),
             payments: RefCell::default(),
+            moves_topic: RefCell::default(),
+            moves: RefCell::default(),
             phase: Cell::new(Phase::Busy),
             client_count: Cell::new(0),
             summary: Cell::default(),
@@ -88,6 +98,7 @@ impl Ground {
             next_serial: Cell::new(1),
             next_session: Cell::new(1),
             next_payment: Cell::new(0),
+            next_move: Cell::new(1),
             trace: RefCell::default(),
         }
     }
@@ -198,15 +209,29 @@ impl Ground {
         self.next_payment.replace(self.next_payment.get() + 1)
     }
 
+    /// The topic of movers, if somebody was told of it.
+    pub(super) fn moves_topic(&self) -> Option<TopicDescription> {
+        self.moves_topic.borrow().clone()
+    }
+
+    /// A number that no move had before.
+    pub(super) fn move_number(&self) -> u64 {
+        self.next_move.replace(self.next_move.get() + 1)
+    }
+
     /// How many payments there are.
     pub(super) fn payment_count(&self) -> u64 {
         self.next_payment.get()
     }
 
-    /// Notes a topic that the server named. The one with idempotency keys is for payers alone.
+    /// Notes a topic that the server named. The one with idempotency keys is for payers alone, and one is for movers.
     pub(super) fn learn(&self, topic: &TopicDescription) {
         if topic.keys.is_some() {
             *self.paid_topic.borrow_mut() = Some(topic.clone());
+            return;
+        }
+        if topic.name == MOVES_TOPIC {
+            *self.moves_topic.borrow_mut() = Some(topic.clone());
             return;
         }
         let mut topics = self.topics.borrow_mut();

@@ -15,6 +15,8 @@ pub enum Part {
     Producers,
     /// Clients that send payments to a topic with idempotency keys.
     Payers,
+    /// Clients that write records that belong together, and those who read them.
+    Movers,
     /// All other clients but one.
     Writers,
     /// Ends of the server before everything comes to rest.
@@ -48,6 +50,7 @@ impl Plan {
             Part::Library => self.library_count = 0,
             Part::Producers => self.producer_count = 0,
             Part::Payers => self.payer_count = 0,
+            Part::Movers => (self.mover_count, self.watcher_count) = (0, 0),
             Part::Writers => self.writer_count = 1,
             Part::Ends => self.end_count = 0,
             Part::DiskFaults => self.has_disk_faults = false,

@@ -4,7 +4,7 @@ use florin_engine::format::layout::Geometry;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::sim::streams::{keys_stream, plan_stream};
+use crate::sim::streams::{keys_stream, moves_stream, plan_stream};
 use crate::sim::{DiskConfig, DiskFaults, Flush, Latencies, NetworkConfig, NetworkFaults};
 
 /// How a world is.
@@ -42,6 +42,10 @@ pub struct Plan {
     pub library_count: u32,
     /// Clients that send payments to a topic with idempotency keys.
     pub payer_count: u32,
+    /// Clients that write records that belong together.
+    pub mover_count: u32,
+    /// Clients that read what counts of that.
+    pub watcher_count: u32,
     /// Clients that mean harm.
     pub hostile_count: u32,
     /// Whether these go on until everybody else has come to an end.
@@ -70,6 +74,7 @@ impl Plan {
             manifest_bytes: 4096 * random.random_range(16..=32),
         };
         let shard_count = random.random_range(1..=3);
+        let (mover_count, watcher_count) = mover_counts(seed);
         let connection_bytes_max = [16 << 10, 64 << 10, 1 << 20][random.random_range(0..3)];
         Self {
             seed,
@@ -88,6 +93,8 @@ impl Plan {
             producer_count: random.random_range(1..=3),
             library_count: random.random_range(0..=2),
             payer_count: payer_count(seed),
+            mover_count,
+            watcher_count,
             hostile_count: if random.random_bool(0.7) { random.random_range(1..=3) } else { 0 },
             hostile_to_the_end: random.random_bool(0.5),
             operation_count: random.random_range(500..=700),
@@ -104,6 +111,12 @@ impl Plan {
 fn payer_count(seed: u64) -> u32 {
     let mut random = keys_stream(seed);
     if random.random_bool(0.4) { random.random_range(1..=3) } else { 0 }
+}
+
+/// By a stream of its own, as for payers.
+fn mover_counts(seed: u64) -> (u32, u32) {
+    let mut random = moves_stream(seed);
+    if random.random_bool(0.5) { (random.random_range(1..=4), random.random_range(0..=2)) } else { (0, 0) }
 }
 
 fn disk(random: &mut ChaCha8Rng) -> DiskConfig {

@@ -5,6 +5,7 @@ mod bounded;
 mod durable;
 mod exactly_once;
 mod isolation;
+pub(super) mod moves;
 mod order;
 pub(super) mod payments;
 mod progress;

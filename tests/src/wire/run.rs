@@ -169,7 +169,9 @@ impl World {
         let reader = clients::read_everything(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 1));
         self.run_client(reader, "what is stored cannot be read")?;
         let reader = clients::read_payments(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 2));
-        self.run_client(reader, "what is paid cannot be read")
+        self.run_client(reader, "what is paid cannot be read")?;
+        let reader = clients::read_moves(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 3));
+        self.run_client(reader, "what counts of transactions cannot be read")
     }
 
     /// Runs one client to its end, beside all others.

@@ -62,6 +62,24 @@ counts! {
     conflict_count,
     /// Payments read back at the end.
     read_payment_count,
+    /// Moves begun as transactions or with one request.
+    move_count,
+    /// Transactional ids taken.
+    opened_id_count,
+    /// Transactions told to be committed.
+    committed_move_count,
+    /// Transactions told to be aborted.
+    aborted_move_count,
+    /// Transactions whose id another one had taken.
+    fenced_move_count,
+    /// Moves stored with one request on one shard.
+    together_count,
+    /// Ends asked for again long after.
+    late_end_count,
+    /// Records that watchers were handed.
+    watched_count,
+    /// Records of moves that counted in the end.
+    read_move_count,
     /// Connections that well-meaning clients lost.
     lost_count,
     /// Disk faults injected.

@@ -6,12 +6,11 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 
-use florin_engine::catalogue::CatalogueMessage;
 use florin_engine::io::{DiskError, Runtime};
 use florin_engine::model::{RequestId, ShardId};
 use florin_engine::shard::driver::{Outlet, ShardDriver};
 use florin_engine::shard::open::{OpenError, OpenReport, OpenSettings, open_shard, read_identity};
-use florin_engine::shard::{Reply, Request, ShardStatus};
+use florin_engine::shard::{Reply, Request, ShardMessage, ShardStatus};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -74,7 +73,7 @@ impl Outlet for SimOutlet {
         self.shared.seen.borrow_mut().push_back(Seen::Reply(id, reply));
     }
 
-    fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage) {
+    fn send(&self, from: ShardId, to: ShardId, message: ShardMessage) {
         let delays_ns: Vec<u64> = {
             let mut random = self.shared.messages.borrow_mut();
             let happens = |random: &mut ChaCha8Rng| random.random_range(0..1_000_000) < self.shared.message_loss_ppm;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use florin_engine::model::{Offset, PartitionId, ShardId};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Request};
 
 use super::checkers::{Checked, durability, exactly_once, no_gap};
@@ -46,12 +47,12 @@ impl World {
 
     /// Reads a partition from its first offset to its end, answer by answer.
     fn read_whole(&mut self, partition: PartitionId, owner: ShardId) -> Checked {
-        let mut whole = Fetched { batches: Vec::new(), start_offset: Offset(0), high_watermark: Offset(0) };
+        let mut whole = Fetched::default();
         let mut next = Offset(self.start_of(partition));
         let mut faults = 0;
         loop {
-            let request =
-                Request::Fetch { partition, from: FetchFrom::Offset(next), bytes_max: usize::MAX, wait_ns: 0 };
+            let (from, isolation) = (FetchFrom::Offset(next), Isolation::Uncommitted);
+            let request = Request::Fetch { partition, from, bytes_max: usize::MAX, wait_ns: 0, isolation };
             let asked = Asked::Fetch { partition, from: next.0, bytes_max: usize::MAX, verify: true };
             self.submit(owner, asked, request);
             self.answer_all()?;

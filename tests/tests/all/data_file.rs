@@ -4,6 +4,8 @@
 mod layouts;
 #[path = "data_file/table.rs"]
 mod table;
+#[path = "data_file/transactional.rs"]
+mod transactional;
 
 use std::path::Path;
 
@@ -21,6 +23,7 @@ use florin_engine::model::{
 };
 use florin_engine::partition::{CutReason, Gap, Partition};
 use florin_engine::segment::{Run, SegmentState, SegmentTable};
+use florin_engine::transaction::PartitionTransactions;
 
 use crate::tree::{Table, quoted, read, tables};
 
@@ -144,7 +147,7 @@ fn every_encoding_in_the_page_has_the_numbers_that_the_code_writes() {
         assert_eq!(said, encoding.number_bytes, "numbers that {} in {} writes", encoding.function, encoding.path);
         described += 1;
     }
-    assert_eq!(described, 14, "encodings of sections, topics and runs in {PAGE}");
+    assert_eq!(described, 16, "encodings of sections, topics and runs in {PAGE}");
 }
 
 /// The bytes of the last group of rows of an encoding's table, up to what varies.
@@ -161,6 +164,8 @@ fn what_bounds_the_room_in_a_manifest_counts_the_bytes_that_the_page_gives() {
     assert_eq!(group_bytes(&tables, "`encode` in `engine/src/segment/run.rs`"), Run::ENCODED_BYTES);
     assert_eq!(group_bytes(&tables, "`encode` in `engine/src/partition/gap.rs`"), Gap::ENCODED_BYTES);
     assert_eq!(group_bytes(&tables, "`encode` in `engine/src/segment/table.rs`"), SegmentTable::FILE_BYTES);
+    let open = group_bytes(&tables, "`encode` in `engine/src/transaction/open.rs`");
+    assert_eq!(open, PartitionTransactions::OPEN_BYTES);
 }
 
 #[test]
@@ -194,7 +199,7 @@ fn entry_of(kind: EntryKind) -> Entry {
     Entry::Control(match kind {
         EntryKind::Batch => {
             let batch = Bytes::from_static(b"batch");
-            return Entry::Batch { partition, append_time: Realtime(9), batch };
+            return Entry::Batch { partition, append_time: Realtime(9), undecided: 2, batch };
         }
         EntryKind::EpochStart => {
             Control::EpochStart { epoch: Epoch(1), last_sequence: Sequence(2), last_chain: 3, boot_time: Realtime(9) }
@@ -217,6 +222,14 @@ fn entry_of(kind: EntryKind) -> Entry {
             stamp: ProducerStamp::new(ProducerId(6), ProducerEpoch(1), 2, 3),
             crc: 7,
         },
+        EntryKind::TransactionalIdOpened
+        | EntryKind::TransactionJoined
+        | EntryKind::TransactionDecided
+        | EntryKind::TransactionSettled
+        | EntryKind::TransactionalIdForgotten => Control::Transaction(transactional::transaction_record(kind)),
+        EntryKind::OffsetsCommitted | EntryKind::OffsetsEnded | EntryKind::GroupForgotten => {
+            Control::Offsets(transactional::offset_record(kind))
+        }
     })
 }
 
@@ -238,9 +251,18 @@ fn every_entry_kind_in_the_page_has_the_number_body_and_header_fields_of_the_cod
         let body = if row[2] == "n" { "n".to_owned() } else { body_bytes.to_string() };
         let are = [&code.to_string(), &format!("`{kind:?}`"), &body, used(8..16), used(16..20), used(24..32)];
         assert_eq!(row[..6], are, "entry kind {code}");
+        assert_eq!(used(20..24) == "used", kind == EntryKind::Batch, "only a batch uses undecided: entry kind {code}");
         let varies = matches!(
             kind,
-            EntryKind::Batch | EntryKind::TopicCreating | EntryKind::PartitionsOpened | EntryKind::TopicAltering
+            EntryKind::Batch
+                | EntryKind::TopicCreating
+                | EntryKind::PartitionsOpened
+                | EntryKind::TopicAltering
+                | EntryKind::TransactionalIdOpened
+                | EntryKind::TransactionJoined
+                | EntryKind::OffsetsCommitted
+                | EntryKind::OffsetsEnded
+                | EntryKind::GroupForgotten
         );
         assert_eq!(row[2] == "n", varies, "body of entry kind {code}");
     }

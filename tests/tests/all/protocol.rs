@@ -6,6 +6,8 @@ mod examples;
 mod heads;
 #[path = "protocol/messages.rs"]
 mod messages;
+#[path = "protocol/transactional.rs"]
+mod transactional;
 
 use bytes::{Bytes, BytesMut};
 use florin_engine::catalogue::{TopicChange, TopicSettings};
@@ -14,6 +16,7 @@ use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
 use florin_engine::key::KeyVerdict;
 use florin_engine::limits as engine_limits;
 use florin_engine::model::{Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, TopicId};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::{Action, KeyReceipt};
 use florin_net::limits;
 use florin_net::protocol::{
@@ -82,6 +85,7 @@ fn words_of(action: Action) -> &'static str {
         Action::FixRequest => "fix request",
         Action::Fatal => "fatal",
         Action::OutcomeUnknown => "outcome unknown",
+        Action::AbortTransaction => "abort transaction",
     }
 }
 
@@ -164,8 +168,9 @@ fn the_codes_in_the_page_are_those_of_the_code() {
         let rows = table.rows.iter().filter(|row| row[column] != "-");
         rows.map(|row| row[0].parse().expect("a code")).collect()
     };
-    assert_eq!(with_details(4), [11, 15, 16, 19, 21, 24, 25, 27, 32, 33, 34, 35, 50, 51, 53, 56, 101, 104, 107]);
-    assert_eq!(with_details(5), [16, 19, 21, 24, 25, 27, 34, 51, 53, 56, 104]);
+    let first = [11, 15, 16, 19, 21, 24, 25, 27, 32, 33, 34, 35, 50, 51, 53, 56, 60, 61, 62, 63, 64, 65, 66, 68, 70];
+    assert_eq!(with_details(4), [&first[..], &[101, 104, 107]].concat());
+    assert_eq!(with_details(5), [16, 19, 21, 24, 25, 27, 34, 51, 53, 56, 60, 61, 62, 63, 70, 104]);
     let of_producers = Table::find(&tables, &["code", "what it means for the producer", "what the client does"]);
     let said: Vec<_> = of_producers.rows.iter().map(|row| row[0].as_str()).collect();
     assert_eq!(said, ["30", "31", "32", "33", "34", "35"]);
@@ -185,19 +190,14 @@ fn the_actions_in_the_page_have_the_numbers_that_are_sent() {
     let tables = page_tables();
     let table = Table::find(&tables, &["action", "name", "what a client does"]);
     let said: Vec<_> = table.rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-    let mut actions =
-        [Action::Retry, Action::Refresh, Action::Fenced, Action::FixRequest, Action::Fatal, Action::OutcomeUnknown]
-            .map(|action| {
-                let error = ErrorResponse {
-                    code: Code(1),
-                    action,
-                    details: [0; 2],
-                    message: String::new(),
-                    records: Vec::new(),
-                };
-                let head = frame_of_response(&Response::Error(error), Api::Fetch).head;
-                (head[0].to_string(), words_of(action).to_owned())
-            });
+    use Action::{AbortTransaction, Fatal, Fenced, FixRequest, OutcomeUnknown, Refresh, Retry};
+    let all = [Retry, Refresh, Fenced, FixRequest, Fatal, OutcomeUnknown, AbortTransaction];
+    let mut actions = all.map(|action| {
+        let error =
+            ErrorResponse { code: Code(1), action, details: [0; 2], message: String::new(), records: Vec::new() };
+        let head = frame_of_response(&Response::Error(error), Api::Fetch).head;
+        (head[0].to_string(), words_of(action).to_owned())
+    });
     actions.sort();
     assert_eq!(said, actions);
 }
@@ -259,7 +259,7 @@ fn the_limits_in_the_page_are_those_of_the_code() {
         ("IDLE_NS_DEFAULT", limits::IDLE_NS_DEFAULT),
         ("SEND_NS_DEFAULT", limits::SEND_NS_DEFAULT),
     ];
-    assert_eq!(said, are);
+    assert_eq!(said, [&are[..], &transactional::limits()].concat());
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn the_time_outs_in_the_page_are_those_of_the_code() {
 /// One request of every api, with something in each of its lists.
 fn requests() -> Vec<Request> {
     let partition = PARTITION;
-    vec![
+    let mut requests = vec![
         Request::Negotiate { client: "example".to_owned() },
         Request::Metadata { from: TopicId(8), names: vec!["orders".to_owned(), "refunds".to_owned()] },
         Request::CreateTopic {
@@ -291,13 +291,21 @@ fn requests() -> Vec<Request> {
         Request::DescribeTopic { topic: TopicId(7) },
         Request::InitProducer,
         Request::Produce { partition, batch: example_batch() },
-        Request::Fetch { partition, from: RequestFrom::Offset(Offset(41)), bytes_max: 1, wait_ms: 500 },
+        Request::Fetch {
+            partition,
+            from: RequestFrom::Offset(Offset(41)),
+            bytes_max: 1,
+            wait_ms: 500,
+            isolation: Isolation::Uncommitted,
+        },
         Request::ListOffsets { partition, at: ListAt::Time(TIME) },
         Request::DescribeShards,
         Request::ConfirmClock,
         Request::AlterTopic { topic: TopicId(7), change: TopicChange::default() },
         Request::LookUpKey { topic: TopicId(7), key: Bytes::from_static(b"payment-1") },
-    ]
+    ];
+    requests.extend(transactional::requests());
+    requests
 }
 
 /// The same of responses.
@@ -314,7 +322,7 @@ fn responses() -> Vec<Response> {
     let batches =
         vec![FetchedBatch { base_offset: Offset(41), append_time: TIME, bytes: Bytes::from(example_batch()) }; 2];
     let shard = ShardDescription { problem: "damaged".to_owned(), ..ShardDescription::default() };
-    vec![
+    let mut responses = vec![
         negotiated(),
         Response::Topics(TopicsPage { endpoints, complete: true, next: TopicId(9), topics: vec![topic(), topic()] }),
         Response::TopicCreated(topic()),
@@ -322,13 +330,21 @@ fn responses() -> Vec<Response> {
         Response::TopicDescribed { topic: topic(), settings, partitions: vec![PartitionDescription::default(); 2] },
         Response::Producer { id: PRODUCER, epoch: ProducerEpoch(0) },
         Response::Known(vec![KeyReceipt { offset: Offset(41), append_time: TIME }; 2]),
-        Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark: Offset(42), batches }),
+        Response::Fetched(FetchResponse {
+            start_offset: Offset(0),
+            high_watermark: Offset(42),
+            stable_offset: Offset(42),
+            aborted: vec![transactional::aborted(); 2],
+            batches,
+        }),
         Response::Offset(Offset(42)),
         Response::Shards(vec![shard; 2]),
         Response::ClockConfirmed,
         Response::TopicAltered { topic: topic(), settings },
         Response::Key { partition: 3, receipt: Some(KeyReceipt { offset: Offset(41), append_time: TIME }) },
-    ]
+    ];
+    responses.extend(transactional::responses());
+    responses
 }
 
 fn rule() -> KeyRule {

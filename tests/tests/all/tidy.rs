@@ -12,7 +12,7 @@ const LINE_COUNT_MAX: usize = 450;
 const LAYERS: [&[&str]; 6] = [
     &["limits", "marks", "model"],
     &["format", "io"],
-    &["catalogue", "key", "producer"],
+    &["catalogue", "group", "key", "producer", "transaction"],
     &["journal", "segment", "key_run", "checkpoint"],
     &["partition"],
     &["shard"],

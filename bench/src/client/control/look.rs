@@ -3,6 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use florin_engine::model::{Offset, PartitionId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::Action;
 use florin_net::protocol::{FetchedBatch, PartitionDescription, Request, RequestFrom, Response, ShardDescription};
 
@@ -64,7 +65,8 @@ impl Control {
 
     fn batch_at(&mut self, partition: PartitionId, offset: Offset) -> Result<FetchedBatch> {
         let from = RequestFrom::Offset(offset);
-        let fetch = Request::Fetch { partition, from, bytes_max: ONE_BATCH_BYTES, wait_ms: 0 };
+        let isolation = Isolation::Uncommitted;
+        let fetch = Request::Fetch { partition, from, bytes_max: ONE_BATCH_BYTES, wait_ms: 0, isolation };
         let Response::Fetched(mut fetched) = self.ask(&fetch)? else {
             bail!("a fetch was answered with something else");
         };

@@ -56,8 +56,7 @@ pub(super) fn fetch(state: &mut State, partition: PartitionId, from: Offset, byt
         return Some(Response::Error(ErrorResponse::new(code, "not this")));
     }
     let log = state.logs.get(&partition)?;
-    let mut fetched =
-        FetchResponse { start_offset: Offset(0), high_watermark: Offset(log.next_offset), batches: Vec::new() };
+    let mut fetched = up_to(Offset(log.next_offset));
     if state.empty_count > 0 {
         state.empty_count -= 1;
     } else {
@@ -76,7 +75,18 @@ pub(super) fn fetch(state: &mut State, partition: PartitionId, from: Offset, byt
 /// The answer to a fetch that does not wait where there is nothing.
 pub(super) fn nothing(state: &State, partition: PartitionId) -> Response {
     let end = Offset(state.logs.get(&partition).map_or(0, |log| log.next_offset));
-    Response::Fetched(FetchResponse { start_offset: Offset(0), high_watermark: end, batches: Vec::new() })
+    Response::Fetched(up_to(end))
+}
+
+/// No batches of a log that ends here.
+fn up_to(end: Offset) -> FetchResponse {
+    FetchResponse {
+        start_offset: Offset(0),
+        high_watermark: end,
+        stable_offset: end,
+        aborted: Vec::new(),
+        batches: Vec::new(),
+    }
 }
 
 fn batches_from(log: &Log, from: Offset, bytes_max: usize) -> Vec<FetchedBatch> {

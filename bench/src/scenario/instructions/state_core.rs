@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use bytes::BytesMut;
-use florin_engine::catalogue::{CatalogueMessage, TopicSettings};
+use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
 use florin_engine::format::layout::Geometry;
 use florin_engine::io::blocking::{BlockingDisk, block_on};
@@ -20,7 +20,7 @@ use florin_engine::model::{
 };
 use florin_engine::shard::driver::{Outlet, ShardDriver};
 use florin_engine::shard::open::{OpenSettings, open_shard, read_identity};
-use florin_engine::shard::{Reply, Request};
+use florin_engine::shard::{Reply, Request, ShardMessage};
 
 use crate::cli::{Captured, StateCoreArguments};
 
@@ -95,7 +95,7 @@ impl Outlet for Replies {
         self.0.borrow_mut().push(reply);
     }
 
-    fn send(&self, _from: ShardId, _to: ShardId, _message: CatalogueMessage) {}
+    fn send(&self, _from: ShardId, _to: ShardId, _message: ShardMessage) {}
 
     fn failed(&self, _shard: ShardId, _error: &DiskError) {}
 

@@ -5,15 +5,14 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use florin_engine::catalogue::CatalogueMessage;
 use florin_engine::io::{DiskError, Runtime};
 use florin_engine::model::{RequestId, ShardId};
 use florin_engine::shard::driver::{Outlet, ShardDriver};
 use florin_engine::shard::open::Opened;
-use florin_engine::shard::{Reply, Request, ShardStatus};
+use florin_engine::shard::{Reply, Request, ShardMessage, ShardStatus};
 
 /// Takes a message for another shard; it may drop it.
-pub type Forward = Box<dyn Fn(ShardId, ShardId, CatalogueMessage)>;
+pub type Forward = Box<dyn Fn(ShardId, ShardId, ShardMessage)>;
 
 /// One answer that somebody waits for.
 #[derive(Debug, Default)]
@@ -50,7 +49,7 @@ impl Outlet for DeskOutlet {
         }
     }
 
-    fn send(&self, from: ShardId, to: ShardId, message: CatalogueMessage) {
+    fn send(&self, from: ShardId, to: ShardId, message: ShardMessage) {
         (self.forward)(from, to, message);
     }
 
@@ -102,7 +101,7 @@ impl<R: Runtime> Client<R> {
     }
 
     /// Hands over a message of another shard.
-    pub fn deliver(&self, from: ShardId, message: CatalogueMessage) {
+    pub fn deliver(&self, from: ShardId, message: ShardMessage) {
         self.driver.deliver(from, message);
     }
 

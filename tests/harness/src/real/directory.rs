@@ -146,6 +146,7 @@ fn batches_of(
             batches.extend(chunk.batches);
         }
     }
-    batches.extend(partition.read(partition.flushed_offset(), usize::MAX).unwrap_or_default());
+    batches
+        .extend(partition.read(partition.flushed_offset(), partition.durable_offset(), usize::MAX).unwrap_or_default());
     Ok(batches)
 }

@@ -4,8 +4,8 @@
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use florin_engine::catalogue::CatalogueMessage;
 use florin_engine::model::ShardId;
+use florin_engine::shard::ShardMessage;
 
 use super::client::Forward;
 
@@ -18,7 +18,7 @@ pub struct Parcel {
     /// Who sends it.
     pub from: ShardId,
     /// What.
-    pub message: CatalogueMessage,
+    pub message: ShardMessage,
 }
 
 /// One shard's place in the mesh.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use florin_engine::io::Runtime;
 use florin_engine::model::{Offset, PartitionId};
 use florin_engine::partition::HeldBatch;
+use florin_engine::partition::Isolation;
 use florin_engine::shard::{FetchFrom, Fetched, OffsetAt, Refusal, Reply, Request};
 
 use super::appender::ShardContext;
@@ -88,7 +89,8 @@ async fn fetch<R: Runtime>(
     wait_ns: u64,
 ) -> Result<Option<Fetched>, ReadError> {
     let from = FetchFrom::Offset(from);
-    let request = Request::Fetch { partition, from, bytes_max: FETCH_BYTES, wait_ns };
+    let request =
+        Request::Fetch { partition, from, bytes_max: FETCH_BYTES, wait_ns, isolation: Isolation::Uncommitted };
     match context.client.ask(request).await {
         Reply::Fetched(fetched) => Ok(Some(fetched)),
         Reply::Refused(Refusal::Stopping(_)) => Ok(None),

@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::batch::{self, BatchBuilder, HEADERS_NONE, RecordWalk};
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_net::limits::RESPONSE_BYTES_MAX;
 use florin_net::protocol::{
     Api, ErrorResponse, FetchResponse, Frame, FrameReader, ListAt, Negotiated, Request, RequestFrom, Response,
@@ -221,7 +222,13 @@ impl Wire {
     /// Batches from an offset on, waiting for them if `wait_ms` is not 0.
     pub fn fetch(&mut self, partition: PartitionId, from: Offset, wait_ms: u32) -> Result<FetchResponse, WireError> {
         let from = RequestFrom::Offset(from);
-        match self.ask(&Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms })? {
+        match self.ask(&Request::Fetch {
+            partition,
+            from,
+            bytes_max: u32::MAX,
+            wait_ms,
+            isolation: Isolation::Uncommitted,
+        })? {
             Response::Fetched(fetched) => Ok(fetched),
             other => Err(unexpected(&other)),
         }

@@ -82,7 +82,7 @@ pub(in crate::fuzz) fn topic(id: u64) -> TopicDescriptor {
 fn entries() -> Vec<Entry> {
     let (id, partition) = (TopicId(7), PartitionId { topic: TopicId(7), index: 0 });
     let batch = Bytes::from(placed_batch(0, &[b"12.50 EUR"]));
-    let batch = Entry::Batch { partition, append_time: Realtime(5), batch };
+    let batch = Entry::Batch { partition, append_time: Realtime(5), undecided: 0, batch };
     let (epoch, producer) = (ProducerEpoch(1), ProducerId(9));
     let start =
         Control::EpochStart { epoch: Epoch(1), last_sequence: Sequence(0), last_chain: 0, boot_time: Realtime(4) };

@@ -6,6 +6,7 @@ use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
 use florin_engine::key::KeyVerdict;
 use florin_engine::model::{Id128, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, TopicId};
 use florin_engine::partition::CutReason;
+use florin_engine::partition::Isolation;
 use florin_engine::shard::KeyReceipt;
 use florin_net::protocol::{
     API_VERSIONS, APIS, Api, Code, ErrorResponse, FetchResponse, FetchedBatch, ListAt, Negotiated,
@@ -15,6 +16,8 @@ use florin_net::protocol::{
 
 use super::{REPAIR, RESPONSES};
 use crate::fuzz::batches::placed_batch;
+
+mod transactions;
 
 const TOPIC: TopicId = TopicId(7);
 const PARTITION: PartitionId = PartitionId { topic: TOPIC, index: 3 };
@@ -52,9 +55,15 @@ fn requests() -> Vec<Request> {
     let settings = TopicSettings { retention_bytes: Some(5), retention_ns: None, ..TopicSettings::default() };
     let change = TopicChange { partition_count: Some(4), retention_ns: Some(None), ..TopicChange::default() };
     let offset = RequestFrom::Offset(Offset(41));
-    let fetch = |from| Request::Fetch { partition: PARTITION, from, bytes_max: 1 << 20, wait_ms: 500 };
+    let fetch = |from| Request::Fetch {
+        partition: PARTITION,
+        from,
+        bytes_max: 1 << 20,
+        wait_ms: 500,
+        isolation: Isolation::Uncommitted,
+    };
     let list = |at| Request::ListOffsets { partition: PARTITION, at };
-    vec![
+    let mut requests = vec![
         Request::Negotiate { client: "client".to_owned() },
         Request::Metadata { from: TOPIC, names: vec!["one".to_owned(), "two".to_owned()] },
         Request::CreateTopic { name: "captures".to_owned(), partition_count: 3, settings, keys: None },
@@ -73,7 +82,9 @@ fn requests() -> Vec<Request> {
         Request::AlterTopic { topic: TOPIC, change },
         Request::CreateTopic { name: "payments".to_owned(), partition_count: 3, settings, keys: Some(rule()) },
         Request::LookUpKey { topic: TOPIC, key: Bytes::from_static(b"p1") },
-    ]
+    ];
+    requests.extend(transactions::requests());
+    requests
 }
 
 fn rule() -> KeyRule {
@@ -115,6 +126,8 @@ fn responses() -> Vec<(Api, Response)> {
     let fetched = FetchResponse {
         start_offset: Offset(3),
         high_watermark: Offset(43),
+        stable_offset: Offset(42),
+        aborted: vec![transactions::aborted()],
         batches: vec![batch(41, b"one"), batch(42, b"two")],
     };
     let endpoints = ShardEndpoints { host: "localhost".to_owned(), ports: vec![7600, 7601] };
@@ -129,7 +142,7 @@ fn responses() -> Vec<(Api, Response)> {
     ];
     let mixed = ErrorResponse { records, ..ErrorResponse::new(Code::KEY_CONFLICT, "another payment") };
     let error = ErrorResponse { details: [2, 0], ..ErrorResponse::new(Code::FENCED, "fenced by epoch 2") };
-    vec![
+    let mut responses = vec![
         (Api::Negotiate, Response::Negotiated(negotiated())),
         (Api::Metadata, Response::Topics(page)),
         (Api::CreateTopic, Response::TopicCreated(topic())),
@@ -148,5 +161,7 @@ fn responses() -> Vec<(Api, Response)> {
         (Api::Produce, Response::Error(mixed)),
         (Api::LookUpKey, Response::Key { partition: 2, receipt: Some(receipt) }),
         (Api::LookUpKey, Response::Key { partition: 2, receipt: None }),
-    ]
+    ];
+    responses.extend(transactions::responses());
+    responses
 }

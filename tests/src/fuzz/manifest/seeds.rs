@@ -3,16 +3,22 @@
 use bytes::{BufMut, Bytes};
 use florin_engine::catalogue::{CatalogueRecord, OwnedRecord, OwnedState, OwnerState};
 use florin_engine::format::batch::ProducerStamp;
-use florin_engine::format::control::{Control, Entry, KeyRule, KeySource, Partitioner, TopicDescriptor};
+use florin_engine::format::control::{
+    Control, Entry, GroupOffset, KeyRule, KeySource, OffsetRecord, Participant, Partitioner, TopicDescriptor,
+    TransactionRecord,
+};
 use florin_engine::format::manifest::{Manifest, Module};
+use florin_engine::group::GroupOffsets;
 use florin_engine::key_run::KeyRun;
 use florin_engine::limits::{MANIFEST_BYTES_DEFAULT, PARTITION_PRODUCER_COUNT_MAX};
 use florin_engine::model::{
-    Epoch, Offset, PartitionId, Position, ProducerEpoch, ProducerId, Realtime, SegmentId, Sequence, ShardId, TopicId,
+    Epoch, GroupId, Offset, PartitionId, Position, ProducerEpoch, ProducerId, Realtime, SegmentId, Sequence, ShardId,
+    TopicId, TransactionKey, TransactionOutcome, TransactionalId,
 };
 use florin_engine::partition::Gap;
 use florin_engine::producer::{ProducerIdMint, ProducerTable, Receipt};
 use florin_engine::segment::{Run, SegmentTable};
+use florin_engine::transaction::{PartitionTransactions, TransactionCoordinator, next_of};
 
 use super::{COMPLETE, COORDINATOR, COPY, INCLUDED, LOST, REPAIR, SEQUENCE, encoded, of_sections};
 use crate::fuzz::batches::placed_batch;
@@ -61,7 +67,12 @@ fn copy(flags: u8, manifest: &Manifest) -> Vec<u8> {
 }
 
 fn batch(partition: PartitionId) -> Entry {
-    Entry::Batch { partition, append_time: Realtime(9), batch: Bytes::from(placed_batch(50, &[b"12.50 EUR"])) }
+    Entry::Batch {
+        partition,
+        append_time: Realtime(9),
+        undecided: 0,
+        batch: Bytes::from(placed_batch(50, &[b"12.50 EUR"])),
+    }
 }
 
 /// What a shard writes first in an epoch, and then.
@@ -102,7 +113,57 @@ fn sections(shard: ShardId, topic: &TopicDescriptor) -> [Vec<u8>; Module::ALL.le
         7_u64.to_le_bytes().to_vec(),
         encoded(|out| segments.encode(&[segment].into(), out)),
         encoded(|out| (0..keyed_count).for_each(|_| key_sets(segment, out))),
+        open_transactions(&partitions),
+        encoded(|out| coordinator(shard).encode(out)),
+        encoded(|out| groups().encode(out)),
     ]
+}
+
+const TRANSACTION: TransactionKey = TransactionKey { producer: ProducerId(5), epoch: ProducerEpoch(6) };
+
+/// A transaction that is open in each partition.
+fn open_transactions(partitions: &[PartitionId]) -> Vec<u8> {
+    let mut open = PartitionTransactions::default();
+    open.appended(TRANSACTION, Offset(3), Realtime(4));
+    encoded(|out| {
+        out.put_u32_le(u32::try_from(partitions.len()).expect("few"));
+        for partition in partitions {
+            out.put_u64_le(partition.topic.0);
+            out.put_u32_le(partition.index);
+            open.encode(out);
+        }
+    })
+}
+
+/// A transactional id with a transaction that is decided and one that is going on.
+fn coordinator(shard: ShardId) -> TransactionCoordinator {
+    let mut coordinator = TransactionCoordinator::default();
+    let name = TransactionalId::new("settlement-1").expect("a name");
+    let (time, next) = (Realtime(5), next_of(TRANSACTION).expect("far from the last"));
+    let participant = Participant::Group(GroupId::new("ledger").expect("a name"));
+    let outcome = TransactionOutcome::Committed;
+    for record in [
+        TransactionRecord::Opened { name, next: TRANSACTION, timeout_ms: 10_000, time },
+        TransactionRecord::Joined { transaction: TRANSACTION, participant: participant.clone(), shard, time },
+        TransactionRecord::Decided { transaction: TRANSACTION, outcome, next, time },
+        TransactionRecord::Joined { transaction: next, participant, shard, time },
+    ] {
+        coordinator.apply(&record).expect("one follows the other");
+    }
+    coordinator
+}
+
+/// A group with offsets, some of them in a transaction.
+fn groups() -> GroupOffsets {
+    let mut groups = GroupOffsets::default();
+    let partition = PartitionId { topic: TopicId(7), index: 0 };
+    let offsets = vec![GroupOffset { partition, offset: Offset(8), metadata: "m".into() }];
+    for transaction in [None, Some(TRANSACTION)] {
+        let group = GroupId::new("ledger").expect("a name");
+        let record = OffsetRecord::Committed { group, transaction, offsets: offsets.clone(), time: Realtime(5) };
+        groups.apply(&record).expect("it can be noted");
+    }
+    groups
 }
 
 /// The key runs of a partition: one with two spares, and one alone. As [`PartitionKeys::encode`] writes them.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use bytes::{BufMut, BytesMut};
 use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_net::io::Stream;
 use florin_net::protocol::frame::put_frame;
 use florin_net::protocol::{Kind, ListAt, Request, RequestFrom};
@@ -130,7 +131,8 @@ async fn never_read(ground: &Ground, random: &mut ChaCha8Rng) {
     negotiation(&mut bytes);
     for correlation in 2..2 + random.random_range(0..FETCHES_MAX as u64) {
         let from = RequestFrom::Offset(Offset(0));
-        Request::Fetch { partition, from, bytes_max: 1, wait_ms: 0 }.encode(correlation, &mut bytes);
+        Request::Fetch { partition, from, bytes_max: 1, wait_ms: 0, isolation: Isolation::Uncommitted }
+            .encode(correlation, &mut bytes);
     }
     let describes = random.random_bool(0.8);
     for correlation in (100..).take(random.random_range(0..UNREAD_REQUESTS_MAX)) {
@@ -204,7 +206,9 @@ fn wrong_request(partition: PartitionId, correlation: u64, random: &mut ChaCha8R
         }
         5 => {
             let from = RequestFrom::Offset(Offset(random.next_u64() | 1 << 40));
-            Request::Fetch { partition, from, bytes_max: random.next_u32(), wait_ms: 0 }.encode(correlation, out);
+            let isolation = if random.random() { Isolation::Committed } else { Isolation::Uncommitted };
+            Request::Fetch { partition, from, bytes_max: random.next_u32(), wait_ms: 0, isolation }
+                .encode(correlation, out);
         }
         _ => Request::Metadata { from: TopicId(random.next_u64()), names: vec!["?".repeat(300)] }
             .encode(correlation, out),
@@ -220,7 +224,8 @@ async fn wait_and_go(ground: &Ground, random: &mut ChaCha8Rng) {
     let end = Offset(ground.known_end(partition) + 1_000_000);
     for correlation in (2..).take(random.random_range(1..WAITING_FETCHES_MAX)) {
         let from = RequestFrom::Offset(if random.random_bool(0.2) { end } else { Offset(ground.known_end(partition)) });
-        Request::Fetch { partition, from, bytes_max: 1, wait_ms: 1_000_000 }.encode(correlation, &mut bytes);
+        Request::Fetch { partition, from, bytes_max: 1, wait_ms: 1_000_000, isolation: Isolation::Uncommitted }
+            .encode(correlation, &mut bytes);
     }
     let _ = stream.write(&bytes).await;
     ground.back_off(random).await;

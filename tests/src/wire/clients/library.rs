@@ -8,6 +8,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use florin_engine::limits::BATCH_BYTES_MAX;
 use florin_engine::model::PartitionId;
+use florin_engine::partition::Isolation;
 use florin_net::client::core::connection::Connection;
 use florin_net::client::core::consumer::{ConsumerCore, ConsumerRules};
 use florin_net::client::core::producer::{AppendError, BatchOutcome, ProducerCore, ProducerRules};
@@ -83,12 +84,14 @@ impl Library {
             buffer_bytes_max: 40_000,
             delivery_ns: self.delivery_ns,
             idempotent: self.is_idempotent,
+            transactional: false,
         };
         let consumer = ConsumerRules {
             fetch_bytes_max: u32::try_from(FETCH_BYTES_MAX).expect("few bytes"),
             buffer_bytes_max: 4 * FETCH_BYTES_MAX,
             wait_ms: [0, 20, 500][self.random.random_range(0..3)],
             reads_added: true,
+            isolation: Isolation::Committed,
         };
         let all: Vec<u32> = (0..).take(topic.placement.len()).collect();
         let consumer = ConsumerCore::new(topic.clone(), &all, Start::Beginning, consumer);

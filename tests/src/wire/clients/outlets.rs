@@ -6,6 +6,7 @@ use std::pin::pin;
 use bytes::{Buf, Bytes};
 use florin_engine::format::batch::validate;
 use florin_engine::model::{PartitionId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_net::client::core::connection::Connection;
 use florin_net::client::core::consumer::{FetchAttempt, FetchOutlet};
 use florin_net::client::core::producer::{Attempt, Outlet};
@@ -90,7 +91,7 @@ impl FetchOutlet for OneLink<'_> {
         &mut self,
         _shard: u16,
         partition: PartitionId,
-        from: RequestFrom,
+        (from, isolation): (RequestFrom, Isolation),
         bytes_max: u32,
         wait_ms: u32,
         attempt: FetchAttempt,
@@ -99,7 +100,7 @@ impl FetchOutlet for OneLink<'_> {
         let known_end = self.ground.known_end(partition);
         let bytes = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         let asked = AskedFetch { partition, from: offset, bytes_max: bytes, known_end };
-        self.request(&Request::Fetch { partition, from, bytes_max, wait_ms }, Tag::Fetch(attempt, asked));
+        self.request(&Request::Fetch { partition, from, bytes_max, wait_ms, isolation }, Tag::Fetch(attempt, asked));
     }
 
     fn list_offset(&mut self, _shard: u16, partition: PartitionId, at: ListAt, attempt: FetchAttempt) {

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use florin_engine::format::batch::RecordWalk;
 use florin_engine::limits::BATCH_BYTES_MAX;
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_net::client::Record;
 use florin_net::client::core::connection::Connection;
 use florin_net::client::core::producer::{
@@ -113,6 +114,7 @@ impl Payer {
             buffer_bytes_max: 40_000,
             delivery_ns,
             idempotent: random.random_bool(0.7) && self.identity_count < IDENTITIES_MAX,
+            transactional: false,
         };
         self.identity_count += u32::from(rules.idempotent);
         self.core = Some(ProducerCore::new(topic, rules));
@@ -285,7 +287,16 @@ async fn read_all(ground: &Rc<Ground>, topic: &TopicDescription, random: &mut Ch
         let mut from = Offset(0);
         loop {
             let bytes_max = u32::try_from(FETCH_BYTES_MAX).expect("few bytes");
-            session.ask(&Request::Fetch { partition, from: RequestFrom::Offset(from), bytes_max, wait_ms: 0 }, ());
+            session.ask(
+                &Request::Fetch {
+                    partition,
+                    from: RequestFrom::Offset(from),
+                    bytes_max,
+                    wait_ms: 0,
+                    isolation: Isolation::Uncommitted,
+                },
+                (),
+            );
             let (_, response) = session.step().await?.remove(0);
             let Response::Fetched(fetched) = response else { return Err(refused(ground, &response)) };
             for batch in &fetched.batches {

@@ -6,13 +6,14 @@ use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::control::{KeyRule, KeySource, Partitioner};
 use florin_engine::limits::KEY_WINDOW_DAYS_MAX;
 use florin_engine::model::{Offset, PartitionId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_net::protocol::{Code, Request, RequestFrom, Response};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::FETCH_BYTES_MAX;
 use super::payer::KEY_HEADER;
-use crate::wire::ground::{Ground, Trouble};
+use crate::wire::ground::{Ground, MOVES_TOPIC, Trouble};
 use crate::wire::promises::AskedFetch;
 use crate::wire::session::{Manner, Session};
 
@@ -33,6 +34,13 @@ pub(in crate::wire) async fn found_topics(ground: Rc<Ground>, mut random: ChaCha
         let source = KeySource::Header(KEY_HEADER.into());
         let rule = KeyRule::new(source, KEY_WINDOW_DAYS_MAX, Vec::new(), Partitioner::Murmur2).expect("a rule");
         match found(&ground, "payments", 3, Some(rule), &mut random).await {
+            Ok(()) => {}
+            Err(Trouble::Lost) => ground.back_off(&mut random).await,
+            Err(Trouble::Broken(violation)) => ground.note(violation),
+        }
+    }
+    while ground.plan.mover_count > 0 && ground.moves_topic().is_none() && !ground.is_broken() {
+        match found(&ground, MOVES_TOPIC, 4, None, &mut random).await {
             Ok(()) => {}
             Err(Trouble::Lost) => ground.back_off(&mut random).await,
             Err(Trouble::Broken(violation)) => ground.note(violation),
@@ -109,7 +117,13 @@ async fn read_whole(
         let known_end = ground.known_end(partition);
         let asked = AskedFetch { partition, from, bytes_max: FETCH_BYTES_MAX, known_end };
         let bytes_max = u32::try_from(FETCH_BYTES_MAX).expect("few bytes");
-        let request = Request::Fetch { partition, from: RequestFrom::Offset(Offset(from)), bytes_max, wait_ms: 0 };
+        let request = Request::Fetch {
+            partition,
+            from: RequestFrom::Offset(Offset(from)),
+            bytes_max,
+            wait_ms: 0,
+            isolation: Isolation::Uncommitted,
+        };
         session.ask(&request, Some(asked));
         for (asked, response) in session.step().await? {
             match (asked, response) {

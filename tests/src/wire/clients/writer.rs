@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::model::{Offset, PartitionId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_net::protocol::{ErrorResponse, ListAt, Request, RequestFrom, Response};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -81,6 +82,7 @@ impl Writer {
             from: RequestFrom::Offset(Offset(from)),
             bytes_max: u32::try_from(bytes_max).expect("few bytes"),
             wait_ms,
+            isolation: Isolation::Uncommitted,
         };
         session.ask(&request, Asked::Fetch(AskedFetch { partition, from, bytes_max, known_end }));
     }

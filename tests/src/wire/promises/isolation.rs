@@ -17,7 +17,7 @@ impl Ground {
         let passes = match error.action {
             Action::Retry => !DAMAGE.contains(&error.code),
             Action::Refresh | Action::OutcomeUnknown => true,
-            Action::Fenced | Action::FixRequest | Action::Fatal => false,
+            Action::Fenced | Action::FixRequest | Action::Fatal | Action::AbortTransaction => false,
         };
         if passes {
             return Ok(());

@@ -69,9 +69,13 @@ fn fits(asked: &AskedFetch, fetched: &FetchResponse, bytes_max: usize) -> Checke
 fn held(partition: PartitionId, batch: &FetchedBatch) -> Result<HeldBatch, Violation> {
     let FetchedBatch { base_offset, append_time, bytes } = batch;
     match batch::last_offset(bytes) {
-        Ok(last_offset) => {
-            Ok(HeldBatch { base_offset: *base_offset, last_offset, append_time: *append_time, bytes: bytes.clone() })
-        }
+        Ok(last_offset) => Ok(HeldBatch {
+            base_offset: *base_offset,
+            last_offset,
+            append_time: *append_time,
+            undecided: 0,
+            bytes: bytes.clone(),
+        }),
         Err(error) => violation("bytes", format!("{partition} offset {base_offset}: {error}")),
     }
 }

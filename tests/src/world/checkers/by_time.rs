@@ -25,7 +25,7 @@ impl World {
     /// Takes the offset that was asked for.
     pub fn offset_listed(&mut self, partition: PartitionId, at: OffsetAt, offset: Offset) -> Checked {
         match at {
-            OffsetAt::End => self.model.ends_at(partition, offset),
+            OffsetAt::End | OffsetAt::Stable => self.model.ends_at(partition, offset),
             OffsetAt::Start => self.starts_at(partition, offset),
             OffsetAt::Time(time) => {
                 // What retention cut meanwhile, and nobody was told of, lies before any answer.

@@ -5,6 +5,7 @@ use florin_engine::catalogue::{TopicChange, TopicSettings};
 use florin_engine::format::batch::{BatchBuilder, HEADERS_NONE};
 use florin_engine::limits::{RECORD_BYTES_MAX_MIN, TOPIC_NAME_BYTES_MAX, TOPIC_PARTITION_COUNT_MAX};
 use florin_engine::model::{Offset, PartitionId, ShardId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_engine::shard::{FetchFrom, OffsetAt, Request};
 use rand::Rng;
 
@@ -137,7 +138,13 @@ fn no_such_partition(world: &mut World, of: PartitionId) -> Wrong {
     };
     let shard = ShardId(world.random.random_range(0..world.plan.shard_count));
     let request = match world.random.random_range(0..3) {
-        0 => Request::Fetch { partition, from: FetchFrom::Offset(Offset(0)), bytes_max: 1, wait_ns: 1_000_000 },
+        0 => Request::Fetch {
+            partition,
+            from: FetchFrom::Offset(Offset(0)),
+            bytes_max: 1,
+            wait_ns: 1_000_000,
+            isolation: Isolation::Uncommitted,
+        },
         1 => Request::ListOffset { partition, at: OffsetAt::Start },
         _ => Request::Capture { partition, batch: batch(0, 1, 1, None, &mut world.random) },
     };

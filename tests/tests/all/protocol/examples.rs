@@ -2,8 +2,9 @@
 
 use florin_engine::format::batch;
 use florin_engine::limits as engine_limits;
-use florin_engine::model::Offset;
+use florin_engine::model::{Offset, ProducerEpoch, ProducerId, TransactionKey, TransactionOutcome, TransactionalId};
 use florin_engine::shard::Action;
+use florin_engine::transaction::{Ended, coordinator_of, shard_of};
 use florin_net::protocol::{Api, Code, ErrorResponse, ListAt, Request, Response};
 
 use super::{PARTITION, TIME, blocks, bytes_of, example_batch, frame_of, negotiated, page_tables};
@@ -40,6 +41,31 @@ fn the_example_of_a_look_up_by_timestamp_in_the_page_is_what_it_says() {
     let digits = example.lines().flat_map(|line| line.split_whitespace().next().unwrap_or_default().chars());
     let at = ListAt::Timestamp(1_700_000_000_123);
     assert_eq!(Request::decode(frame_of(&bytes_of(digits))), Ok(Request::ListOffsets { partition: PARTITION, at }));
+}
+
+#[test]
+fn the_example_of_a_transaction_in_the_page_is_what_it_says() {
+    let blocks = blocks("## Transactions");
+    let bytes = |block: &String| {
+        bytes_of(block.lines().flat_map(|line| line.split_whitespace().next().unwrap_or_default().chars()))
+    };
+    let frames: Vec<_> = blocks.iter().map(|block| frame_of(&bytes(block))).collect();
+    let [open, opened, end, ended] = &frames[..] else { panic!("four frames") };
+    let correlations: Vec<_> = frames.iter().map(|frame| frame.correlation).collect();
+    assert_eq!(correlations, [21, 21, 22, 22]);
+    let name = TransactionalId::new("settlement-1").expect("a name");
+    let producer = ProducerId(562_949_953_421_317);
+    assert_eq!(shard_of(producer), coordinator_of(&name, 4), "of four shards this one coordinates it");
+    let of_epoch = |epoch| TransactionKey { producer, epoch: ProducerEpoch(epoch) };
+    let outcome = TransactionOutcome::Committed;
+    assert_eq!(Request::decode(open.clone()), Ok(Request::OpenTransactionalId { name, timeout_ms: 10_000 }));
+    let last = Some(Ended { transaction: of_epoch(6), outcome });
+    let response = Response::TransactionalIdOpened { next: of_epoch(7), last };
+    assert_eq!(Response::decode(Api::OpenTransactionalId, opened.clone()), Ok(response));
+    let request = Request::EndTransaction { transaction: of_epoch(7), outcome };
+    assert_eq!(Request::decode(end.clone()), Ok(request));
+    let response = Response::TransactionEnded { outcome, next: of_epoch(8) };
+    assert_eq!(Response::decode(Api::EndTransaction, ended.clone()), Ok(response));
 }
 
 #[test]

@@ -4,10 +4,13 @@ use florin_engine::catalogue::{Setting, SettingOutOfBounds, TopicNameError};
 use florin_engine::format::batch::BatchError;
 use florin_engine::format::control::KeySource;
 use florin_engine::key::{KeyFault, KeyVerdict};
-use florin_engine::model::{Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId};
+use florin_engine::model::{
+    GroupId, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, Sequence, ShardId, TopicId, TransactionKey,
+    TransactionalId,
+};
 use florin_engine::partition::Gap;
 use florin_engine::producer::ProducerError;
-use florin_engine::shard::Refusal;
+use florin_engine::shard::{Refusal, TransactionRefusal};
 use florin_net::protocol::{Api, CODES, Code, ErrorResponse, FieldError, FrameError, RequestError};
 
 use super::page_tables;
@@ -115,6 +118,29 @@ fn of_keys() -> Vec<Refusal> {
     ]
 }
 
+fn of_transactions() -> impl Iterator<Item = Refusal> {
+    let transaction = TransactionKey { producer: ProducerId(9), epoch: ProducerEpoch(2) };
+    let group = || GroupId::new("ledger").expect("a name");
+    let refusals = [
+        TransactionRefusal::Aborted(transaction),
+        TransactionRefusal::Committed(transaction),
+        TransactionRefusal::UnknownTransaction(transaction),
+        TransactionRefusal::Fenced(transaction),
+        TransactionRefusal::CoordinatorSilent(OWNER),
+        TransactionRefusal::NoRoom(OWNER),
+        TransactionRefusal::KeyedTopic(TopicId(7)),
+        TransactionRefusal::OffsetsUndecided(group()),
+        TransactionRefusal::GroupsFull(OWNER),
+        TransactionRefusal::UnknownGroup(group()),
+        TransactionRefusal::Timeout(70_000),
+        TransactionRefusal::UnknownId(TransactionalId::new("settlement-1").expect("a name")),
+        TransactionRefusal::StoredApart,
+        TransactionRefusal::Together("a partition comes twice: give each one batch"),
+        TransactionRefusal::OutsideTransaction(PARTITION),
+    ];
+    refusals.into_iter().map(Refusal::Transaction)
+}
+
 fn of_frames_and_requests() -> Vec<ErrorResponse> {
     let frames = [
         FrameError::Malformed { bytes: 12, head_bytes: 0, flags: 0 },
@@ -131,7 +157,7 @@ fn of_frames_and_requests() -> Vec<ErrorResponse> {
 
 /// Every code with words that come with it, as they are sent.
 fn samples() -> Vec<(Code, String)> {
-    let refusals = of_shards().into_iter().chain(of_producers()).chain(of_keys());
+    let refusals = of_shards().into_iter().chain(of_producers()).chain(of_keys()).chain(of_transactions());
     let mut samples: Vec<_> = refusals
         .map(|refusal| ErrorResponse::from(&refusal))
         .chain(of_frames_and_requests())

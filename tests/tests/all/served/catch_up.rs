@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use florin_engine::limits::{COLD_CACHE_BYTES_MAX, COLD_READS_MAX, COLD_WAITING_MAX, INDEX_CACHE_BYTES_MAX};
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_harness::served::server::Server;
 use florin_harness::served::wire::{Wire, values_of};
 use florin_net::protocol::{Request, RequestFrom, Response};
@@ -33,8 +34,10 @@ fn ask(server: &Server, partition: PartitionId, number: u64) -> (Wire, BTreeMap<
     for fetch in 0..FETCH_COUNT {
         let offset = Offset((number * 7 + fetch * RECORD_COUNT / FETCH_COUNT) % (RECORD_COUNT - 300));
         let from = RequestFrom::Offset(offset);
-        let correlation =
-            wire.encode(&Request::Fetch { partition, from, bytes_max: FETCH_BYTES, wait_ms: 0 }, &mut burst);
+        let correlation = wire.encode(
+            &Request::Fetch { partition, from, bytes_max: FETCH_BYTES, wait_ms: 0, isolation: Isolation::Uncommitted },
+            &mut burst,
+        );
         asked.insert(correlation, offset);
     }
     wire.send_bytes(&burst).expect("it is read");

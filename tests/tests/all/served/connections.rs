@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_harness::served::server::Server;
 use florin_harness::served::wire::{Wire, WireError};
 use florin_net::protocol::{Request, RequestFrom};
@@ -100,7 +101,10 @@ fn polls(address: SocketAddr, partition: PartitionId, count: usize) -> Wire {
     let mut burst = BytesMut::new();
     for _ in 0..count {
         let from = RequestFrom::Offset(Offset(0));
-        wire.encode(&Request::Fetch { partition, from, bytes_max: 1000, wait_ms: POLL_MS }, &mut burst);
+        wire.encode(
+            &Request::Fetch { partition, from, bytes_max: 1000, wait_ms: POLL_MS, isolation: Isolation::Uncommitted },
+            &mut burst,
+        );
     }
     wire.send_bytes(&burst).expect("they are read");
     wire

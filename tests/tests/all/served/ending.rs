@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_harness::served::wire::{Wire, WireError, batch_of};
 use florin_net::protocol::{Request, RequestFrom, Response};
 
@@ -74,7 +75,14 @@ fn served_sigterm_under_load_loses_nothing_that_was_answered_and_ends_clean() {
     let mut poll = open(server.address_of(0));
     let empty = PartitionId { index: partitions[0].index + 2, ..partitions[0] };
     let from = RequestFrom::Offset(Offset(0));
-    poll.send(&Request::Fetch { partition: empty, from, bytes_max: 1, wait_ms: 30_000 }).expect("it is read");
+    poll.send(&Request::Fetch {
+        partition: empty,
+        from,
+        bytes_max: 1,
+        wait_ms: 30_000,
+        isolation: Isolation::Uncommitted,
+    })
+    .expect("it is read");
     wait_until("there is load", || server.metric("florin_captured_batches_total", "") >= 500.0);
     server.terminate().expect("it can be signalled");
     let stored: Vec<_> = clients.into_iter().map(|client| client.join().expect("it ends in order")).collect();
@@ -110,7 +118,10 @@ fn served_a_second_signal_ends_the_process_at_once() {
     let mut burst = BytesMut::new();
     for _ in 0..100 {
         let from = RequestFrom::Offset(Offset(0));
-        wire.encode(&Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms: 0 }, &mut burst);
+        wire.encode(
+            &Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms: 0, isolation: Isolation::Uncommitted },
+            &mut burst,
+        );
     }
     wire.send_bytes(&burst).expect("it is read");
     wait_until("answers wait for the client", || server.metric("florin_in_flight_bytes", "") > 0.0);
@@ -138,7 +149,14 @@ fn served_a_client_that_never_reads_does_not_keep_the_server_from_ending() {
     }
     let from = RequestFrom::Offset(Offset(0));
     for _ in 0..20 {
-        wire.send(&Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms: 0 }).expect("it is read");
+        wire.send(&Request::Fetch {
+            partition,
+            from,
+            bytes_max: u32::MAX,
+            wait_ms: 0,
+            isolation: Isolation::Uncommitted,
+        })
+        .expect("it is read");
     }
     // Half a frame, and a connection that says nothing, are no reason to wait either.
     let mut half = open(server.address_of(1));

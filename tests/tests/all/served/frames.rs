@@ -5,6 +5,7 @@ use std::io::Read;
 use bytes::{BufMut, BytesMut};
 use florin_engine::format::batch::HEADER_BYTES;
 use florin_engine::model::{Offset, PartitionId, TopicId};
+use florin_engine::partition::Isolation;
 use florin_harness::served::wire::{Wire, WireError, batch_of};
 use florin_net::limits::REQUEST_BYTES_MAX;
 use florin_net::protocol::frame::put_frame;
@@ -61,7 +62,7 @@ fn answered_frames(partition: PartitionId, batch_bytes_max: usize) -> Vec<(&'sta
     let produce = |payload: &[u8]| request(Api::Produce, 7, &partition_head(partition), payload);
     let produce_to = |partition| request(Api::Produce, 7, &partition_head(partition), &batch_of(b"lost"));
     let fetch = |partition, offset: u64, kind: u8| {
-        let rest = [&u32::MAX.to_le_bytes()[..], &0_u32.to_le_bytes(), &[kind], &offset.to_le_bytes()].concat();
+        let rest = [&u32::MAX.to_le_bytes()[..], &0_u32.to_le_bytes(), &[kind], &offset.to_le_bytes(), &[0]].concat();
         request(Api::Fetch, 7, &[partition_head(partition), rest].concat(), &[])
     };
     let create = |count: u32, name: &[u8]| {
@@ -241,7 +242,7 @@ fn served_whoever_does_not_negotiate_first_is_told_so_and_closed_in_order() {
     let topic = good.create_topic("payments", 4).expect("it is made");
     let partition = partition_on(&topic, 0);
     let from = RequestFrom::Offset(Offset(0));
-    let fetch = Request::Fetch { partition, from, bytes_max: 1, wait_ms: 0 };
+    let fetch = Request::Fetch { partition, from, bytes_max: 1, wait_ms: 0, isolation: Isolation::Uncommitted };
     let produce = Request::Produce { partition, batch: batch_of(&[7; 10_000]) };
     let encode = |request: &Request| {
         let mut out = BytesMut::new();

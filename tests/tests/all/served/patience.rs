@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_harness::served::server::{Server, Start};
 use florin_harness::served::wire::{Wire, WireError, batch_of};
 use florin_net::protocol::{Api, Request, RequestFrom, Response};
@@ -109,7 +110,10 @@ pub fn ask_and_never_read(address: SocketAddr, partition: PartitionId, own: Opti
     let mut burst = BytesMut::new();
     for _ in 0..100 {
         let from = RequestFrom::Offset(Offset(0));
-        wire.encode(&Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms: 0 }, &mut burst);
+        wire.encode(
+            &Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms: 0, isolation: Isolation::Uncommitted },
+            &mut burst,
+        );
     }
     if let Some(own) = own {
         wire.encode(&Request::Produce { partition: own, batch: batch_of(&[9; 20_000]) }, &mut burst);
@@ -174,7 +178,10 @@ fn served_answers_without_batches_count_as_well_and_end_the_reading_of_a_client_
     let mut burst = BytesMut::new();
     for _ in 0..1000 {
         let from = RequestFrom::Offset(Offset(0));
-        deaf.encode(&Request::Fetch { partition, from, bytes_max: 1, wait_ms: 0 }, &mut burst);
+        deaf.encode(
+            &Request::Fetch { partition, from, bytes_max: 1, wait_ms: 0, isolation: Isolation::Uncommitted },
+            &mut burst,
+        );
     }
     let before = server.resident_bytes();
     deaf.stream().set_write_timeout(Some(Duration::from_secs(2))).expect("it is a socket");

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use florin_engine::catalogue::TopicChange;
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_harness::served::wire::{Wire, WireError, batch_of, values_of};
 use florin_net::protocol::{ListAt, Request, RequestFrom, Response};
 
@@ -29,7 +30,14 @@ fn served_requests_to_the_wrong_port_are_passed_on_answered_and_counted() {
         assert_eq!(values, (0..10).map(|number| (number, number.to_string().into_bytes())).collect::<Vec<_>>());
         // A poll waits there for what comes by the right port.
         let from = RequestFrom::Offset(Offset(10));
-        wire.send(&Request::Fetch { partition, from, bytes_max: 1000, wait_ms: 30_000 }).expect("it is read");
+        wire.send(&Request::Fetch {
+            partition,
+            from,
+            bytes_max: 1000,
+            wait_ms: 30_000,
+            isolation: Isolation::Uncommitted,
+        })
+        .expect("it is read");
         wait_until("the poll waits", || server.metric("florin_waiting_polls", "") == 1.0);
         open(server.address_of(shard)).produce(partition, b"eleventh").expect("it is stored");
         match wire.receive() {
@@ -151,7 +159,10 @@ fn served_a_thousand_fetches_by_the_wrong_port_do_not_fill_the_memory() {
         let from = RequestFrom::Offset(Offset(0));
         // Some wait for data, in vain: it is there.
         let wait_ms = 1000 * (number % 2);
-        wrong.encode(&Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms }, &mut burst);
+        wrong.encode(
+            &Request::Fetch { partition, from, bytes_max: u32::MAX, wait_ms, isolation: Isolation::Uncommitted },
+            &mut burst,
+        );
     }
     let before = server.resident_bytes();
     wrong.send_bytes(&burst).expect("it is read");

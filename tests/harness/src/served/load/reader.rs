@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use florin_engine::format::batch;
 use florin_engine::model::{Offset, PartitionId};
+use florin_engine::partition::Isolation;
 use florin_net::protocol::{FetchResponse, FetchedBatch, ListAt, Request, RequestFrom, Response};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -97,7 +98,13 @@ impl Reader {
         let (partition, shard, next) = self.places[index];
         let link = links.link_to(shard);
         let from = RequestFrom::Offset(Offset(next));
-        let request = Request::Fetch { partition, from, bytes_max: FETCH_BYTES, wait_ms: WAIT_MS };
+        let request = Request::Fetch {
+            partition,
+            from,
+            bytes_max: FETCH_BYTES,
+            wait_ms: WAIT_MS,
+            isolation: Isolation::Uncommitted,
+        };
         let correlation = links.send(link, &request)?;
         pending.insert((link, correlation), Asked::Fetch(index));
         Ok(())

@@ -155,7 +155,8 @@ fn answer(change: impl FnOnce(&mut [u8])) -> FetchResponse {
     change(&mut bytes);
     let (base_offset, append_time) = (Offset(0), Realtime(5000));
     let batches = vec![FetchedBatch { base_offset, append_time, bytes: Bytes::from(bytes) }];
-    FetchResponse { start_offset: Offset(0), high_watermark: Offset(truth().end(PARTITION)), batches }
+    let end = Offset(truth().end(PARTITION));
+    FetchResponse { start_offset: Offset(0), high_watermark: end, stable_offset: end, aborted: Vec::new(), batches }
 }
 
 #[test]
