@@ -248,6 +248,8 @@ pub const TRANSACTION_INQUIRY_NS: u64 = 2 * TRANSACTION_TIMEOUT_MS_MAX as u64 * 
 pub const COORDINATOR_WAITING_COUNT_MAX: usize = 4096;
 /// Their bytes, per shard.
 pub const COORDINATOR_WAITING_BYTES_MAX: usize = 64 * MIB;
+/// What is to be told to other shards about transactions once the journal is durable, per shard.
+pub const TELLS_WAITING_MAX: usize = 65_536;
 /// Offsets that are committed with one request.
 pub const OFFSETS_PER_COMMIT_MAX: usize = 1024;
 /// Participants of a transaction that are told when it is described.

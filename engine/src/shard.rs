@@ -416,7 +416,7 @@ impl Shard {
             self.polls.next_deadline(),
             self.segments.next_deadline().filter(|_| self.failed.is_none()),
             self.keyed.merging.next_deadline().filter(|_| self.failed.is_none() && !self.stopping),
-            Some(self.transactions.next_deadline()).filter(|_| self.failed.is_none() && !self.stopping),
+            Some(self.transactions.next_deadline()).filter(|_| self.has_transaction_ticks()),
         ];
         due.into_iter().flatten().fold(self.expire_at.min(self.retention_at), Monotonic::min)
     }

@@ -1,5 +1,7 @@
 //! A capture: checked, admitted, placed; answered when its block is durable.
 
+use std::collections::BTreeSet;
+
 use bytes::BytesMut;
 
 use super::keyed::beyond_window;
@@ -188,15 +190,15 @@ impl Shard {
             .iter_mut()
             .filter(|(id, _)| owned.topic(id.topic).is_some())
             .flat_map(|(id, state)| {
-                state.producers_mut().expired(now.realtime, idle_ns).map(|(producer, epoch)| (*id, producer, epoch))
+                // One whose transaction waits for a coordinator that is out is kept.
+                let kept: BTreeSet<_> = state.transactions().iter().map(|open| open.transaction.producer).collect();
+                let expired = state.producers_mut().expired(now.realtime, idle_ns);
+                let expired = expired.filter(move |(producer, _)| !kept.contains(producer));
+                expired.map(|(producer, epoch)| (*id, producer, epoch))
             })
             .take(PRODUCER_EXPIRY_COUNT_MAX)
             .collect();
         for (partition, producer, epoch) in due {
-            // Its transaction is waiting for a coordinator that is out.
-            if self.partitions[&partition].transactions().has_producer(producer) {
-                continue;
-            }
             let entry = Entry::Control(Control::ProducerExpired { partition, producer, epoch });
             if self.journal.append(entry, Purpose::Capture).is_err() {
                 return;

@@ -13,7 +13,9 @@ use crate::format::control::{Control, Entry, OffsetRecord, Participant, Transact
 use crate::format::layout::Geometry;
 use crate::group::GroupOffsets;
 use crate::journal::append::{Appended, Purpose};
-use crate::limits::{GROUP_MANIFEST_SHARE, TRANSACTION_INQUIRY_NS, TRANSACTION_MANIFEST_SHARE, TRANSACTION_RESEND_NS};
+use crate::limits::{
+    GROUP_MANIFEST_SHARE, TELLS_WAITING_MAX, TRANSACTION_INQUIRY_NS, TRANSACTION_MANIFEST_SHARE, TRANSACTION_RESEND_NS,
+};
 use crate::model::{Monotonic, Now, RequestId, Sequence, ShardId, TransactionKey};
 use crate::transaction::{PartitionTransactions, TransactionCoordinator, TransactionMessage, Verdict};
 
@@ -157,9 +159,14 @@ impl Shard {
         }
     }
 
+    /// Whether anything about transactions can be due.
+    pub(super) fn has_transaction_ticks(&self) -> bool {
+        self.failed.is_none() && !self.stopping && self.epoch_started
+    }
+
     /// Does what is due about transactions.
     pub(super) fn tick_transactions(&mut self, now: Now) {
-        if self.failed.is_some() || self.stopping || !self.epoch_started {
+        if !self.has_transaction_ticks() {
             return;
         }
         self.abort_late(now);
@@ -191,12 +198,13 @@ impl Shard {
         }
     }
 
-    /// Tells a shard when everything appended so far is durable: what is told depends on nothing later.
+    /// Tells a shard when everything appended so far is durable: what is told depends on nothing later. While the disk takes
+    /// very long some of it is left out, and told again later as any message that is lost.
     fn tell(&mut self, to: ShardId, message: TransactionMessage) {
         let (appended, durable) = (self.journal.marks().appended(), self.journal.marks().durable());
         if appended <= durable {
             self.effects.push(Effect::Send { to, message: message.into() });
-        } else {
+        } else if self.transactions.to_tell.len() < TELLS_WAITING_MAX {
             self.transactions.to_tell.push_back((appended, to, message));
         }
     }

@@ -76,12 +76,6 @@ impl PartitionTransactions {
         self.open.is_empty()
     }
 
-    /// Whether one of this producer is open.
-    pub fn has_producer(&self, producer: ProducerId) -> bool {
-        let from = TransactionKey { producer, epoch: ProducerEpoch(0) };
-        self.open.range(from..).next().is_some_and(|(key, _)| key.producer == producer)
-    }
-
     /// Those that are open, the one that began first in front.
     pub fn iter(&self) -> impl Iterator<Item = OpenTransaction> {
         self.by_first.iter().map(|(first_offset, transaction)| OpenTransaction {

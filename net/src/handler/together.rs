@@ -9,7 +9,7 @@ use florin_engine::format::batch::BatchHeader;
 use florin_engine::limits::TRANSACTION_PARTICIPANTS_MAX;
 use florin_engine::model::{PartitionId, ShardId, TransactionKey, TransactionOutcome};
 use florin_engine::shard::{
-    BatchReceipt, Refusal, Reply, Request, TransactionRefusal, TransactionReply, TransactionRequest,
+    Action, BatchReceipt, Refusal, Reply, Request, TransactionRefusal, TransactionReply, TransactionRequest,
 };
 
 use super::produce::owner;
@@ -119,9 +119,15 @@ impl<S> Together<S> {
                 let (receipts, duplicate) = (self.receipts.take(), self.duplicate.get());
                 Response::ProducedTogether { receipts, duplicate, next: Some(next) }
             }
-            // It was aborted, so nothing counts, whatever became of that batch.
-            (Reply::Transaction(_), Some(Refusal::OutcomeUnknown(_))) => {
+            // It was aborted: nothing counts, and none of it can be sent again.
+            (Reply::Transaction(_), Some(refusal))
+                if matches!(refusal.action(), Action::OutcomeUnknown | Action::Retry) =>
+            {
                 refused(&TransactionRefusal::Aborted(self.transaction).into())
+            }
+            // It was committed before, whatever refused one of its batches this time.
+            (Reply::Refused(committed @ Refusal::Transaction(TransactionRefusal::Committed(_))), Some(_)) => {
+                refused(&committed)
             }
             (Reply::Refused(refusal), None) | (_, Some(refusal)) => refused(&refusal),
             (other, None) => unreachable!("a transaction was to be ended, and the answer is {other:?}"),

@@ -94,11 +94,14 @@ impl GroupOffset {
 }
 
 impl OffsetRecord {
+    /// Bytes of the body of an entry with these offsets of a group.
+    pub fn committed_bytes(group: &GroupId, offsets: &[GroupOffset]) -> usize {
+        14 + group.as_str().len() + offsets.iter().map(GroupOffset::encoded_bytes).sum::<usize>()
+    }
+
     pub(super) fn body_bytes(&self) -> usize {
         match self {
-            Self::Committed { group, offsets, .. } => {
-                14 + group.as_str().len() + offsets.iter().map(GroupOffset::encoded_bytes).sum::<usize>()
-            }
+            Self::Committed { group, offsets, .. } => Self::committed_bytes(group, offsets),
             Self::Ended { group, .. } => 13 + group.as_str().len(),
             Self::Forgotten { group } => 2 + group.as_str().len(),
         }

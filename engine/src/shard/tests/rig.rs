@@ -368,6 +368,8 @@ impl Rig {
     pub(super) fn tick_after(&mut self, nanoseconds: u64) {
         self.pass(nanoseconds);
         self.event(Event::Tick);
+        // Or its driver would have it tick again and again.
+        assert!(self.shard.next_deadline() > self.now.monotonic, "what was due is due still");
     }
 
     pub(super) fn unknown_topic(&self) -> PartitionId {

@@ -390,6 +390,22 @@ fn what_was_decided_before_a_restart_is_told_after_it() {
 }
 
 #[test]
+fn nothing_of_transactions_is_due_before_the_epoch_has_begun() {
+    let mut pair = Pair::new();
+    let transaction = pair.open();
+    pair.capture(transaction, 0);
+    pair.coordinator.ask(end(transaction, TransactionOutcome::Committed));
+    pair.coordinator.settle();
+    let mut coordinator = pair.coordinator.crashed();
+    coordinator.begin();
+    assert_eq!(coordinator.shard.status().unsettled_transaction_count, 1);
+    coordinator.tick_after(0);
+    coordinator.settle();
+    coordinator.tick_after(0);
+    assert_eq!(coordinator.tells.len(), 1, "it is told again at once");
+}
+
+#[test]
 fn there_is_no_more_of_transactions_than_a_manifest_has_room_for() {
     let mut rig = Rig::serving();
     let mut count = 0;

@@ -3,7 +3,8 @@
 use super::super::request::{GroupReply, GroupRequest, Reply};
 use super::super::{Refusal, Shard, TransactionRefusal};
 use super::questions::Waiting;
-use crate::format::control::{GroupOffset, OffsetRecord, Participant};
+use crate::format::block::block_bytes;
+use crate::format::control::{ENTRY_ALIGN_BYTES, ENTRY_HEADER_BYTES, GroupOffset, OffsetRecord, Participant};
 use crate::group::{GroupOffsets, OffsetsRefusal};
 use crate::limits::{LISTED_COUNT_MAX, OFFSETS_PER_COMMIT_MAX};
 use crate::model::{GroupId, Now, PartitionId, RequestId, TransactionKey};
@@ -86,6 +87,11 @@ impl Shard {
         }
         if GroupOffsets::shard_of(group, self.shard_count) != self.id {
             return Some(TransactionRefusal::UnknownGroup(group.clone()).into());
+        }
+        let entry_bytes = ENTRY_HEADER_BYTES + OffsetRecord::committed_bytes(group, offsets);
+        if block_bytes(entry_bytes.next_multiple_of(ENTRY_ALIGN_BYTES)) > self.geometry().block_bytes_max() {
+            let what = "the offsets are larger than a journal block: commit fewer, or with shorter metadata";
+            return Some(TransactionRefusal::Together(what).into());
         }
         let bytes_max = self.transactions.group_bytes_max;
         let checked = self.transactions.groups.check_room(group, transaction, offsets, bytes_max);

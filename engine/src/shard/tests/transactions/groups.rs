@@ -5,6 +5,7 @@ use super::pair::{Pair, in_transaction};
 use super::{end, next, open};
 use crate::format::control::GroupOffset;
 use crate::group::GroupOffsets;
+use crate::limits::{OFFSET_METADATA_BYTES_MAX, OFFSETS_PER_COMMIT_MAX};
 use crate::model::{GroupId, Offset, PartitionId, RequestId, TopicId, TransactionKey, TransactionOutcome};
 use crate::shard::{GroupReply, GroupRequest, Reply, Request, TransactionRefusal};
 
@@ -51,6 +52,20 @@ fn a_commit_is_answered_when_it_is_durable_and_outlives_a_crash() {
     rig.settle();
     assert_eq!(rig.reply(id), Some(&Reply::Group(GroupReply::Forgotten)));
     assert_eq!(read(&mut rig, "ledger"), Err(unknown));
+}
+
+#[test]
+fn offsets_that_no_journal_block_holds_are_refused() {
+    let mut rig = Rig::serving();
+    let of = |index| GroupOffset {
+        partition: PartitionId { topic: TopicId(1), index },
+        offset: Offset(1),
+        metadata: "m".repeat(OFFSET_METADATA_BYTES_MAX).into(),
+    };
+    let offsets: Vec<_> = (0..u32::try_from(OFFSETS_PER_COMMIT_MAX).unwrap()).map(of).collect();
+    let id = rig.ask(Request::Group(GroupRequest::Commit { group: group("ledger"), transaction: None, offsets }));
+    let Some(Reply::Refused(refusal)) = rig.reply(id) else { panic!("it is refused at once") };
+    assert!(refusal.to_string().contains("larger than a journal block"), "{refusal}");
 }
 
 #[test]
