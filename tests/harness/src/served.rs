@@ -5,7 +5,8 @@
 //!
 //! [`kill`] kills a server again and again while [`load`] is on it, and [`ledger`] judges what clients were told
 //! against what they are told afterwards. [`library`] does the same with the client library, and
-//! [`payments`] with payments that are sent until they are answered, and again. [`damage`] damages files of
+//! [`payments`] with payments that are sent until they are answered, and again, and
+//! [`transfers`] with transactions. [`damage`] damages files of
 //! a server that has ended, and judges what the next start makes of it.
 
 pub mod damage;
@@ -16,4 +17,5 @@ pub mod load;
 pub mod observe;
 pub mod payments;
 pub mod server;
+pub mod transfers;
 pub mod wire;

@@ -7,7 +7,7 @@ use florin_harness::real::directory::reason_to_skip;
 use florin_harness::served::kill::{Ending, Harness, endings};
 use florin_harness::served::server::{Server, Start};
 use florin_harness::served::wire::Wire;
-use florin_harness::served::{library, payments};
+use florin_harness::served::{library, payments, transfers};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -19,6 +19,9 @@ const LIBRARY_KILL_COUNT: u32 = 12;
 
 /// Kills of a server that stores payments by their keys.
 const PAYMENT_KILL_COUNT: u32 = 100;
+
+/// Kills of a server that carries transactions out.
+const TRANSFER_KILL_COUNT: u32 = 40;
 
 /// A number that a longer or another run sets.
 pub fn from_environment<T: FromStr>(name: &str, default: T) -> T {
@@ -110,6 +113,30 @@ fn payments_sent_again_through_a_hundred_kills_are_stored_exactly_once_by_their_
     assert!(summary.stored > 10 * u64::from(kill_count), "there was hardly anything to lose: {summary:?}");
     let is_tried = summary.unanswered > 0 && summary.duplicates > 0 && summary.conflicts > 0;
     assert!(is_tried, "nothing was sent again: {summary:?}");
+    std::fs::remove_dir_all(directory).expect("it was ours");
+}
+
+#[test]
+fn transactions_through_forty_kills_count_each_order_once_or_not_at_all() {
+    let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    if let Some(reason) = reason_to_skip(parent) {
+        println!("SKIP transactions_through_forty_kills: {reason}");
+        return;
+    }
+    let seed: u64 = from_environment("FLORIN_SEED", 1);
+    let kill_count = from_environment("FLORIN_ROUNDS", TRANSFER_KILL_COUNT);
+    let directory = tempfile::Builder::new().prefix("killed-").tempdir_in(parent).expect("a directory").keep();
+    let summary = transfers::play(&directory.join("data"), seed, kill_count).unwrap_or_else(|what| {
+        panic!(
+            "{what}\ndirectory {} (kept); again with:\n  FLORIN_SEED={seed} FLORIN_ROUNDS={kill_count} \
+             cargo test -p florin-tests transactions_through -- --nocapture",
+            directory.display(),
+        )
+    });
+    println!("seed {seed}: {kill_count} kills; {summary:#?}");
+    assert!(summary.passed > 5 * u64::from(kill_count), "there was hardly anything to lose: {summary:?}");
+    let is_tried = summary.committed > 0 && summary.aborted > 0 && summary.lost_id > 0;
+    assert!(is_tried, "nothing went wrong: {summary:?}");
     std::fs::remove_dir_all(directory).expect("it was ours");
 }
 

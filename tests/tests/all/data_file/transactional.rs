@@ -108,7 +108,8 @@ fn assert_walked(bytes: &[u8], number: fn(&[u8]) -> u64, groups: &[(&str, usize)
 
 #[test]
 fn every_body_about_transactions_and_groups_is_as_the_page_says() {
-    let cases: [(EntryKind, &[(&str, usize)], &str); 8] = [
+    type Case<'a> = (EntryKind, &'a [(&'a str, usize)], &'a str);
+    let cases: [Case<'_>; 8] = [
         (EntryKind::TransactionalIdOpened, &[], "producer 6, epoch 1, time-out ms 1, name bytes 1, name t"),
         (
             EntryKind::TransactionJoined,
