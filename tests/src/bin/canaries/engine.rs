@@ -57,6 +57,16 @@ pub const CANARIES: &[Canary] = &[
         )],
     },
     Canary {
+        name: "a producer that goes on is forgotten",
+        world: Kind::Engine,
+        seeds: 400,
+        edits: &[(
+            "engine/src/shard/capture.rs",
+            "let idle_ns = PRODUCER_IDLE_NS;",
+            "let idle_ns = PRODUCER_IDLE_NS.min(0);",
+        )],
+    },
+    Canary {
         name: "what keys say of a batch is told before that is durable",
         world: Kind::Engine,
         seeds: 400,

@@ -14,6 +14,7 @@ use florin_tests::sweep::Kind;
 
 mod clients;
 mod engine;
+mod transactions;
 
 /// A rule that is broken.
 struct Canary {
@@ -75,7 +76,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn all() -> impl Iterator<Item = &'static Canary> {
-    engine::CANARIES.iter().chain(clients::CANARIES)
+    engine::CANARIES.iter().chain(clients::CANARIES).chain(transactions::CANARIES)
 }
 
 /// A fresh copy of the crates that the simulator is made of. Files that did not change keep their times, so that
