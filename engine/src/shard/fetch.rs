@@ -7,7 +7,7 @@ use super::request::{FetchFrom, OffsetAt, PartitionStatus, Reply};
 use super::{Refusal, Shard};
 use crate::limits::{FETCH_WAIT_NS_MAX, POLLS_WAITING_MAX};
 use crate::marks::{self, Mark};
-use crate::model::{Monotonic, Now, PartitionId, Realtime, RequestId, ShardId, TopicId};
+use crate::model::{Monotonic, Now, Offset, PartitionId, Realtime, RequestId, ShardId, TopicId};
 use crate::partition::{Isolation, Partition};
 
 /// Fetches that wait for data, found by partition and by deadline.
@@ -15,6 +15,9 @@ use crate::partition::{Isolation, Partition};
 pub(super) struct LongPolls {
     /// Of each partition, by the append time that ends the wait: only those that end are looked at.
     by_partition: BTreeMap<(PartitionId, Isolation), BTreeMap<(Realtime, RequestId), Poll>>,
+    /// Up to where polls of what is committed were looked at: an end that has not moved wakes nobody, however many blocks
+    /// come.
+    committed_ends: BTreeMap<PartitionId, Offset>,
     deadlines: BTreeSet<(Monotonic, RequestId)>,
     by_request: BTreeMap<RequestId, (PartitionId, Isolation, Realtime)>,
 }
@@ -37,9 +40,7 @@ impl Poll {
             FetchFrom::Time(time) => time,
         }
     }
-}
 
-impl Poll {
     /// Whether there still is nothing to answer it with.
     fn is_at_end(&self, state: &Partition) -> bool {
         is_at_end(state, self.from, self.isolation)
@@ -59,6 +60,23 @@ impl LongPolls {
         self.by_partition.contains_key(&(partition, isolation))
     }
 
+    /// All polls of what is committed were looked at with this end.
+    fn note_committed_end(&mut self, partition: PartitionId, end: Offset) {
+        if self.wait_for(partition, Isolation::Committed) {
+            self.committed_ends.insert(partition, end);
+        }
+    }
+
+    /// Forgets a partition that nobody waits for any longer.
+    fn forget_empty(&mut self, key: (PartitionId, Isolation)) {
+        if self.by_partition.get(&key).is_some_and(BTreeMap::is_empty) {
+            self.by_partition.remove(&key);
+            if key.1 == Isolation::Committed {
+                self.committed_ends.remove(&key.0);
+            }
+        }
+    }
+
     fn add(&mut self, partition: PartitionId, poll: Poll) {
         let (ends_at, isolation) = (poll.ends_at(), poll.isolation);
         self.deadlines.insert((poll.deadline, poll.id));
@@ -74,9 +92,7 @@ impl LongPolls {
             None => BTreeMap::new(),
         };
         let ended = std::mem::replace(polls, later);
-        if polls.is_empty() {
-            self.by_partition.remove(&(partition, isolation));
-        }
+        self.forget_empty((partition, isolation));
         for poll in ended.values() {
             self.deadlines.remove(&(poll.deadline, poll.id));
             self.by_request.remove(&poll.id);
@@ -88,9 +104,7 @@ impl LongPolls {
         let (partition, isolation, ends_at) = self.by_request.remove(&id)?;
         let polls = self.by_partition.get_mut(&(partition, isolation)).expect("every request has its poll");
         let poll = polls.remove(&(ends_at, id)).expect("every request has its poll");
-        if polls.is_empty() {
-            self.by_partition.remove(&(partition, isolation));
-        }
+        self.forget_empty((partition, isolation));
         self.deadlines.remove(&(poll.deadline, id));
         Some((partition, poll))
     }
@@ -170,21 +184,28 @@ impl Shard {
             if !self.polls.wait_for(partition, isolation) {
                 continue;
             }
-            let reached = match self.visible_partition(partition) {
+            let seen = self.visible_partition(partition).map(|state| {
+                let end = state.end_for(isolation);
+                (end, state.last_append_time_below(end))
+            });
+            let is_committed = isolation == Isolation::Committed;
+            let reached = match seen {
                 None => Realtime(u64::MAX),
-                Some(state) => match state.last_append_time_below(state.end_for(isolation)) {
-                    None => continue,
-                    Some(append_time) => append_time,
-                },
+                Some((end, _)) if is_committed && self.polls.committed_ends.get(&partition) == Some(&end) => continue,
+                Some((_, None)) => continue,
+                Some((_, Some(append_time))) => append_time,
             };
             for poll in self.polls.take(partition, isolation, reached) {
                 let state = self.visible_partition(partition);
-                if isolation == Isolation::Committed && state.is_some_and(|state| poll.is_at_end(state)) {
+                if is_committed && state.is_some_and(|state| poll.is_at_end(state)) {
                     self.polls.add(partition, poll);
                     continue;
                 }
                 marks::hit(Mark::PollWoken);
                 self.end_poll(partition, &poll);
+            }
+            if let Some((end, _)) = seen.filter(|_| is_committed) {
+                self.polls.note_committed_end(partition, end);
             }
         }
     }

@@ -137,6 +137,44 @@ fn a_batch_of_a_transaction_that_is_over_is_refused_wherever_it_goes() {
 }
 
 #[test]
+fn a_long_poll_of_what_is_committed_waits_until_the_transaction_in_front_is_decided() {
+    let (mut rig, partition) = Rig::with_partition();
+    let transaction = open(&mut rig);
+    let wait = |rig: &mut Rig, from| {
+        let from = FetchFrom::Offset(Offset(from));
+        let isolation = Isolation::Committed;
+        rig.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns: SECOND_NS, isolation })
+    };
+    let (at_start, further) = (wait(&mut rig, 0), {
+        rig.capture(partition, in_transaction(transaction, 0));
+        rig.settle();
+        wait(&mut rig, 1)
+    });
+    for sequence in 1..4 {
+        rig.capture(partition, in_transaction(transaction, sequence));
+        rig.settle();
+        assert_eq!((rig.reply(at_start), rig.reply(further)), (None, None), "the stable offset has not moved");
+    }
+    rig.ask(end(transaction, TransactionOutcome::Committed));
+    rig.settle();
+    let base_offsets = |id| match rig.reply(id) {
+        Some(Reply::Fetched(fetched)) => fetched.batches.iter().map(|batch| batch.base_offset.0).next(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((base_offsets(at_start), base_offsets(further)), (Some(0), Some(1)));
+    // Whoever waits at the end again is woken by the next batch that counts.
+    let again = wait(&mut rig, 5);
+    assert_eq!(rig.reply(again), None);
+    let next_one = next(transaction);
+    rig.capture(partition, in_transaction(next_one, 0));
+    rig.settle();
+    assert_eq!(rig.reply(again), None);
+    rig.ask(end(next_one, TransactionOutcome::Committed));
+    rig.settle();
+    assert!(matches!(rig.reply(again), Some(Reply::Fetched(fetched)) if !fetched.batches.is_empty()));
+}
+
+#[test]
 fn a_transaction_that_takes_too_long_is_aborted_by_a_journal_entry() {
     let (mut rig, partition) = Rig::with_partition();
     let transaction = open(&mut rig);
