@@ -118,6 +118,8 @@ pub const COLD_REST_NS_MAX: u64 = 10_000_000;
 pub const CAPTURES_EXPECTED_NS: u64 = 5_000_000;
 /// Requests that wait for a read of a segment file, per shard.
 pub const COLD_WAITING_MAX: usize = 4096;
+/// Partitions of which it is kept what was learnt of their aborted transactions at rest, per shard.
+pub const COLD_SEARCHES_MAX: usize = 64;
 /// Batches read from segment files that are kept, per shard.
 pub const COLD_CACHE_BYTES_MAX: usize = 16 * MIB;
 /// Indexes of segment files that are kept, per shard.

@@ -8,7 +8,8 @@ use super::request::{Effect, FetchFrom, Fetched, OffsetAt, Reply};
 use super::{Refusal, Shard};
 use crate::io::DiskError;
 use crate::limits::{
-    COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READ_BYTES_CAPTURING, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX,
+    COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READ_BYTES_CAPTURING, COLD_READS_MAX, COLD_SEARCHES_MAX, COLD_WAITING_MAX,
+    FETCH_BYTES_MAX,
 };
 use crate::marks::{self, Mark};
 use crate::model::{Offset, PartitionId, RequestId, SegmentId};
@@ -32,14 +33,12 @@ pub(super) enum Want {
     Offset { at: OffsetAt },
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Waiter {
     id: RequestId,
     want: Want,
     /// A look-up goes on here: nothing before is what it looks for.
     from: Offset,
-    /// How far it was looked for what was aborted.
-    search: Option<AbortSearch>,
 }
 
 #[derive(Debug)]
@@ -70,6 +69,8 @@ pub(super) struct Cold {
     /// Where the last answer of a partition from segment files ended.
     ends: BTreeMap<PartitionId, Offset>,
     read_count: u64,
+    /// What was learnt of aborted transactions, by partition.
+    searches: BTreeMap<PartitionId, AbortSearch>,
 }
 
 impl Cold {
@@ -84,6 +85,7 @@ impl Cold {
             indexes: IndexCache::indexes(),
             ends: BTreeMap::new(),
             read_count: 0,
+            searches: BTreeMap::new(),
         }
     }
 
@@ -108,8 +110,22 @@ impl Cold {
 
     /// This partition is gone.
     pub(super) fn forget_partition(&mut self, partition: PartitionId) {
+        self.forget_read(partition);
+        self.searches.remove(&partition);
+    }
+
+    /// Forgets what was read of a partition.
+    pub(super) fn forget_read(&mut self, partition: PartitionId) {
         self.chunks.forget(partition);
         self.ends.remove(&partition);
+    }
+
+    /// Keeps what was learnt; another partition's has to go if there are too many.
+    fn keep_search(&mut self, partition: PartitionId, search: AbortSearch) {
+        if self.searches.len() >= COLD_SEARCHES_MAX {
+            self.searches.pop_first();
+        }
+        self.searches.insert(partition, search);
     }
 
     fn is_reading(&self, partition: PartitionId) -> bool {
@@ -136,8 +152,8 @@ impl Cold {
 impl Shard {
     /// A request that memory may not be able to answer: now, or when a read has brought what is wanted.
     pub(super) fn answer_or_read(&mut self, id: RequestId, partition: PartitionId, want: Want) {
-        let mut waiter = Waiter { id, want, from: Offset(0), search: None };
-        match self.cold_answer(partition, &mut waiter) {
+        let waiter = Waiter { id, want, from: Offset(0) };
+        match self.cold_answer(partition, &waiter) {
             Answer::Ready(reply) => self.answer(id, reply),
             Answer::Read(..) if self.stopping => self.refuse(id, Refusal::Stopping(self.id)),
             Answer::Read(..) if self.cold.waiting_count >= COLD_WAITING_MAX => {
@@ -187,17 +203,14 @@ impl Shard {
         {
             match result {
                 Err(error) => self.refuse(first.id, Refusal::ReadFailed { partition, why: error.to_string() }),
-                Ok(chunk) => {
-                    let id = first.id;
-                    match self.look_into(partition, first, chunk) {
-                        Ok(reply) => self.answer(id, reply),
-                        Err(waiter) => queue.push_front(waiter),
-                    }
-                }
+                Ok(chunk) => match self.look_into(partition, first, chunk) {
+                    Ok(reply) => self.answer(first.id, reply),
+                    Err(waiter) => queue.push_front(waiter),
+                },
             }
         }
-        while let Some(mut waiter) = queue.pop_front() {
-            match self.cold_answer(partition, &mut waiter) {
+        while let Some(waiter) = queue.pop_front() {
+            match self.cold_answer(partition, &waiter) {
                 Answer::Ready(reply) => self.answer(waiter.id, reply),
                 Answer::Read(..) => {
                     queue.push_front(waiter);
@@ -236,26 +249,24 @@ impl Shard {
         }
     }
 
-    fn resolve(&mut self, partition: PartitionId, mut waiter: Waiter) -> Result<Reply, Waiter> {
-        match self.cold_answer(partition, &mut waiter) {
+    fn resolve(&mut self, partition: PartitionId, waiter: Waiter) -> Result<Reply, Waiter> {
+        match self.cold_answer(partition, &waiter) {
             Answer::Ready(reply) => Ok(reply),
             Answer::Read(..) => Err(waiter),
         }
     }
 
     /// The answer from memory and from what was read, or what has to be read.
-    fn cold_answer(&mut self, partition: PartitionId, waiter: &mut Waiter) -> Answer {
+    fn cold_answer(&mut self, partition: PartitionId, waiter: &Waiter) -> Answer {
         let Some(state) = self.visible_partition(partition) else {
             return Answer::Ready(Reply::Refused(self.unknown_partition(partition)));
         };
         match waiter.want {
             Want::Fetch { from: FetchFrom::Offset(offset), isolation, bytes_max } => {
-                self.fetch_answer(partition, offset, (isolation, bytes_max), &mut waiter.search)
+                self.fetch_answer(partition, offset, (isolation, bytes_max))
             }
             Want::Fetch { from: FetchFrom::Time(time), isolation, bytes_max } => match state.offset_at(time) {
-                Lookup::Offset(offset) => {
-                    self.fetch_answer(partition, offset, (isolation, bytes_max), &mut waiter.search)
-                }
+                Lookup::Offset(offset) => self.fetch_answer(partition, offset, (isolation, bytes_max)),
                 Lookup::InRun(run) => Answer::Read(run, Target::AppendTime(time)),
             },
             Want::Offset { at } => {
@@ -283,7 +294,6 @@ impl Shard {
         partition: PartitionId,
         asked: Offset,
         (isolation, bytes_max): (Isolation, usize),
-        search: &mut Option<AbortSearch>,
     ) -> Answer {
         let state = &self.partitions[&partition];
         let (start_offset, high_watermark) = (state.start_offset(), state.durable_offset());
@@ -297,12 +307,12 @@ impl Shard {
             let aborted = if is_committed { state.aborted_in(&batches) } else { Vec::new() };
             return self.fetched(partition, batches, aborted);
         }
-        if let Err(answer) = self.search_on(partition, asked, search) {
+        if is_committed && let Err(answer) = self.search_on(partition, asked) {
             return answer;
         }
         if let Some(chunk) = self.cold.chunks.covering(partition, asked) {
             let found = if is_committed {
-                self.committed_from(partition, &chunk, asked, bytes_max, search)
+                self.committed_from(partition, &chunk, asked, bytes_max)
             } else {
                 from_chunk(&chunk, asked, bytes_max)
                     .map(|batches| (batches, Vec::new()))
@@ -348,19 +358,15 @@ impl Shard {
         while self.cold.reading.len() < self.cold_reads_max()
             && let Some(partition) = self.cold.turns.pop_front()
         {
-            let Some(mut first) = self.cold.waiting.get(&partition).and_then(|queue| queue.front().cloned()) else {
+            let Some(first) = self.cold.waiting.get(&partition).and_then(|queue| queue.front().copied()) else {
                 continue;
             };
             if self.cold.is_reading(partition) {
                 // It gets its turn when that read ends.
                 continue;
             }
-            match self.cold_answer(partition, &mut first) {
-                Answer::Read(run, target) => {
-                    let queue = self.cold.waiting.get_mut(&partition).expect("its first was just seen");
-                    *queue.front_mut().expect("its first was just seen") = first;
-                    self.begin_read(partition, run, target, true);
-                }
+            match self.cold_answer(partition, &first) {
+                Answer::Read(run, target) => self.begin_read(partition, run, target, true),
                 Answer::Ready(reply) => {
                     self.answer(first.id, reply);
                     self.pop_waiting(partition);

@@ -13,40 +13,41 @@ use crate::shard::request::Reply;
 use crate::shard::{Refusal, Shard};
 use crate::transaction::AbortedTransaction;
 
-/// How far it was looked for what was aborted of a stretch.
-#[derive(Clone, Debug)]
+/// What was looked through of a partition to learn what was aborted. It is kept: whoever reads on from there, or asks again,
+/// goes on with it.
+#[derive(Debug)]
 pub(super) struct AbortSearch {
-    /// Where the stretch begins.
-    asked: Offset,
-    /// Where it ends: nothing is known of what is behind.
-    limit: Offset,
-    /// The search goes on here.
+    /// Where it began.
+    from: Offset,
+    /// It goes on here: everything in between was seen.
     next: Offset,
-    /// Up to here everything is decided, by what was seen so far.
+    /// Up to here everything is decided, by what was seen.
     stable_offset: Offset,
+    /// In the order of their markers.
     aborted: Vec<AbortedTransaction>,
 }
 
 impl AbortSearch {
-    /// The stretch of these batches, which is searched first.
-    fn of<'a>(asked: Offset, batches: impl Iterator<Item = &'a HeldBatch> + Clone) -> Self {
-        let limit = batches.clone().last().map_or(asked, HeldBatch::next_offset);
-        let mut search = Self { asked, limit, next: asked, stable_offset: Offset(0), aborted: Vec::new() };
-        search.see(batches);
-        search
+    fn beginning_at(from: Offset) -> Self {
+        Self { from, next: from, stable_offset: Offset(0), aborted: Vec::new() }
+    }
+
+    /// Whether it tells what is behind this offset, or goes on to do so.
+    fn covers(&self, asked: Offset) -> bool {
+        self.from <= asked && asked <= self.next
     }
 
     /// Looks at batches that go on where it came to.
     fn see<'a>(&mut self, batches: impl Iterator<Item = &'a HeldBatch>) {
         for batch in batches {
-            self.aborted.extend(aborted_by(batch).filter(|aborted| aborted.first_offset < self.limit));
+            self.aborted.extend(aborted_by(batch));
             (self.next, self.stable_offset) = (batch.next_offset(), batch.stable_offset());
         }
     }
 
-    /// Whether something of the stretch can be shown.
-    fn is_done(&self) -> bool {
-        self.stable_offset > self.asked
+    /// Whether something behind this offset can be shown.
+    fn is_done(&self, asked: Offset) -> bool {
+        self.next > asked && self.stable_offset > asked
     }
 }
 
@@ -59,56 +60,53 @@ fn aborted_by(batch: &HeldBatch) -> Option<AbortedTransaction> {
 }
 
 impl Shard {
-    /// Goes on with a search for what was aborted behind `asked`, if one was begun. `Err`: what has to be read for it, or the
-    /// answer if nothing can be shown.
-    pub(super) fn search_on(
-        &mut self,
-        partition: PartitionId,
-        asked: Offset,
-        search: &mut Option<AbortSearch>,
-    ) -> Result<(), Answer> {
-        let Some(found) = search.as_mut().filter(|search| search.asked == asked) else {
-            *search = None;
-            return Ok(());
-        };
-        while !found.is_done() {
-            marks::hit(Mark::CommittedLookedFurther);
-            let state = &self.partitions[&partition];
-            if found.next >= state.memory_offset() {
-                found.aborted.extend(state.transactions().aborted_in(found.next, found.limit));
-                found.stable_offset = state.end_for(Isolation::Committed);
-                return Ok(());
+    /// Looks for what was aborted behind `asked`, as far as it must be known to show something. `Err`: what has to be read for
+    /// it, or the answer if nothing can be shown.
+    pub(super) fn search_on(&mut self, partition: PartitionId, asked: Offset) -> Result<(), Answer> {
+        let known = self.cold.searches.remove(&partition).filter(|search| search.covers(asked));
+        let mut search = known.unwrap_or_else(|| AbortSearch::beginning_at(asked));
+        let found = self.look_further(partition, asked, &mut search);
+        self.cold.keep_search(partition, search);
+        found
+    }
+
+    fn look_further(&mut self, partition: PartitionId, asked: Offset, search: &mut AbortSearch) -> Result<(), Answer> {
+        // The rest is known in memory.
+        while !search.is_done(asked) && search.next < self.partitions[&partition].memory_offset() {
+            if search.next > asked {
+                marks::hit(Mark::CommittedLookedFurther);
             }
-            let Some(later) = self.cold.chunks.covering(partition, found.next) else {
-                return Err(self.read_for(partition, found.next));
+            let Some(chunk) = self.cold.chunks.covering(partition, search.next) else {
+                return Err(self.read_for(partition, search.next));
             };
-            found.see(following(&later, found.next).map_err(|damage| damaged(partition, damage))?);
+            search.see(following(&chunk, search.next).map_err(|damage| damaged(partition, damage))?);
         }
         Ok(())
     }
 
-    /// What is decided of the chunk from the batch on that holds `asked`, and which transactions in it were aborted. `Err`: the
-    /// answer if nothing can be shown, or what has to be read to learn more.
+    /// What is decided of the chunk from the batch on that holds `asked`, and which transactions in it were aborted, once
+    /// [`Shard::search_on`] has found that. `Err`: the answer if nothing can be shown.
     pub(super) fn committed_from(
-        &mut self,
+        &self,
         partition: PartitionId,
         chunk: &Chunk,
         asked: Offset,
         bytes_max: usize,
-        search: &mut Option<AbortSearch>,
     ) -> Result<(Vec<HeldBatch>, Vec<AbortedTransaction>), Answer> {
         let batches = following(chunk, asked).map_err(|damage| damaged(partition, damage))?;
-        if search.is_none() {
-            *search = Some(AbortSearch::of(asked, batches.clone()));
-            self.search_on(partition, asked, search)?;
-        }
-        let found = search.as_ref().expect("it was just begun");
-        let end = self.partitions[&partition].end_for(Isolation::Committed);
-        let end = end.min(found.stable_offset).min(found.limit);
+        let search = self.cold.searches.get(&partition).expect("it was looked for what was aborted");
+        let state = &self.partitions[&partition];
+        let is_in_memory = !search.is_done(asked);
+        let end = match is_in_memory {
+            true => state.end_for(Isolation::Committed),
+            false => search.stable_offset.min(search.next),
+        };
         let shown = take_bytes(batches.take_while(|batch| batch.last_offset < end), bytes_max);
         let shown_end = shown.last().map_or(asked, HeldBatch::next_offset);
-        let aborted = found.aborted.iter().filter(|aborted| aborted.first_offset < shown_end).copied().collect();
-        Ok((shown, aborted))
+        let later = state.transactions().aborted_in(search.next, shown_end).filter(|_| is_in_memory);
+        let seen = search.aborted.iter().copied();
+        let is_shown = |aborted: &AbortedTransaction| aborted.marker >= asked && aborted.first_offset < shown_end;
+        Ok((shown, seen.chain(later).filter(is_shown).collect()))
     }
 }
 

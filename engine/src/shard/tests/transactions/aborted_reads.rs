@@ -87,6 +87,12 @@ fn a_marker_far_behind_a_stretch_at_rest_is_found() {
     let (shown, aborted, reads) = fetch(&mut rig, partition, 0, &stored);
     assert_eq!((shown, aborted), ((0..10).collect(), vec![transaction]));
     assert!(reads >= 3, "{reads} reads");
+    let (shown, aborted, reads) = fetch(&mut rig, partition, 10, &stored);
+    assert_eq!(
+        (shown.first(), aborted, reads),
+        (Some(&10), vec![transaction], 0),
+        "whoever reads on is not kept waiting"
+    );
     let (shown, aborted, _) = fetch(&mut rig, partition, 30, &stored);
     assert_eq!((shown.first(), aborted), (Some(&30), vec![]), "behind the marker there is nothing of it");
 }
@@ -128,7 +134,7 @@ fn a_search_ends_although_nothing_that_was_read_is_kept() {
     while let Some((read, plan)) = rig.reads.pop_front() {
         let Target::Offset(offset) = plan.target else { panic!("{:?}", plan.target) };
         asked.push_back(offset.0);
-        rig.shard.cold.forget_partition(partition);
+        rig.shard.cold.forget_read(partition);
         let result = Ok(stored.chunk(offset, 10));
         rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result } });
         assert!(asked.len() < 20, "it comes to an end: {asked:?}");
