@@ -16,6 +16,7 @@ pub mod library;
 pub mod load;
 pub mod observe;
 pub mod payments;
+mod restarts;
 pub mod server;
 pub mod transfers;
 pub mod wire;

@@ -5,10 +5,11 @@
 
 #![allow(clippy::disallowed_methods, reason = "a harness of real processes has real threads and a real clock")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use florin_net::client::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::restarts::{Rests, begin, kill_again, stop};
 use super::server::{Server, Start};
 use super::wire::Wire;
 use accounts::{Contents, Outcome, Sending, record_value};
@@ -34,9 +36,7 @@ const SHARD_COUNT: u16 = 2;
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 /// Long enough to outlive every kill; the second producer gives up while the server is down.
 const DELIVERY_TIMEOUTS: [Duration; 2] = [Duration::from_secs(60), Duration::from_millis(250)];
-/// How long the server is down at most.
-const DOWN_MS_MAX: u64 = 500;
-const UP_MS: std::ops::Range<u64> = 50..400;
+const RESTS: Rests = Rests { up_ms: 50..400, down_ms_max: 500 };
 /// The longest rest of a producer between records.
 const REST_US_MAX: u64 = 1500;
 const POLL: Duration = Duration::from_millis(50);
@@ -66,8 +66,7 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
     let address = format!("127.0.0.1:{port}");
     let start = Start::new(directory).shards(SHARD_COUNT).journal(40, 256 * 1024).listen(&address);
     let start = start.with(&["--http", "off", "--cores", "2", "--allow-cow"]);
-    let begin = || Server::start(&start).map_err(|ended| format!("not started: {}", ended.log));
-    let mut server = Some(begin()?);
+    let server = begin(&start)?;
     let client = connect(&address)?;
     let topic =
         client.create_topic(TOPIC, PARTITION_COUNT, TopicSettings::default()).map_err(|error| error.to_string())?;
@@ -85,27 +84,14 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
             })
             .collect();
         let reader = scope.spawn(|| follow(consumer, &is_over));
-        let killed = (0..kill_count).try_for_each(|_| {
-            thread::sleep(Duration::from_millis(random.random_range(UP_MS)));
-            let running = server.as_mut().expect("it was started");
-            if !running.is_running() {
-                return Err(format!("it ended by itself: {}", running.log()));
-            }
-            server.take().expect("it runs").kill();
-            thread::sleep(Duration::from_millis(random.random_range(0..DOWN_MS_MAX)));
-            server = Some(begin()?);
-            Ok(())
-        });
+        let killed = kill_again(server, &start, (kill_count, &RESTS), &mut random);
         is_over.store(true, Ordering::SeqCst);
         let sendings = senders.into_iter().flat_map(|sender| sender.join().expect("a sender does not panic")).collect();
         let seen = reader.join().expect("a reader does not panic");
-        killed.map(|()| (server.expect("it was started again"), sendings, seen))
+        killed.map(|server| (server, sendings, seen))
     })?;
     let contents = read_all(&server, topic.id, &topic.placement)?;
-    let ended = server.stop();
-    if !ended.status.success() {
-        return Err(format!("it ended with {}: {}", ended.status, ended.log));
-    }
+    stop(server)?;
     judge(sendings, &contents, &seen?)
 }
 
@@ -124,10 +110,16 @@ fn judge(sendings: Vec<Sending>, contents: &Contents, seen: &Contents) -> Result
     Ok(summary)
 }
 
-/// The first of as many free ports as there are shards.
+/// The first of as many free ports as there are shards. Nobody in this process is given one of them again: their server may
+/// not listen yet, or be down for a while.
 pub fn free_ports(random: &mut ChaCha8Rng) -> Option<u16> {
-    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    (0..100).map(|_| random.random_range(PORTS)).find(|first| (*first..*first + SHARD_COUNT).all(is_free))
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let ports = |first: u16| first..first + SHARD_COUNT;
+    let is_free = |port: u16| !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let first = (0..100).map(|_| random.random_range(PORTS)).find(|first| ports(*first).all(is_free))?;
+    given.extend(ports(first));
+    Some(first)
 }
 
 pub(super) fn connect(address: &str) -> Result<Client, String> {

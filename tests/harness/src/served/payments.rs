@@ -22,7 +22,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::library::{connect, free_ports, read_all};
-use super::server::{Server, Start};
+use super::restarts::{Rests, begin, kill_again, stop};
+use super::server::Start;
 use judge::{Answer, Answers, Payment};
 
 pub mod judge;
@@ -42,8 +43,7 @@ const DELIVERY_TIMEOUTS: [Duration; 3] =
     [Duration::from_secs(20), Duration::from_millis(250), Duration::from_millis(50)];
 /// Producers that a payer tries a payment with before it says that there is no answer.
 const PRODUCERS_MAX: usize = 400;
-const UP_MS: std::ops::Range<u64> = 50..400;
-const DOWN_MS_MAX: u64 = 200;
+const RESTS: Rests = Rests { up_ms: 50..400, down_ms_max: 200 };
 /// Keys that are looked up at the end.
 const LOOK_UP_COUNT: usize = 500;
 
@@ -75,8 +75,7 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
     // A small journal: keys go to rest, and are put together, all the time.
     let start = Start::new(directory).shards(SHARD_COUNT).journal(8, 256 * 1024).listen(&address);
     let start = start.with(&["--http", "off", "--cores", "2", "--allow-cow", "--key-cache-bytes", "1MiB"]);
-    let begin = || Server::start(&start).map_err(|ended| format!("not started: {}", ended.log));
-    let mut server = Some(begin()?);
+    let server = begin(&start)?;
     let client = connect(&address)?;
     let rule = KeyRule::new(KeySource::Header(HEADER.into()), WINDOW_DAYS, Vec::new(), Partitioner::Murmur2);
     let rule = rule.map_err(|error| error.to_string())?;
@@ -93,22 +92,12 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
                 scope.spawn(move || payer.pay(is_over))
             })
             .collect();
-        let killed = (0..kill_count).try_for_each(|_| {
-            thread::sleep(Duration::from_millis(random.random_range(UP_MS)));
-            let running = server.as_mut().expect("it was started");
-            if !running.is_running() {
-                return Err(format!("it ended by itself: {}", running.log()));
-            }
-            server.take().expect("it runs").kill();
-            thread::sleep(Duration::from_millis(random.random_range(0..DOWN_MS_MAX)));
-            server = Some(begin()?);
-            Ok(())
-        });
+        let killed = kill_again(server, &start, (kill_count, &RESTS), &mut random);
         is_over.store(true, Ordering::SeqCst);
         let summaries: Vec<_> = payers.into_iter().map(|payer| payer.join().expect("a payer does not panic")).collect();
-        killed?;
+        let server = killed?;
         let summaries = summaries.into_iter().collect::<Result<Vec<_>, String>>()?;
-        Ok::<_, String>((server.expect("it was started again"), summaries.into_iter().fold(Summary::default(), plus)))
+        Ok::<_, String>((server, summaries.into_iter().fold(Summary::default(), plus)))
     })?;
     let contents = read_all(&server, topic.id, &topic.placement)?;
     let answers = answers.into_inner().map_err(|_| "a payer panicked")?;
@@ -121,10 +110,7 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
         }
     }
     drop(client);
-    let ended = server.stop();
-    if !ended.status.success() {
-        return Err(format!("it ended with {}: {}", ended.status, ended.log));
-    }
+    stop(server)?;
     Ok(Summary { stored: stored.len() as u64, ..summary })
 }
 

@@ -16,15 +16,16 @@ use florin_engine::format::batch::RecordWalk;
 use florin_engine::model::{Offset, PartitionId};
 use florin_engine::partition::Isolation;
 use florin_net::client::{
-    Client, ClientError, ConsumerSettings, Delivery, GroupId, GroupOffset, ProducerSettings, Record, TransactionError,
-    TransactionSettings, TransactionalProducer,
+    Client, ClientError, ClientSettings, ConsumerSettings, Delivery, GroupId, GroupOffset, ProducerSettings, Record,
+    TransactionError, TransactionSettings, TransactionalProducer,
 };
 use florin_net::protocol::{Code, ListAt, RequestFrom, TopicDescription};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::library::{connect, free_ports};
-use super::server::{Server, Start};
+use super::restarts::{Rests, begin, kill_again, stop};
+use super::server::Start;
 
 const ORDERS: &str = "orders";
 /// Each order goes to both.
@@ -35,9 +36,10 @@ const WORKER_COUNT: u64 = 2;
 const ID: &str = "transfers";
 /// Orders of one transaction at most.
 const ORDERS_MAX: u64 = 40;
+/// Workers give a request up before the server is back, now and then also the one to commit.
+const WORKER_PATIENCE: Duration = Duration::from_millis(150);
 const FETCH_BYTES_MAX: u32 = 64 * 1024;
-const UP_MS: std::ops::Range<u64> = 100..500;
-const DOWN_MS_MAX: u64 = 200;
+const RESTS: Rests = Rests { up_ms: 100..500, down_ms_max: 200 };
 const FEED_REST: Duration = Duration::from_micros(500);
 /// Whoever lost its transactional id takes it back after this at most: both come forward.
 const TAKE_BACK_MS_MAX: u64 = 600;
@@ -69,9 +71,10 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
     let address = format!("127.0.0.1:{port}");
     let start = Start::new(directory).shards(SHARD_COUNT).journal(8, 1024 * 1024).listen(&address);
     let start = start.with(&["--http", "off", "--cores", "2", "--allow-cow"]);
-    let begin = || Server::start(&start).map_err(|ended| format!("not started: {}", ended.log));
-    let mut server = Some(begin()?);
+    let server = begin(&start)?;
     let client = connect(&address)?;
+    let settings = ClientSettings { request_timeout: WORKER_PATIENCE, ..ClientSettings::new(&address) };
+    let hasty = Client::connect(settings).map_err(|error| error.to_string())?;
     let create = |name, count| client.create_topic(name, count, TopicSettings::default()).map_err(|e| e.to_string());
     let orders = create(ORDERS, 1)?;
     let targets = TARGETS.map(|name| create(name, PARTITION_COUNT));
@@ -82,39 +85,27 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
         let workers: Vec<_> = (0..WORKER_COUNT)
             .map(|number| {
                 let random = ChaCha8Rng::seed_from_u64(seed ^ (1 + number));
-                let worker = Worker { client: &client, orders: &orders, random, summary: Summary::default() };
+                let worker = Worker { client: &hasty, orders: &orders, random, summary: Summary::default() };
                 let is_over = &is_over;
                 scope.spawn(move || worker.work(is_over))
             })
             .collect();
-        let killed = (0..kill_count).try_for_each(|_| {
-            thread::sleep(Duration::from_millis(random.random_range(UP_MS)));
-            let running = server.as_mut().expect("it was started");
-            if !running.is_running() {
-                return Err(format!("it ended by itself: {}", running.log()));
-            }
-            server.take().expect("it runs").kill();
-            thread::sleep(Duration::from_millis(random.random_range(0..DOWN_MS_MAX)));
-            server = Some(begin()?);
-            Ok(())
-        });
+        let killed = kill_again(server, &start, (kill_count, &RESTS), &mut random);
         is_over.store(true, Ordering::SeqCst);
         let fed = feeder.join().expect("the feeder does not panic");
         let summaries: Vec<_> = workers.into_iter().map(|worker| worker.join().expect("no panic")).collect();
-        killed.and(fed)?;
+        let server = killed?;
+        fed?;
         let summaries = summaries.into_iter().collect::<Result<Vec<_>, String>>()?;
-        Ok::<_, String>((server.expect("it was started again"), summaries.into_iter().fold(Summary::default(), plus)))
+        Ok::<_, String>((server, summaries.into_iter().fold(Summary::default(), plus)))
     })?;
     let passed = group_offset(&client).map_err(|error| error.to_string())?;
     for topic in &targets {
         let counts = count_orders(&client, topic)?;
         is_once(&topic.name, passed, &counts)?;
     }
-    drop(client);
-    let ended = server.stop();
-    if !ended.status.success() {
-        return Err(format!("it ended with {}: {}", ended.status, ended.log));
-    }
+    drop((client, hasty));
+    stop(server)?;
     if passed < summary.passed {
         return Err(format!("the group is at {passed}, and {} was committed", summary.passed));
     }
