@@ -120,6 +120,9 @@ pub const CAPTURES_EXPECTED_NS: u64 = 5_000_000;
 pub const COLD_WAITING_MAX: usize = 4096;
 /// Partitions of which it is kept what was learnt of their aborted transactions at rest, per shard.
 pub const COLD_SEARCHES_MAX: usize = 64;
+/// Aborted transactions that are kept of what was looked through for one answer from segment files. Those that are open at
+/// one place in a partition are fewer than half of it.
+pub const ABORTED_KEPT_MAX: usize = 4 * PARTITION_TRANSACTIONS_MAX;
 /// Batches read from segment files that are kept, per shard.
 pub const COLD_CACHE_BYTES_MAX: usize = 16 * MIB;
 /// Indexes of segment files that are kept, per shard.
@@ -223,7 +226,7 @@ pub const PRODUCER_MANIFEST_SHARE: u64 = 2;
 pub const PRODUCER_ID_CHUNK: u64 = 1024;
 
 /// The name of a transactional id or of a consumer group, in bytes of UTF-8.
-pub const CLIENT_NAME_BYTES_MAX: usize = 249;
+pub const GIVEN_NAME_BYTES_MAX: usize = 249;
 /// How long a transaction may take before it is aborted, in milliseconds, at least.
 pub const TRANSACTION_TIMEOUT_MS_MIN: u32 = 1;
 /// The same at most.
@@ -282,7 +285,7 @@ const _: () = assert!(EXTENT_BYTES_TARGET <= COLD_READ_BYTES && MERGE_RUN_BYTES_
 const _: () = assert!(COLD_CACHE_BYTES_MAX >= COLD_READS_MAX * (BATCH_BYTES_MAX + COLD_READ_BYTES));
 const _: () = assert!(COLD_WAITING_MAX <= REQUESTS_WAITING_MAX / 2);
 const _: () = assert!(SCAN_READ_BYTES.is_multiple_of(UNIT_BYTES));
-const _: () = assert!(CLIENT_NAME_BYTES_MAX <= u16::MAX as usize);
+const _: () = assert!(GIVEN_NAME_BYTES_MAX <= u16::MAX as usize);
 const _: () = assert!(OFFSETS_PER_COMMIT_MAX <= u16::MAX as usize);
 const _: () = assert!(OFFSETS_PER_COMMIT_MAX * (64 + OFFSET_METADATA_BYTES_MAX) < BATCH_BYTES_MAX);
 const _: () = assert!(FETCH_BYTES_MAX >= BATCH_BYTES_MAX);

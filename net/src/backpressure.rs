@@ -25,6 +25,11 @@ impl Shared {
         self.used.get() < self.easy || own < self.equal_share
     }
 
+    /// Whether a holder of `own` may take so much more at once.
+    pub fn admits_all(&self, own: usize, amount: usize) -> bool {
+        self.used.get().saturating_add(amount) <= self.easy || own.saturating_add(amount) <= self.equal_share
+    }
+
     /// Notes that something was taken.
     pub fn take(&self, amount: usize) {
         self.used.set(self.used.get() + amount);

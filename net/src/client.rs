@@ -25,7 +25,7 @@ pub mod core;
 mod error;
 mod settings;
 
-pub use blocking::{Client, Consumer, Delivery, Producer, Transaction, TransactionalProducer};
+pub use blocking::{Client, Consumer, Delivery, Listed, Producer, Transaction, TransactionalProducer};
 pub use core::batch_view::{ConsumedBatch, ConsumedRecord};
 pub use error::{BatchFault, ClientError, SendError, TransactionError};
 pub use florin_engine::catalogue::{TopicChange, TopicSettings};

@@ -209,9 +209,14 @@ impl<S: Stream> Connection<S> {
         self.request_bytes.set(self.request_bytes.get() + bytes);
     }
 
-    /// Notes that a request was answered.
-    pub fn end_request(&self, bytes: usize, now: Monotonic) {
-        self.request_count.set(self.request_count.get() - 1);
+    /// Counts a request that was taken on as so many more.
+    pub fn charge_parts(&self, count: usize) {
+        self.request_count.set(self.request_count.get() + count);
+    }
+
+    /// Notes that a request was answered, which counts for as many.
+    pub fn end_request(&self, count: usize, bytes: usize, now: Monotonic) {
+        self.request_count.set(self.request_count.get() - count);
         self.request_bytes.set(self.request_bytes.get() - bytes);
         self.active_at.set(now);
         self.has_room.notify();

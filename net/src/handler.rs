@@ -98,7 +98,7 @@ impl<N: Network> Intake<N> {
         self.connection.begin_request(bytes);
         self.core.bytes.take(bytes);
         self.core.requests.take(1);
-        Pending { connection: Rc::clone(&self.connection), correlation, api, bytes, received, query: None }
+        Pending { connection: Rc::clone(&self.connection), correlation, api, count: 1, bytes, received, query: None }
     }
 
     fn carry_out(&self, pending: Pending<N::Stream>, request: Request) {

@@ -9,6 +9,7 @@ use florin_net::client::{Client, ClientError, ClientSettings};
 use florin_net::protocol::{Code, TopicDescription, code_row};
 
 use crate::cli::network::ServerArguments;
+use crate::output;
 
 #[cfg(test)]
 mod tests;
@@ -73,6 +74,19 @@ pub fn check_partition(topic: &TopicDescription, partition: u32) -> Result<()> {
     let exists = usize::try_from(partition).is_ok_and(|index| index < count);
     ensure!(exists, "topic {} has no partition {partition}: it has {count}, from 0", topic.name);
     Ok(())
+}
+
+/// Whether all shards said what they have; complains of each one that did not.
+pub fn all_answered(unanswered: &[(u16, ClientError)]) -> bool {
+    for (shard, error) in unanswered {
+        output::complain(&format!("what shard {shard} has is not shown ({error}); see `florin shard list`"));
+    }
+    unanswered.is_empty()
+}
+
+/// The numbers of the shards that did not answer.
+pub fn shards(unanswered: &[(u16, ClientError)]) -> Vec<u16> {
+    unanswered.iter().map(|(shard, _)| *shard).collect()
 }
 
 /// Whether the command may have done what it was asked to do or not.

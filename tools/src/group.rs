@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Error, Result, anyhow};
 use florin_engine::group::GroupOffsets;
 use florin_engine::model::{Realtime, TopicId};
-use florin_net::client::{Client, ClientError, DescribedTopic, GroupId, GroupOffset};
+use florin_net::client::{Client, ClientError, DescribedTopic, GroupId, GroupOffset, Listed};
 use florin_net::protocol::{Code, PartitionDescription};
 use serde::Serialize;
 
@@ -36,6 +36,7 @@ struct Progress {
 #[derive(Debug, Serialize)]
 struct ListDocument<'a> {
     groups: Vec<GroupDocument<'a>>,
+    unanswered_shards: Vec<u16>,
 }
 
 /// A group in JSON.
@@ -78,16 +79,17 @@ pub fn run(command: &GroupCommand) -> Result<ExitCode> {
 
 fn list(arguments: &ListArguments) -> Result<ExitCode> {
     let client = client::connect(&arguments.at)?;
-    let groups = client.groups()?;
+    let Listed { found: groups, unanswered } = client.groups()?;
     let shard_count = client.server().shard_count;
     if arguments.json {
         output::print_json(&ListDocument {
             groups: groups.iter().map(|group| document(group, shard_count)).collect(),
+            unanswered_shards: client::shards(&unanswered),
         })?;
     } else {
         output::print(&list_in_words(&groups, shard_count))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if client::all_answered(&unanswered) { 0 } else { EXIT_CANNOT_TELL }))
 }
 
 fn offsets(arguments: &GroupOffsetsArguments) -> Result<ExitCode> {

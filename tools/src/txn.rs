@@ -10,7 +10,7 @@ use florin_engine::format::control::Participant;
 use florin_engine::model::PartitionId;
 use florin_engine::transaction::coordinator_of;
 use florin_net::client::{
-    Client, ClientError, Ended, TransactionKey, TransactionOutcome, TransactionState, TransactionStatus,
+    Client, ClientError, Ended, Listed, TransactionKey, TransactionOutcome, TransactionState, TransactionStatus,
     TransactionalId,
 };
 use florin_net::protocol::{Code, PartitionDescription};
@@ -31,6 +31,8 @@ struct Listing {
     /// Who writes to more than is told of, so that it may hold back what was asked for.
     cannot_tell: Vec<TransactionalId>,
     held_back: Option<HeldBack>,
+    /// The shards that did not say what they have.
+    unanswered: Vec<(u16, ClientError)>,
 }
 
 /// A partition, and how far readers of what is committed come in it.
@@ -70,7 +72,8 @@ fn list(arguments: &TxnListArguments) -> Result<ExitCode> {
         (None, Some(group)) => (Some(Participant::Group(group.clone())), None),
         (None, None) => (None, None),
     };
-    let listing = Listing::new(client.transactions()?, participant.as_ref(), held_back);
+    let Listed { found, unanswered } = client.transactions()?;
+    let listing = Listing::new(found, participant.as_ref(), held_back).without(unanswered);
     let names = client::topic_names(&client)?;
     let view = View { names: &names, now: host::realtime(), shard_count: client.server().shard_count };
     if arguments.list.json {
@@ -78,13 +81,13 @@ fn list(arguments: &TxnListArguments) -> Result<ExitCode> {
     } else {
         output::print(&words::listing(&listing, participant.is_some(), &view))?;
     }
+    let is_whole = client::all_answered(&listing.unanswered);
     let code = listing.held_back.map_or(0, |held_back| held_back.partition.code);
     if code != 0 {
-        let code = client::code_name(code);
-        output::complain(&format!("how far the partition can be read is not known: {code}; see `florin shard list`"));
-        return Ok(ExitCode::from(EXIT_CANNOT_TELL));
+        let name = client::code_name(code);
+        output::complain(&format!("how far the partition can be read is not known: {name}; see `florin shard list`"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(ExitCode::from(if is_whole && code == 0 { 0 } else { EXIT_CANNOT_TELL }))
 }
 
 /// The partition of this name, and how far it can be read.
@@ -143,11 +146,10 @@ fn abort(arguments: &TxnAbortArguments) -> Result<ExitCode> {
             output::print(&words::aborted(&status, &view))?;
             Ok(ExitCode::SUCCESS)
         }
-        // The request may have come through all the same.
-        Err(ClientError::TimedOut { .. } | ClientError::Disconnected { .. }) => {
+        Err(ClientError::OutcomeUnknown { reason, .. }) => {
             output::complain(&format!(
-                "whether transaction {transaction} of transactional id {0} is aborted is not known, there was no \
-                 answer: look with `florin txn describe {0}`, or abort it again with --transaction {transaction}",
+                "whether transaction {transaction} of transactional id {0} is aborted is not known ({reason}): \
+                 look with `florin txn describe {0}`, or abort it again with --transaction {transaction}",
                 arguments.id
             ));
             Ok(ExitCode::from(EXIT_CANNOT_TELL))
@@ -203,7 +205,12 @@ impl Listing {
         let untold = others.into_iter().filter(|status| !is_free && !is_told_in_full(status));
         let cannot_tell = untold.map(|status| status.name).collect();
         statuses.sort_by(|a, b| order(a).cmp(&order(b)));
-        Self { statuses, cannot_tell, held_back }
+        Self { statuses, cannot_tell, held_back, unanswered: Vec::new() }
+    }
+
+    /// Without what is on these shards.
+    fn without(self, unanswered: Vec<(u16, ClientError)>) -> Self {
+        Self { unanswered, ..self }
     }
 }
 

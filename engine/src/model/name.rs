@@ -3,16 +3,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::limits::CLIENT_NAME_BYTES_MAX;
+use crate::limits::GIVEN_NAME_BYTES_MAX;
 
 /// Why a text is not such a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// It has no characters.
-    #[error("the name is empty: give it 1 to {CLIENT_NAME_BYTES_MAX} bytes")]
+    #[error("the name is empty: give it 1 to {GIVEN_NAME_BYTES_MAX} bytes")]
     Empty,
-    /// It is longer than [`CLIENT_NAME_BYTES_MAX`].
-    #[error("the name has {bytes} bytes: give it {CLIENT_NAME_BYTES_MAX} at most")]
+    /// It is longer than [`GIVEN_NAME_BYTES_MAX`].
+    #[error("the name has {bytes} bytes: give it {GIVEN_NAME_BYTES_MAX} at most")]
     TooLong {
         /// Its length.
         bytes: usize,
@@ -29,7 +29,7 @@ fn check(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
     }
-    if name.len() > CLIENT_NAME_BYTES_MAX {
+    if name.len() > GIVEN_NAME_BYTES_MAX {
         return Err(NameError::TooLong { bytes: name.len() });
     }
     match name.char_indices().find(|(_, character)| character.is_control()) {
@@ -38,7 +38,7 @@ fn check(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// Declares a name of 1 to [`CLIENT_NAME_BYTES_MAX`] bytes of UTF-8 without control characters; cheap to clone.
+/// Declares a name of 1 to [`GIVEN_NAME_BYTES_MAX`] bytes of UTF-8 without control characters; cheap to clone.
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

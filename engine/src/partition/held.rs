@@ -96,6 +96,13 @@ impl HeldBatches {
         take_bytes(visible.take_while(|batch| batch.last_offset < end), bytes_max)
     }
 
+    /// The offset of the first batch that was appended when everything below `offset` was decided.
+    pub(super) fn decided_at(&self, offset: Offset) -> Option<Offset> {
+        // Transactions begin at the end, so what is decided only grows.
+        let at = self.batches.partition_point(|held| held.batch.stable_offset() < offset);
+        self.batches.get(at).map(|held| held.batch.base_offset)
+    }
+
     /// The first batch of this append time or later.
     pub(super) fn first_at(&self, time: Realtime) -> Option<&HeldBatch> {
         let first = self.batches.partition_point(|held| held.batch.append_time < time);

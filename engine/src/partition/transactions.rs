@@ -42,7 +42,13 @@ impl Partition {
     /// The aborted transactions of which there may be something in these batches, of markers that are in memory.
     pub fn aborted_in(&self, batches: &[HeldBatch]) -> Vec<AbortedTransaction> {
         let (Some(first), Some(last)) = (batches.first(), batches.last()) else { return Vec::new() };
-        self.transactions.aborted_in(first.base_offset, last.next_offset()).collect()
+        self.aborted_between(first.base_offset, last.next_offset()).collect()
+    }
+
+    /// Those that begin below `to` and end at `from` or behind it, of markers that are in memory.
+    pub fn aborted_between(&self, from: Offset, to: Offset) -> impl Iterator<Item = AbortedTransaction> {
+        let last = self.held.decided_at(to).unwrap_or(self.next_offset);
+        self.transactions.aborted_between(from, last).filter(move |aborted| aborted.first_offset < to)
     }
 
     /// Offsets that are not stable once this batch was appended into the slot.

@@ -8,8 +8,7 @@ use super::request::{Effect, FetchFrom, Fetched, OffsetAt, Reply};
 use super::{Refusal, Shard};
 use crate::io::DiskError;
 use crate::limits::{
-    COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READ_BYTES_CAPTURING, COLD_READS_MAX, COLD_SEARCHES_MAX, COLD_WAITING_MAX,
-    FETCH_BYTES_MAX,
+    COLD_PIECE_BYTES, COLD_READ_BYTES, COLD_READ_BYTES_CAPTURING, COLD_READS_MAX, COLD_WAITING_MAX, FETCH_BYTES_MAX,
 };
 use crate::marks::{self, Mark};
 use crate::model::{Offset, PartitionId, RequestId, SegmentId};
@@ -33,12 +32,14 @@ pub(super) enum Want {
     Offset { at: OffsetAt },
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Waiter {
     id: RequestId,
     want: Want,
     /// A look-up goes on here: nothing before is what it looks for.
     from: Offset,
+    /// What was looked through for it of aborted transactions.
+    search: Option<AbortSearch>,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,7 @@ pub(super) struct Cold {
     /// Where the last answer of a partition from segment files ended.
     ends: BTreeMap<PartitionId, Offset>,
     read_count: u64,
-    /// What was learnt of aborted transactions, by partition.
+    /// What the last answer of a partition was learnt from, of aborted transactions: whoever reads on goes on with it.
     searches: BTreeMap<PartitionId, AbortSearch>,
 }
 
@@ -120,14 +121,6 @@ impl Cold {
         self.ends.remove(&partition);
     }
 
-    /// Keeps what was learnt; another partition's has to go if there are too many.
-    fn keep_search(&mut self, partition: PartitionId, search: AbortSearch) {
-        if self.searches.len() >= COLD_SEARCHES_MAX {
-            self.searches.pop_first();
-        }
-        self.searches.insert(partition, search);
-    }
-
     fn is_reading(&self, partition: PartitionId) -> bool {
         self.reading.values().any(|reading| reading.partition == partition)
     }
@@ -152,8 +145,8 @@ impl Cold {
 impl Shard {
     /// A request that memory may not be able to answer: now, or when a read has brought what is wanted.
     pub(super) fn answer_or_read(&mut self, id: RequestId, partition: PartitionId, want: Want) {
-        let waiter = Waiter { id, want, from: Offset(0) };
-        match self.cold_answer(partition, &waiter) {
+        let mut waiter = Waiter { id, want, from: Offset(0), search: None };
+        match self.cold_answer(partition, &mut waiter) {
             Answer::Ready(reply) => self.answer(id, reply),
             Answer::Read(..) if self.stopping => self.refuse(id, Refusal::Stopping(self.id)),
             Answer::Read(..) if self.cold.waiting_count >= COLD_WAITING_MAX => {
@@ -203,14 +196,18 @@ impl Shard {
         {
             match result {
                 Err(error) => self.refuse(first.id, Refusal::ReadFailed { partition, why: error.to_string() }),
-                Ok(chunk) => match self.look_into(partition, first, chunk) {
-                    Ok(reply) => self.answer(first.id, reply),
-                    Err(waiter) => queue.push_front(waiter),
-                },
+                Ok(chunk) => {
+                    let id = first.id;
+                    match self.look_into(partition, first, chunk) {
+                        Ok(reply) => self.answer(id, reply),
+                        // Whoever has to look further does not keep the others from their reads.
+                        Err(waiter) => queue.push_back(waiter),
+                    }
+                }
             }
         }
-        while let Some(waiter) = queue.pop_front() {
-            match self.cold_answer(partition, &waiter) {
+        while let Some(mut waiter) = queue.pop_front() {
+            match self.cold_answer(partition, &mut waiter) {
                 Answer::Ready(reply) => self.answer(waiter.id, reply),
                 Answer::Read(..) => {
                     queue.push_front(waiter);
@@ -249,24 +246,26 @@ impl Shard {
         }
     }
 
-    fn resolve(&mut self, partition: PartitionId, waiter: Waiter) -> Result<Reply, Waiter> {
-        match self.cold_answer(partition, &waiter) {
+    fn resolve(&mut self, partition: PartitionId, mut waiter: Waiter) -> Result<Reply, Waiter> {
+        match self.cold_answer(partition, &mut waiter) {
             Answer::Ready(reply) => Ok(reply),
             Answer::Read(..) => Err(waiter),
         }
     }
 
     /// The answer from memory and from what was read, or what has to be read.
-    fn cold_answer(&mut self, partition: PartitionId, waiter: &Waiter) -> Answer {
+    fn cold_answer(&mut self, partition: PartitionId, waiter: &mut Waiter) -> Answer {
         let Some(state) = self.visible_partition(partition) else {
             return Answer::Ready(Reply::Refused(self.unknown_partition(partition)));
         };
         match waiter.want {
             Want::Fetch { from: FetchFrom::Offset(offset), isolation, bytes_max } => {
-                self.fetch_answer(partition, offset, (isolation, bytes_max))
+                self.fetch_answer(partition, offset, (isolation, bytes_max), &mut waiter.search)
             }
             Want::Fetch { from: FetchFrom::Time(time), isolation, bytes_max } => match state.offset_at(time) {
-                Lookup::Offset(offset) => self.fetch_answer(partition, offset, (isolation, bytes_max)),
+                Lookup::Offset(offset) => {
+                    self.fetch_answer(partition, offset, (isolation, bytes_max), &mut waiter.search)
+                }
                 Lookup::InRun(run) => Answer::Read(run, Target::AppendTime(time)),
             },
             Want::Offset { at } => {
@@ -294,6 +293,7 @@ impl Shard {
         partition: PartitionId,
         asked: Offset,
         (isolation, bytes_max): (Isolation, usize),
+        search: &mut Option<AbortSearch>,
     ) -> Answer {
         let state = &self.partitions[&partition];
         let (start_offset, high_watermark) = (state.start_offset(), state.durable_offset());
@@ -307,12 +307,14 @@ impl Shard {
             let aborted = if is_committed { state.aborted_in(&batches) } else { Vec::new() };
             return self.fetched(partition, batches, aborted);
         }
-        if is_committed && let Err(answer) = self.search_on(partition, asked) {
+        if is_committed && let Err(answer) = self.search_on(partition, asked, search) {
             return answer;
         }
         if let Some(chunk) = self.cold.chunks.covering(partition, asked) {
-            let found = if is_committed {
-                self.committed_from(partition, &chunk, asked, bytes_max)
+            let found = if let Some(search) = search.take_if(|_| is_committed) {
+                let found = self.committed_from(partition, &chunk, asked, bytes_max, &search);
+                self.cold.keep_search(partition, search);
+                found
             } else {
                 from_chunk(&chunk, asked, bytes_max)
                     .map(|batches| (batches, Vec::new()))
@@ -358,18 +360,22 @@ impl Shard {
         while self.cold.reading.len() < self.cold_reads_max()
             && let Some(partition) = self.cold.turns.pop_front()
         {
-            let Some(first) = self.cold.waiting.get(&partition).and_then(|queue| queue.front().copied()) else {
-                continue;
-            };
             if self.cold.is_reading(partition) {
                 // It gets its turn when that read ends.
                 continue;
             }
-            match self.cold_answer(partition, &first) {
-                Answer::Read(run, target) => self.begin_read(partition, run, target, true),
+            let Some(mut queue) = self.cold.waiting.remove(&partition) else { continue };
+            let mut first = queue.pop_front().expect("a queue is not empty");
+            match self.cold_answer(partition, &mut first) {
+                Answer::Read(run, target) => {
+                    queue.push_front(first);
+                    self.cold.waiting.insert(partition, queue);
+                    self.begin_read(partition, run, target, true);
+                }
                 Answer::Ready(reply) => {
                     self.answer(first.id, reply);
-                    self.pop_waiting(partition);
+                    self.cold.waiting_count -= 1 + queue.len();
+                    queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
                 }
             }
         }
@@ -378,14 +384,6 @@ impl Shard {
     /// Reads at the same time: one, while captures come.
     fn cold_reads_max(&self) -> usize {
         if self.is_capturing() { 1 } else { COLD_READS_MAX }
-    }
-
-    /// The first waiter of a partition was answered.
-    fn pop_waiting(&mut self, partition: PartitionId) {
-        let mut queue = self.cold.waiting.remove(&partition).unwrap_or_default();
-        self.cold.waiting_count -= queue.len();
-        queue.pop_front();
-        queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
     }
 
     fn begin_read(&mut self, partition: PartitionId, run: Run, target: Target, is_asked: bool) {

@@ -162,9 +162,10 @@ impl PartitionTransactions {
         [open, ending].into_iter().flatten().fold(durable_offset, Offset::min)
     }
 
-    /// Those aborted of which there may be something in these offsets, among those with a marker at `from` or behind it.
-    pub fn aborted_in(&self, from: Offset, to: Offset) -> impl Iterator<Item = AbortedTransaction> {
-        self.aborted.range(from..).map(|(_, aborted)| *aborted).filter(move |aborted| aborted.first_offset < to)
+    /// Those aborted whose marker lies in these offsets.
+    pub fn aborted_between(&self, from: Offset, last: Offset) -> impl Iterator<Item = AbortedTransaction> {
+        let markers = (from <= last).then(|| self.aborted.range(from..=last));
+        markers.into_iter().flatten().map(|(_, aborted)| *aborted)
     }
 
     /// Nothing below is in memory any more.

@@ -27,6 +27,17 @@ fn a_greedy_holder_leaves_every_other_its_equal_share() {
 }
 
 #[test]
+fn what_is_taken_at_once_fits_into_the_easy_half_or_into_the_share() {
+    let shared = Shared::new(100, 10);
+    shared.take(40);
+    assert!(shared.admits_all(40, 10) && !shared.admits_all(40, 11));
+    assert!(shared.admits_all(0, 5), "another holder's share");
+    shared.take(10);
+    assert!(shared.admits_all(0, 5) && !shared.admits_all(0, 6) && !shared.admits_all(1, 5));
+    assert!(!shared.admits_all(usize::MAX, 1));
+}
+
+#[test]
 fn more_holders_than_there_is_to_share_may_still_have_one_each() {
     let shared = Shared::new(10, 1000);
     shared.take(10);

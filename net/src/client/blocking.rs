@@ -12,6 +12,7 @@ mod completion;
 mod consumer;
 mod groups;
 mod hub;
+mod listed;
 mod producer;
 #[cfg(test)]
 mod tests;
@@ -20,5 +21,6 @@ mod transactions;
 
 pub use client::Client;
 pub use consumer::Consumer;
+pub use listed::Listed;
 pub use producer::{Delivery, Producer};
 pub use transaction::{Transaction, TransactionalProducer};

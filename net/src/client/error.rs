@@ -32,7 +32,7 @@ pub enum ClientError {
         after: Duration,
     },
     /// It may have happened or not.
-    #[error("{what} may have happened or not ({reason}): look at the topics before it is repeated")]
+    #[error("{what} may have happened or not ({reason}): look at what there is before it is repeated")]
     OutcomeUnknown {
         /// What was asked for.
         what: String,

@@ -73,7 +73,7 @@ fn a_connection_is_idle_only_with_nothing_to_answer_and_nothing_to_send() {
     connection.begin_request(10);
     assert_eq!(connection.lapse(later, &PATIENCE), None);
     connection.push_frames(|out| out.extend_from_slice(b"answer"));
-    connection.end_request(10, Monotonic(1));
+    connection.end_request(1, 10, Monotonic(1));
     assert_eq!(connection.lapse(later, &PATIENCE), None);
     assert_eq!(connection.drop_outgoing(), 6);
     assert_eq!(connection.lapse(later, &PATIENCE), Some(Lapse::Idle));
@@ -101,7 +101,7 @@ fn what_a_connection_holds_is_its_requests_and_what_waits_to_be_sent() {
     assert_eq!(connection.push_fetched(2, nothing), empty, "an answer without batches is counted as well");
     let queued = 4 + large + empty;
     assert_eq!((connection.held_bytes(), connection.request_count()), (100 + queued, 1));
-    connection.end_request(100, Monotonic(1));
+    connection.end_request(1, 100, Monotonic(1));
     assert_eq!(connection.held_bytes(), queued);
     assert_eq!(connection.drop_outgoing(), queued);
     assert_eq!(connection.held_bytes(), 0);
@@ -123,7 +123,7 @@ fn a_closing_connection_waits_for_its_answers_and_one_that_is_gone_does_not() {
     connection.begin_request(1);
     connection.close();
     assert!(connection.answered().now_or_never().is_none());
-    connection.end_request(1, Monotonic(1));
+    connection.end_request(1, 1, Monotonic(1));
     assert!(connection.answered().now_or_never().is_some());
     connection.begin_request(1);
     connection.abort();

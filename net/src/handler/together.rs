@@ -14,12 +14,14 @@ use florin_engine::shard::{
 
 use super::produce::owner;
 use super::transactions::coordinator;
+use crate::connection::Connection;
 use crate::io::Network;
 use crate::protocol::{ErrorResponse, Response};
 use crate::server::core::{Core, Pending, Waiter};
 
 /// A transaction that is carried out for a client.
 pub struct Together<S> {
+    connection: Rc<Connection<S>>,
     pending: RefCell<Option<Pending<S>>>,
     transaction: TransactionKey,
     coordinator: ShardId,
@@ -70,13 +72,20 @@ fn transaction_of(batch: &[u8]) -> Option<TransactionKey> {
 
 fn begin<N: Network>(
     core: &Core<N>,
-    pending: Pending<N::Stream>,
+    mut pending: Pending<N::Stream>,
     transaction: TransactionKey,
     batches: Vec<((PartitionId, BytesMut), ShardId)>,
 ) {
     let nothing = BatchReceipt { base_offset: Default::default(), append_time: Default::default() };
+    let coordinator = coordinator(core, pending.connection.shard, transaction);
+    // Each batch is a request to a shard, and one is the client's own.
+    if !core.charge_parts(&mut pending, batches.len() - 1) {
+        let error = ErrorResponse::from(&Refusal::Busy(coordinator));
+        return core.answer_now(pending, &Response::Error(error));
+    }
     let together = Rc::new(Together {
-        coordinator: coordinator(core, pending.connection.shard, transaction),
+        coordinator,
+        connection: Rc::clone(&pending.connection),
         pending: RefCell::new(Some(pending)),
         transaction,
         receipts: RefCell::new(vec![nothing; batches.len()]),
@@ -91,6 +100,11 @@ fn begin<N: Network>(
 }
 
 impl<S> Together<S> {
+    /// Whose transaction it is.
+    pub fn connection(&self) -> &Connection<S> {
+        &self.connection
+    }
+
     /// Takes the answer to one of the batches; with the last one it is known how the transaction is to end.
     fn take_part(&self, index: usize, reply: Reply) -> Option<TransactionOutcome> {
         match reply {

@@ -3,8 +3,8 @@
 use bytes::{BufMut, BytesMut};
 use florin_engine::format::control::{GroupOffset, Participant};
 use florin_engine::limits::{
-    CLIENT_NAME_BYTES_MAX, LISTED_COUNT_MAX, OFFSET_METADATA_BYTES_MAX, OFFSETS_PER_COMMIT_MAX,
-    STATUS_PARTICIPANTS_MAX, TRANSACTION_PARTICIPANTS_MAX,
+    GIVEN_NAME_BYTES_MAX, LISTED_COUNT_MAX, OFFSET_METADATA_BYTES_MAX, OFFSETS_PER_COMMIT_MAX, STATUS_PARTICIPANTS_MAX,
+    TRANSACTION_PARTICIPANTS_MAX,
 };
 use florin_engine::model::{
     GroupId, Offset, PartitionId, ProducerEpoch, ProducerId, Realtime, ShardId, TopicId, TransactionKey,
@@ -27,13 +27,11 @@ const OFFSET_BYTES_MIN: usize = PARTITION_BYTES + 2 * size_of::<u64>() + size_of
 /// Bytes of a batch in the table of those that are to be stored together.
 pub(super) const TOGETHER_BYTES: usize = PARTITION_BYTES + size_of::<u32>();
 const RECEIPT_BYTES: usize = 2 * size_of::<u64>();
-const PARTICIPANT_BYTES_MAX: usize = 1 + PARTITION_BYTES + size_of::<u16>() + CLIENT_NAME_BYTES_MAX + size_of::<u16>();
+const PARTICIPANT_BYTES_MAX: usize = 1 + PARTITION_BYTES + size_of::<u16>() + GIVEN_NAME_BYTES_MAX + size_of::<u16>();
 const STATUS_BYTES_MIN: usize = 2 + KEY_BYTES + 4 + 9 + 12 + 16;
 /// Bytes of the longest list of transactional ids.
 pub(super) const STATUSES_BYTES_MAX: usize = 4 + LISTED_COUNT_MAX
-    * (STATUS_BYTES_MIN
-        + CLIENT_NAME_BYTES_MAX
-        + 2 * STATUS_PARTICIPANTS_MAX * (PARTICIPANT_BYTES_MAX + KEY_BYTES + 1));
+    * (STATUS_BYTES_MIN + GIVEN_NAME_BYTES_MAX + 2 * STATUS_PARTICIPANTS_MAX * (PARTICIPANT_BYTES_MAX + KEY_BYTES + 1));
 /// Bytes of the most offsets that are told at once.
 pub(super) const OFFSETS_BYTES_MAX: usize = 4 + OFFSETS_PER_COMMIT_MAX * (OFFSET_BYTES_MIN + OFFSET_METADATA_BYTES_MAX);
 

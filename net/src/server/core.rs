@@ -35,6 +35,8 @@ pub struct Pending<S> {
     pub correlation: u64,
     /// What was asked.
     pub api: Api,
+    /// For how many requests it counts.
+    pub count: usize,
     /// Bytes of the request, as they are counted.
     pub bytes: usize,
     /// When the whole frame was there.
@@ -68,6 +70,17 @@ pub enum Waiter<S> {
         /// Which batch was to be stored; none: the transaction was to be ended.
         part: Option<usize>,
     },
+}
+
+impl<S> Waiter<S> {
+    /// The connection whose share of requests on other executors this counts against.
+    fn connection(&self) -> Option<&Connection<S>> {
+        match self {
+            Self::Client(pending) => Some(&pending.connection),
+            Self::Together { together, .. } => Some(together.connection()),
+            Self::Remote { .. } | Self::Part { .. } => None,
+        }
+    }
 }
 
 struct Waiting<S> {
@@ -253,17 +266,16 @@ impl<N: Network> Core<N> {
 
     /// Whether the connection that asks may have one more request on another executor.
     fn has_share_of_forwards(&self, key: usize, executor: usize) -> bool {
-        match &self.waiting.borrow()[key].waiter {
-            Waiter::Client(pending) => self.forwards[executor].admits(pending.connection.forward_count().get()),
-            Waiter::Remote { .. } | Waiter::Part { .. } | Waiter::Together { .. } => true,
-        }
+        let waiting = self.waiting.borrow();
+        let count = waiting[key].waiter.connection().map(|connection| connection.forward_count().get());
+        count.is_none_or(|count| self.forwards[executor].admits(count))
     }
 
     fn begin_forward(&self, key: usize, executor: usize) {
         let mut waiting = self.waiting.borrow_mut();
         waiting[key].forwarded_to = Some(executor);
-        if let Waiter::Client(pending) = &waiting[key].waiter {
-            let count = pending.connection.forward_count();
+        if let Some(connection) = waiting[key].waiter.connection() {
+            let count = connection.forward_count();
             count.set(count.get() + 1);
             self.forwards[executor].take(1);
         }
@@ -274,8 +286,8 @@ impl<N: Network> Core<N> {
         if waiting.is_poll {
             self.mesh.end_poll(executor);
         }
-        if let Waiter::Client(pending) = &waiting.waiter {
-            let count = pending.connection.forward_count();
+        if let Some(connection) = waiting.waiter.connection() {
+            let count = connection.forward_count();
             count.set(count.get() - 1);
             self.forwards[executor].give_back(1);
         }
@@ -332,6 +344,17 @@ impl<N: Network> Core<N> {
         self.bytes.take(bytes);
     }
 
+    /// Counts a request as `count` more, if its connection's share has room for all of them.
+    pub fn charge_parts(&self, pending: &mut Pending<N::Stream>, count: usize) -> bool {
+        let has_room = self.requests.admits_all(pending.connection.request_count(), count);
+        if has_room {
+            pending.count += count;
+            pending.connection.charge_parts(count);
+            self.requests.take(count);
+        }
+        has_room
+    }
+
     /// A client's request is answered by `answer`, and no longer under way.
     pub fn finish(&self, pending: Pending<N::Stream>, answer: impl FnOnce(&Self, &Pending<N::Stream>)) {
         answer(self, &pending);
@@ -340,8 +363,8 @@ impl<N: Network> Core<N> {
 
     fn end(&self, pending: &Pending<N::Stream>, now: Monotonic) {
         self.bytes.give_back(pending.bytes);
-        self.requests.give_back(1);
-        pending.connection.end_request(pending.bytes, now);
+        self.requests.give_back(pending.count);
+        pending.connection.end_request(pending.count, pending.bytes, now);
     }
 
     fn begin_poll(&self, id: RequestId) {

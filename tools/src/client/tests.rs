@@ -2,7 +2,7 @@ use anyhow::{Context, Error};
 use florin_net::client::ClientError;
 use florin_net::protocol::CODES;
 
-use super::{code_name, is_unknown, without_address};
+use super::{all_answered, code_name, is_unknown, shards, without_address};
 
 #[test]
 fn codes_are_shown_with_their_names() {
@@ -29,4 +29,12 @@ fn a_reason_does_not_repeat_the_address() {
     ] {
         assert_eq!(without_address(reason, "127.0.0.1:1"), words);
     }
+}
+
+#[test]
+fn a_shard_that_did_not_answer_is_named() {
+    let silent = ClientError::TimedOut { what: "listing".to_owned(), after: std::time::Duration::from_secs(1) };
+    let unanswered = [(3, silent)];
+    assert!(all_answered(&[]) && !all_answered(&unanswered));
+    assert_eq!(shards(&unanswered), [3]);
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::words::View;
 use super::{Listing, shard_of};
+use crate::client;
 use crate::duration::Span;
 use crate::sections::transactions::EndedView;
 use crate::time::rfc3339;
@@ -18,6 +19,7 @@ pub struct ListDocument<'a> {
     held_back: Option<HeldBackDocument<'a>>,
     transactional_ids: Vec<DescribeDocument<'a>>,
     cannot_tell: Vec<&'a str>,
+    unanswered_shards: Vec<u16>,
 }
 
 /// A partition that is held back.
@@ -75,6 +77,7 @@ impl<'a> ListDocument<'a> {
             }),
             transactional_ids: listing.statuses.iter().map(|status| DescribeDocument::of(status, view)).collect(),
             cannot_tell: listing.cannot_tell.iter().map(TransactionalId::as_str).collect(),
+            unanswered_shards: client::shards(&listing.unanswered),
         }
     }
 }

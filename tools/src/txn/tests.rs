@@ -156,6 +156,7 @@ fn an_open_transaction_that_nobody_has_is_named_and_so_is_who_writes_to_more_tha
     let said = words::listing(&listing, true, &view(&names));
     assert!(said.contains("may hold it back as well: many") && !said.contains("no transactional id has"), "{said}");
     let json = serde_json::to_value(ListDocument::of(&listing, &view(&names))).expect("a document is JSON");
+    assert_eq!(json["unanswered_shards"], serde_json::json!([]));
     assert_eq!((&json["cannot_tell"][0], &json["held_back"]["stable_offset"]), (&"many".into(), &40.into()));
     assert_eq!((&json["held_back"]["topic_name"], &json["held_back"]["partition"]), (&"payments".into(), &3.into()));
     let free = Listing::new(vec![many.clone()], Some(&by), Some(held_back(None)));

@@ -72,7 +72,7 @@ impl Shard {
                 }
             };
         }
-        if !self.transactions.questions.has_room_for(&waiting) {
+        if !self.transactions.questions.has_room_for(coordinator, &waiting) {
             return self.refuse(id, Refusal::Busy(self.id));
         }
         let question = self.transactions.questions.wait(transaction, &participant, waiting, now.monotonic);

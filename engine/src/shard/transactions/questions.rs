@@ -7,7 +7,8 @@ use bytes::BytesMut;
 use crate::format::batch::BatchInfo;
 use crate::format::control::{GroupOffset, Participant};
 use crate::limits::{COORDINATOR_WAIT_NS, COORDINATOR_WAITING_BYTES_MAX, COORDINATOR_WAITING_COUNT_MAX};
-use crate::model::{Monotonic, RequestId, TransactionKey};
+use crate::model::{Monotonic, RequestId, ShardId, TransactionKey};
+use crate::transaction::shard_of;
 
 /// What waits.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub(super) struct Questions {
     by_time: BTreeMap<(Monotonic, u64), (TransactionKey, Participant)>,
     waiting_count: usize,
     waiting_bytes: usize,
+    /// The same by coordinator.
+    by_coordinator: BTreeMap<ShardId, (usize, usize)>,
     last_number: u64,
 }
 
@@ -71,10 +74,29 @@ impl Questions {
         self.open.contains_key(&(transaction, participant.clone()))
     }
 
-    /// Whether one more may wait.
-    pub(super) fn has_room_for(&self, waiting: &Waiting) -> bool {
-        self.waiting_count < COORDINATOR_WAITING_COUNT_MAX
-            && self.waiting_bytes.saturating_add(waiting.bytes()) <= COORDINATOR_WAITING_BYTES_MAX
+    /// Whether one more may wait for this coordinator. One that does not answer leaves half of the room.
+    pub(super) fn has_room_for(&self, coordinator: ShardId, waiting: &Waiting) -> bool {
+        let (count, bytes) = self.by_coordinator.get(&coordinator).copied().unwrap_or_default();
+        let fits = |count: usize, bytes: usize, share: usize| {
+            count < COORDINATOR_WAITING_COUNT_MAX / share
+                && bytes.saturating_add(waiting.bytes()) <= COORDINATOR_WAITING_BYTES_MAX / share
+        };
+        fits(self.waiting_count, self.waiting_bytes, 1) && fits(count, bytes, 2)
+    }
+
+    fn count(&mut self, coordinator: ShardId, waiting: &Waiting) {
+        let (count, bytes) = self.by_coordinator.entry(coordinator).or_default();
+        (*count, *bytes) = (*count + 1, *bytes + waiting.bytes());
+        self.waiting_count += 1;
+        self.waiting_bytes += waiting.bytes();
+    }
+
+    fn uncount(&mut self, coordinator: ShardId, waiting: &VecDeque<Waiting>) {
+        let bytes = waiting.iter().map(Waiting::bytes).sum::<usize>();
+        let (own_count, own_bytes) = self.by_coordinator.entry(coordinator).or_default();
+        (*own_count, *own_bytes) = (*own_count - waiting.len(), *own_bytes - bytes);
+        self.waiting_count -= waiting.len();
+        self.waiting_bytes -= bytes;
     }
 
     /// Waits behind those who wait for the same; the number of the question if it must be asked now.
@@ -85,8 +107,7 @@ impl Questions {
         waiting: Waiting,
         now: Monotonic,
     ) -> Option<u64> {
-        self.waiting_count += 1;
-        self.waiting_bytes += waiting.bytes();
+        self.count(shard_of(transaction.producer), &waiting);
         let key = (transaction, participant.clone());
         if let Some(question) = self.open.get_mut(&key) {
             question.waiting.push_back(waiting);
@@ -113,8 +134,7 @@ impl Questions {
         }
         let question = self.open.remove(&key).expect("it was just seen");
         self.by_time.remove(&(question.gives_up_at, question.number));
-        self.waiting_count -= question.waiting.len();
-        self.waiting_bytes -= question.waiting.iter().map(Waiting::bytes).sum::<usize>();
+        self.uncount(shard_of(transaction.producer), &question.waiting);
         question.waiting
     }
 
@@ -135,6 +155,7 @@ impl Questions {
     /// Takes everybody who waits.
     pub(super) fn take_all(&mut self) -> Vec<RequestId> {
         self.by_time.clear();
+        self.by_coordinator.clear();
         (self.waiting_count, self.waiting_bytes) = (0, 0);
         let waiting = std::mem::take(&mut self.open).into_values().flat_map(|question| question.waiting);
         waiting.map(|waiting| waiting.id()).collect()

@@ -45,7 +45,7 @@ fn undecided_offsets_are_counted_from_the_oldest_open_transaction() {
 }
 
 #[test]
-fn aborted_transactions_are_those_that_reach_into_what_is_read() {
+fn aborted_transactions_are_found_by_their_markers() {
     let mut of = PartitionTransactions::default();
     for (producer, first, marker, outcome) in [
         (1, 0, 4, TransactionOutcome::Aborted),
@@ -55,16 +55,18 @@ fn aborted_transactions_are_those_that_reach_into_what_is_read() {
         of.appended(key(producer, 0), Offset(first), Realtime(1));
         end(&mut of, key(producer, 0), outcome, marker);
     }
-    let aborted = |from, to| {
-        of.aborted_in(Offset(from), Offset(to)).map(|aborted| aborted.transaction.producer.0).collect::<Vec<_>>()
+    let aborted = |of: &PartitionTransactions, from, last| {
+        let found = of.aborted_between(Offset(from), Offset(last));
+        found.map(|aborted| (aborted.transaction.producer.0, aborted.first_offset.0)).collect::<Vec<_>>()
     };
-    assert_eq!(aborted(0, 5), [1]);
-    assert_eq!(aborted(0, 9), [1, 3]);
-    assert_eq!(aborted(5, 6), [0u64; 0]);
-    assert_eq!(aborted(5, 7), [3]);
-    assert_eq!(aborted(11, 20), [0u64; 0]);
+    assert_eq!(aborted(&of, 0, 4), [(1, 0)]);
+    assert_eq!(aborted(&of, 0, 10), [(1, 0), (3, 6)]);
+    assert_eq!(aborted(&of, 5, 9), []);
+    assert_eq!(aborted(&of, 5, 10), [(3, 6)]);
+    assert_eq!(aborted(&of, 11, 20), []);
+    assert_eq!(aborted(&of, 11, 10), []);
     of.forget_below(Offset(5));
-    assert_eq!(of.aborted_in(Offset(0), Offset(20)).count(), 1);
+    assert_eq!(aborted(&of, 0, 20), [(3, 6)]);
 }
 
 #[test]

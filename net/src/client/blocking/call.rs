@@ -14,14 +14,24 @@ use crate::protocol::{Code, ErrorResponse, Request, Response};
 
 const CODE_STILL_WORKING: Code = Code(18);
 
+/// What asking twice does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repetition {
+    /// Nothing is changed by it.
+    Read,
+    /// Doing it twice is as good as once, so that it may be repeated after a lost answer.
+    Repeatable,
+    /// It is done at most once.
+    Once,
+}
+
 /// A request and how it may be repeated.
 pub(super) struct Ask<'a> {
     /// In words, for errors.
     pub(super) what: &'a str,
     pub(super) route: Route,
     pub(super) request: Request,
-    /// Whether doing it twice is as good as once, so that it may be repeated after a lost answer.
-    pub(super) is_repeatable: bool,
+    pub(super) repetition: Repetition,
     pub(super) deadline_ns: u64,
 }
 
@@ -33,13 +43,15 @@ struct Attempts<'a> {
     may_refresh: bool,
     /// Whether an attempt was told that the change goes on without it.
     goes_on: bool,
+    /// Why it is not known whether an attempt has changed something.
+    doubt: Option<String>,
 }
 
 impl Inner {
     /// Asks until there is an answer or the time is over.
     pub(super) fn ask(&self, ask: &Ask<'_>) -> Result<Response, ClientError> {
         let mut attempts =
-            Attempts { inner: self, ask, back_off: BackOff::default(), may_refresh: true, goes_on: false };
+            Attempts { inner: self, ask, back_off: BackOff::default(), may_refresh: true, goes_on: false, doubt: None };
         loop {
             match self.attempt(ask)? {
                 Ok(Response::Error(error)) => attempts.on_error(error)?,
@@ -61,7 +73,8 @@ impl Inner {
         let mut pages = MetadataPages::default();
         loop {
             let request = Request::Metadata { from: pages.from(), names: Vec::new() };
-            let ask = Ask { what: "listing topics", route: Route::Any, request, is_repeatable: true, deadline_ns };
+            let (what, route) = ("listing topics", Route::Any);
+            let ask = Ask { what, route, request, repetition: Repetition::Read, deadline_ns };
             let Response::Topics(page) = self.ask(&ask)? else { return Err(self.unexpected("listing topics")) };
             let added = pages.add(page);
             match added {
@@ -89,7 +102,8 @@ impl Attempts<'_> {
         self.back_off.fail(now_ns);
         let resume_ns = self.back_off.not_before_ns();
         if resume_ns >= self.ask.deadline_ns {
-            return Err(error);
+            let what = self.ask.what.to_owned();
+            return Err(self.doubt.take().map_or(error, |reason| ClientError::OutcomeUnknown { what, reason }));
         }
         std::thread::sleep(until(resume_ns, now_ns));
         Ok(())
@@ -123,9 +137,15 @@ impl Attempts<'_> {
     fn on_fault(&mut self, fault: CallFault) -> Result<(), ClientError> {
         let what = self.ask.what.to_owned();
         match fault {
-            CallFault::NotSent { reason } => Err(ClientError::Disconnected { what, reason }),
+            CallFault::NotSent { reason } => Err(match self.doubt.take() {
+                Some(reason) => ClientError::OutcomeUnknown { what, reason },
+                None => ClientError::Disconnected { what, reason },
+            }),
             CallFault::Protocol { server, reason } => Err(ClientError::Protocol { server, reason }),
-            CallFault::Lost { reason } if self.ask.is_repeatable => {
+            CallFault::Lost { reason } if self.ask.repetition != Repetition::Once => {
+                if self.ask.repetition == Repetition::Repeatable {
+                    self.doubt.get_or_insert_with(|| reason.clone());
+                }
                 let is_late = self.inner.clock.now_ns() >= self.ask.deadline_ns;
                 let after = self.inner.settings.request_timeout;
                 let late = ClientError::TimedOut { what: what.clone(), after };
@@ -145,7 +165,7 @@ impl Attempts<'_> {
     }
 
     fn repeat_or(&mut self, error: ClientError) -> Result<(), ClientError> {
-        if self.ask.is_repeatable { self.pause_or(error) } else { Err(error) }
+        if self.ask.repetition == Repetition::Once { Err(error) } else { self.pause_or(error) }
     }
 
     /// Once: if it is still not known where to send it afterwards, nobody knows.

@@ -15,7 +15,7 @@ use florin_engine::partition::Isolation;
 use florin_engine::shard::Refusal;
 use mio::{Poll, Waker};
 
-use super::call::Ask;
+use super::call::{Ask, Repetition};
 use super::clock::{Clock, duration_ns};
 use super::command::{Bell, COMMAND_COUNT_MAX, Command, Route};
 use super::completion::lock;
@@ -73,9 +73,9 @@ impl Inner {
         what: &str,
         route: Route,
         request: Request,
-        is_repeatable: bool,
+        repetition: Repetition,
     ) -> Result<Response, ClientError> {
-        self.ask(&Ask { what, route, request, is_repeatable, deadline_ns: self.request_deadline_ns() })
+        self.ask(&Ask { what, route, request, repetition, deadline_ns: self.request_deadline_ns() })
     }
 }
 
@@ -176,7 +176,7 @@ impl Client {
         for route in [Route::Any, Route::Shard(0)] {
             let what = format!("looking for topic {name}");
             let request = Request::Metadata { from: TopicId(0), names: vec![name.to_owned()] };
-            let Response::Topics(page) = self.inner.request(&what, route, request, true)? else {
+            let Response::Topics(page) = self.inner.request(&what, route, request, Repetition::Read)? else {
                 return Err(self.inner.unexpected(&what));
             };
             if let Some(topic) = page.topics.into_iter().find(|topic| topic.name == name) {
@@ -227,7 +227,7 @@ impl Client {
         let what = format!("creating topic {name}");
         let name_asked = name.to_owned();
         let request = Request::CreateTopic { name: name_asked, partition_count, settings, keys: keys.clone() };
-        match self.inner.request(&what, Route::Shard(0), request, false) {
+        match self.inner.request(&what, Route::Shard(0), request, Repetition::Once) {
             Ok(Response::TopicCreated(topic)) => Ok(topic),
             Ok(_) => Err(self.inner.unexpected(&what)),
             // If it is there now as it was asked for, it was created by this request or by an equal one.
@@ -252,7 +252,12 @@ impl Client {
         change.check().map_err(refused_setting)?;
         let what = format!("altering topic {topic}");
         // What is set to a value twice has that value.
-        match self.inner.request(&what, Route::Shard(0), Request::AlterTopic { topic, change }, true)? {
+        match self.inner.request(
+            &what,
+            Route::Shard(0),
+            Request::AlterTopic { topic, change },
+            Repetition::Repeatable,
+        )? {
             Response::TopicAltered { topic, settings } => Ok(AlteredTopic { topic, settings }),
             _ => Err(self.inner.unexpected(&what)),
         }
@@ -265,7 +270,7 @@ impl Client {
     pub fn delete_topic(&self, topic: TopicId) -> Result<(), ClientError> {
         let what = format!("deleting topic {topic}");
         // Deleting what is deleted already succeeds, and ids are never given out again.
-        match self.inner.request(&what, Route::Shard(0), Request::DeleteTopic { topic }, true)? {
+        match self.inner.request(&what, Route::Shard(0), Request::DeleteTopic { topic }, Repetition::Repeatable)? {
             Response::TopicDeleted(_) => Ok(()),
             _ => Err(self.inner.unexpected(&what)),
         }
@@ -277,7 +282,7 @@ impl Client {
     /// If there is no such topic, or the server does not answer in time.
     pub fn describe_topic(&self, topic: TopicId) -> Result<DescribedTopic, ClientError> {
         let what = format!("describing topic {topic}");
-        match self.inner.request(&what, Route::Any, Request::DescribeTopic { topic }, true)? {
+        match self.inner.request(&what, Route::Any, Request::DescribeTopic { topic }, Repetition::Read)? {
             Response::TopicDescribed { topic, settings, partitions } => {
                 Ok(DescribedTopic { topic, settings, partitions })
             }
@@ -290,7 +295,7 @@ impl Client {
     /// # Errors
     /// If the server does not answer in time.
     pub fn describe_shards(&self) -> Result<Vec<ShardDescription>, ClientError> {
-        match self.inner.request("describing the shards", Route::Any, Request::DescribeShards, true)? {
+        match self.inner.request("describing the shards", Route::Any, Request::DescribeShards, Repetition::Read)? {
             Response::Shards(shards) => Ok(shards),
             _ => Err(self.inner.unexpected("describing the shards")),
         }
@@ -302,7 +307,7 @@ impl Client {
     /// If the shard does not answer in time.
     pub fn confirm_clock(&self, shard: u16) -> Result<(), ClientError> {
         let what = format!("confirming the clock of shard {shard}");
-        match self.inner.request(&what, Route::Shard(shard), Request::ConfirmClock, true)? {
+        match self.inner.request(&what, Route::Shard(shard), Request::ConfirmClock, Repetition::Repeatable)? {
             Response::ClockConfirmed => Ok(()),
             _ => Err(self.inner.unexpected(&what)),
         }
@@ -315,7 +320,7 @@ impl Client {
     pub fn list_offset(&self, partition: PartitionId, at: ListAt) -> Result<Offset, ClientError> {
         let what = format!("asking for an offset of partition {partition}");
         let request = Request::ListOffsets { partition, at };
-        match self.inner.request(&what, Route::Partition(partition), request, true)? {
+        match self.inner.request(&what, Route::Partition(partition), request, Repetition::Read)? {
             Response::Offset(offset) => Ok(offset),
             _ => Err(self.inner.unexpected(&what)),
         }
@@ -332,7 +337,7 @@ impl Client {
             let index = rule.partitioner().partition_of(&key, partition_count.max(1));
             Route::Partition(PartitionId { topic: topic.id, index })
         });
-        match self.inner.request(&what, route, Request::LookUpKey { topic: topic.id, key }, true)? {
+        match self.inner.request(&what, route, Request::LookUpKey { topic: topic.id, key }, Repetition::Read)? {
             Response::Key { partition, receipt } => Ok(FoundKey { partition, receipt }),
             _ => Err(self.inner.unexpected(&what)),
         }
@@ -356,7 +361,7 @@ impl Client {
         let request = Request::Fetch { partition, from, bytes_max, wait_ms, isolation };
         let deadline_ns = self.inner.request_deadline_ns().saturating_add(wait_ns);
         let route = Route::Partition(partition);
-        match self.inner.ask(&Ask { what: &what, route, request, is_repeatable: true, deadline_ns })? {
+        match self.inner.ask(&Ask { what: &what, route, request, repetition: Repetition::Read, deadline_ns })? {
             Response::Fetched(fetched) => Ok(fetched),
             _ => Err(self.inner.unexpected(&what)),
         }

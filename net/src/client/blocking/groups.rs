@@ -3,8 +3,9 @@
 use florin_engine::group::GroupOffsets;
 use florin_engine::model::Realtime;
 
-use super::Client;
+use super::call::Repetition;
 use super::command::Route;
+use super::{Client, Listed};
 use crate::client::{ClientError, GroupId, GroupOffset, TransactionKey};
 use crate::protocol::{Request, Response};
 
@@ -31,14 +32,15 @@ impl Client {
         let what = format!("noting offsets of group {group}");
         let request = Request::CommitOffsets { group: group.clone(), transaction, offsets };
         // The same offsets noted twice are noted.
-        match self.inner.request(&what, self.shard_of_group(group), request, true)? {
+        match self.inner.request(&what, self.shard_of_group(group), request, Repetition::Repeatable)? {
             Response::OffsetsCommitted => Ok(()),
             _ => Err(self.inner.unexpected(&what)),
         }
     }
 
     /// How far a group has come, in the order of partitions, and when each was noted. It is waited, within the request
-    /// timeout, until transactions with offsets of the group are decided.
+    /// timeout, until transactions with offsets of the group are decided. More than 1024 offsets come with several requests,
+    /// and what is noted in between shows in those that come later.
     ///
     /// # Errors
     /// If nothing was ever noted for the group, or its shard does not answer in time.
@@ -48,7 +50,9 @@ impl Client {
         loop {
             let after = all.last().map(|(last, _)| last.partition);
             let request = Request::FetchOffsets { group: group.clone(), after };
-            let Response::Offsets(page) = self.inner.request(&what, self.shard_of_group(group), request, true)? else {
+            let Response::Offsets(page) =
+                self.inner.request(&what, self.shard_of_group(group), request, Repetition::Read)?
+            else {
                 return Err(self.inner.unexpected(&what));
             };
             if page.is_empty() {
@@ -61,23 +65,22 @@ impl Client {
     /// All groups, shard by shard, each shard's in the order of their names.
     ///
     /// # Errors
-    /// If a shard does not answer in time.
-    pub fn groups(&self) -> Result<Vec<GroupId>, ClientError> {
+    /// If no shard answers in time, or the server cannot be reached.
+    pub fn groups(&self) -> Result<Listed<GroupId>, ClientError> {
+        self.of_every_shard(|shard| self.groups_of(shard))
+    }
+
+    fn groups_of(&self, shard: u16) -> Result<Vec<GroupId>, ClientError> {
+        let what = format!("listing the groups of shard {shard}");
         let mut all: Vec<GroupId> = Vec::new();
-        for shard in 0..self.server().shard_count {
-            let what = format!("listing the groups of shard {shard}");
-            let mut after = None;
-            loop {
-                let request = Request::ListGroups { after };
-                let Response::Groups(page) = self.inner.request(&what, Route::Shard(shard), request, true)? else {
-                    return Err(self.inner.unexpected(&what));
-                };
-                let Some(last) = page.last() else { break };
-                after = Some(last.clone());
-                all.extend(page);
+        loop {
+            let request = Request::ListGroups { after: all.last().cloned() };
+            match self.inner.request(&what, Route::Shard(shard), request, Repetition::Read)? {
+                Response::Groups(page) if page.is_empty() => return Ok(all),
+                Response::Groups(page) => all.extend(page),
+                _ => return Err(self.inner.unexpected(&what)),
             }
         }
-        Ok(all)
     }
 
     /// Forgets a group with all its offsets. If the answer is lost, it may turn out to be forgotten when asked again.
@@ -87,7 +90,7 @@ impl Client {
     pub fn forget_group(&self, group: &GroupId) -> Result<(), ClientError> {
         let what = format!("forgetting group {group}");
         let request = Request::ForgetGroup { group: group.clone() };
-        match self.inner.request(&what, self.shard_of_group(group), request, false)? {
+        match self.inner.request(&what, self.shard_of_group(group), request, Repetition::Once)? {
             Response::GroupForgotten => Ok(()),
             _ => Err(self.inner.unexpected(&what)),
         }

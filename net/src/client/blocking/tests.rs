@@ -12,7 +12,7 @@ use crate::client::{
     Client, ClientError, ClientSettings, ConsumerSettings, ProducerSettings, Record, SendError, Start, TopicChange,
     TopicSettings,
 };
-use crate::protocol::{Code, ListAt};
+use crate::protocol::{Code, ListAt, Request};
 use server::{Behaviour, Server};
 
 fn settings(server: &Server) -> ClientSettings {
@@ -21,6 +21,10 @@ fn settings(server: &Server) -> ClientSettings {
         request_timeout: Duration::from_secs(5),
         ..ClientSettings::new(server.address())
     }
+}
+
+fn is_produce(request: &Request) -> bool {
+    matches!(request, Request::Produce { .. })
 }
 
 fn record(partition: u32, value: &str) -> Record {
@@ -166,7 +170,7 @@ fn a_server_that_comes_back_is_waited_for_although_it_refuses_meanwhile() {
 
 #[test]
 fn a_producer_without_a_server_ends_its_records_in_time() {
-    let server = Server::start(Behaviour { ignore_produce: true, ..Behaviour::default() });
+    let server = Server::start(Behaviour { ignores: Some(is_produce), ..Behaviour::default() });
     let client = Client::connect(settings(&server)).unwrap();
     let delivery_timeout = Duration::from_millis(300);
     let impatient = ProducerSettings {
@@ -183,8 +187,23 @@ fn a_producer_without_a_server_ends_its_records_in_time() {
 }
 
 #[test]
+fn a_change_whose_answers_are_lost_may_have_happened_and_a_question_has_changed_nothing() {
+    let server = Server::start(Behaviour {
+        ignores: Some(|request| matches!(request, Request::DeleteTopic { .. } | Request::DescribeTopic { .. })),
+        ..Behaviour::default()
+    });
+    let request_timeout = Duration::from_millis(300);
+    let client = Client::connect(ClientSettings { request_timeout, ..settings(&server) }).unwrap();
+    let topic = TopicId(1);
+    let changed = client.delete_topic(topic);
+    assert!(matches!(changed, Err(ClientError::OutcomeUnknown { .. })), "{changed:?}");
+    let asked = client.describe_topic(topic);
+    assert!(matches!(asked, Err(ClientError::TimedOut { .. } | ClientError::Disconnected { .. })), "{asked:?}");
+}
+
+#[test]
 fn dropping_everything_ends_what_is_under_way() {
-    let server = Server::start(Behaviour { ignore_produce: true, ..Behaviour::default() });
+    let server = Server::start(Behaviour { ignores: Some(is_produce), ..Behaviour::default() });
     let client = Client::connect(settings(&server)).unwrap();
     let lingering = ProducerSettings { linger: Duration::from_secs(60), ..ProducerSettings::new("captures") };
     let producer = client.producer(lingering).unwrap();

@@ -6,6 +6,7 @@ use florin_engine::model::{TransactionKey, TransactionOutcome, TransactionalId};
 use florin_engine::transaction::{Ended, shard_of};
 
 use super::Client;
+use super::call::Repetition;
 use super::command::Route;
 use super::producer::{Delivery, Producer};
 use crate::client::core::transaction::TransactionCore;
@@ -50,7 +51,7 @@ impl TransactionalProducer {
         let route = client.coordinator_of(&name);
         // Opened twice, the first of the two is fenced: it is this instance all the same.
         let request = Request::OpenTransactionalId { name, timeout_ms };
-        match client.inner.request(&what, route, request, true)? {
+        match client.inner.request(&what, route, request, Repetition::Repeatable)? {
             Response::TransactionalIdOpened { next, last } => {
                 Ok(Self { client, settings, core: TransactionCore::new(next), last, topics: BTreeMap::new() })
             }
@@ -106,7 +107,12 @@ impl TransactionalProducer {
         let what = format!("ending transaction {transaction}");
         let route = Route::Shard(shard_of(transaction.producer).0);
         // Whatever is asked twice is about this transaction only, and ended it the first time.
-        self.client.inner.request(&what, route, Request::EndTransaction { transaction, outcome }, true)
+        self.client.inner.request(
+            &what,
+            route,
+            Request::EndTransaction { transaction, outcome },
+            Repetition::Repeatable,
+        )
     }
 
     /// No topic's producer is in a transaction any longer. One that failed is not used again.

@@ -2,8 +2,9 @@
 
 use florin_engine::transaction::{coordinator_of, shard_of};
 
-use super::Client;
+use super::call::Repetition;
 use super::command::Route;
+use super::{Client, Listed};
 use crate::client::{ClientError, TransactionKey, TransactionOutcome, TransactionStatus, TransactionalId};
 use crate::protocol::{Request, Response};
 
@@ -15,24 +16,22 @@ impl Client {
     /// All transactional ids, shard by shard, each shard's in the order of their names.
     ///
     /// # Errors
-    /// If a shard does not answer in time.
-    pub fn transactions(&self) -> Result<Vec<TransactionStatus>, ClientError> {
+    /// If no shard answers in time, or the server cannot be reached.
+    pub fn transactions(&self) -> Result<Listed<TransactionStatus>, ClientError> {
+        self.of_every_shard(|shard| self.transactions_of(shard))
+    }
+
+    fn transactions_of(&self, shard: u16) -> Result<Vec<TransactionStatus>, ClientError> {
+        let what = format!("listing the transactional ids of shard {shard}");
         let mut all: Vec<TransactionStatus> = Vec::new();
-        for shard in 0..self.server().shard_count {
-            let what = format!("listing the transactional ids of shard {shard}");
-            let mut after = None;
-            loop {
-                let request = Request::ListTransactions { after };
-                let Response::Transactions(page) = self.inner.request(&what, Route::Shard(shard), request, true)?
-                else {
-                    return Err(self.inner.unexpected(&what));
-                };
-                let Some(last) = page.last() else { break };
-                after = Some(last.name.clone());
-                all.extend(page);
+        loop {
+            let request = Request::ListTransactions { after: all.last().map(|status| status.name.clone()) };
+            match self.inner.request(&what, Route::Shard(shard), request, Repetition::Read)? {
+                Response::Transactions(page) if page.is_empty() => return Ok(all),
+                Response::Transactions(page) => all.extend(page),
+                _ => return Err(self.inner.unexpected(&what)),
             }
         }
-        Ok(all)
     }
 
     /// A transactional id; none if it is not known.
@@ -42,7 +41,7 @@ impl Client {
     pub fn transaction(&self, name: &TransactionalId) -> Result<Option<TransactionStatus>, ClientError> {
         let what = format!("describing transactional id {name}");
         let request = Request::DescribeTransaction { name: name.clone() };
-        match self.inner.request(&what, self.coordinator_of(name), request, true)? {
+        match self.inner.request(&what, self.coordinator_of(name), request, Repetition::Read)? {
             Response::Transaction(status) => Ok(status),
             _ => Err(self.inner.unexpected(&what)),
         }
@@ -56,7 +55,7 @@ impl Client {
         let what = format!("aborting transaction {transaction}");
         let route = Route::Shard(shard_of(transaction.producer).0);
         let request = Request::EndTransaction { transaction, outcome: TransactionOutcome::Aborted };
-        match self.inner.request(&what, route, request, true)? {
+        match self.inner.request(&what, route, request, Repetition::Repeatable)? {
             Response::TransactionEnded { .. } => Ok(()),
             _ => Err(self.inner.unexpected(&what)),
         }

@@ -96,7 +96,7 @@ pub(super) fn responses() -> Vec<Response> {
 
 #[test]
 fn the_page_says_how_long_a_chosen_name_may_be_and_what_codes_mean_for_a_transaction() {
-    let said = format!("1 to {} bytes without control characters", limits::CLIENT_NAME_BYTES_MAX);
+    let said = format!("1 to {} bytes without control characters", limits::GIVEN_NAME_BYTES_MAX);
     assert_eq!(read(PAGE).matches(&said).count(), 3, "{said}");
     let tables = page_tables();
     let codes = Table::find(&tables, &["code", "what it means for the transaction", "what the client does"]);

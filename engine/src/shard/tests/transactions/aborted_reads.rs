@@ -1,10 +1,8 @@
 //! What readers of what is committed are told of stretches that memory let go of.
 
-use std::collections::VecDeque;
-
 use super::super::rig::{Rig, SMALL, batch};
 use super::{end, in_transaction, next, open};
-use crate::model::{Offset, PartitionId, TransactionKey, TransactionOutcome};
+use crate::model::{Offset, PartitionId, RequestId, TransactionKey, TransactionOutcome};
 use crate::partition::{HeldBatch, Isolation};
 use crate::segment::read::{Chunk, ReadDone, Target};
 use crate::shard::{Event, FetchFrom, Reply, Request};
@@ -61,9 +59,7 @@ fn with_transaction(span: usize, outcome: TransactionOutcome) -> (Rig, Partition
 
 /// Fetches what is committed and gives every read what it asks for. What was shown, what was aborted, and how many reads it took.
 fn fetch(rig: &mut Rig, partition: PartitionId, from: u64, stored: &Stored) -> (Vec<u64>, Vec<TransactionKey>, usize) {
-    let isolation = Isolation::Committed;
-    let from = FetchFrom::Offset(Offset(from));
-    let id = rig.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns: 0, isolation });
+    let id = ask(rig, partition, from, Isolation::Committed);
     let mut reads = 0;
     while let Some((read, plan)) = rig.reads.pop_front() {
         let Target::Offset(offset) = plan.target else { panic!("{:?}", plan.target) };
@@ -124,24 +120,60 @@ fn a_marker_in_memory_is_found_from_a_stretch_at_rest() {
     assert_eq!((shown, aborted), ((0..10).collect(), vec![transaction]));
 }
 
+/// Answers reads, of which nothing is kept, and calls `between` before each. The offsets that were asked for.
+fn read_all(rig: &mut Rig, partition: PartitionId, stored: &Stored, mut between: impl FnMut(&mut Rig)) -> Vec<u64> {
+    let mut asked = Vec::new();
+    while let Some((read, plan)) = rig.reads.pop_front() {
+        let Target::Offset(offset) = plan.target else { panic!("{:?}", plan.target) };
+        asked.push(offset.0);
+        rig.shard.cold.forget_read(partition);
+        between(rig);
+        let result = Ok(stored.chunk(offset, 10));
+        rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result } });
+        assert!(asked.len() < 40, "it comes to an end: {asked:?}");
+    }
+    asked
+}
+
+fn ask(rig: &mut Rig, partition: PartitionId, from: u64, isolation: Isolation) -> RequestId {
+    let from = FetchFrom::Offset(Offset(from));
+    rig.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns: 0, isolation })
+}
+
 #[test]
 fn a_search_ends_although_nothing_that_was_read_is_kept() {
     let (mut rig, partition, transaction, stored) = with_transaction(25, TransactionOutcome::Aborted);
-    let isolation = Isolation::Committed;
-    let from = FetchFrom::Offset(Offset(3));
-    let id = rig.ask(Request::Fetch { partition, from, bytes_max: 1 << 20, wait_ns: 0, isolation });
-    let mut asked = VecDeque::new();
-    while let Some((read, plan)) = rig.reads.pop_front() {
-        let Target::Offset(offset) = plan.target else { panic!("{:?}", plan.target) };
-        asked.push_back(offset.0);
-        rig.shard.cold.forget_read(partition);
-        let result = Ok(stored.chunk(offset, 10));
-        rig.event(Event::SegmentRead { read, done: ReadDone { index: None, result } });
-        assert!(asked.len() < 20, "it comes to an end: {asked:?}");
-    }
+    let id = ask(&mut rig, partition, 3, Isolation::Committed);
+    let asked = read_all(&mut rig, partition, &stored, |_| {});
     let Some(Reply::Fetched(fetched)) = rig.replies.remove(&id) else { panic!("it is answered") };
     assert_eq!(fetched.aborted.len(), 1);
     assert_eq!(fetched.aborted[0].transaction, transaction);
     assert_eq!(next(transaction).producer, transaction.producer);
     assert_eq!(asked, [3, 10, 20, 3], "forward to the marker, and once more where it was asked for");
+}
+
+#[test]
+fn a_search_keeps_no_other_reader_of_the_partition_from_its_reads() {
+    let (mut rig, partition, _, stored) = with_transaction(25, TransactionOutcome::Aborted);
+    let searching = ask(&mut rig, partition, 3, Isolation::Committed);
+    let other = ask(&mut rig, partition, 31, Isolation::Uncommitted);
+    let asked = read_all(&mut rig, partition, &stored, |_| {});
+    assert!([searching, other].iter().all(|id| matches!(rig.replies.get(id), Some(Reply::Fetched(_)))));
+    assert_eq!(asked, [3, 31, 10, 20, 3]);
+}
+
+#[test]
+fn readers_of_other_places_do_not_set_a_search_back() {
+    let (mut rig, partition, transaction, stored) = with_transaction(25, TransactionOutcome::Aborted);
+    let searching = ask(&mut rig, partition, 3, Isolation::Committed);
+    let mut others = Vec::new();
+    let asked = read_all(&mut rig, partition, &stored, |rig| {
+        if others.len() < 10 {
+            others.push(ask(rig, partition, 30, Isolation::Committed));
+        }
+    });
+    assert!(others.iter().all(|id| matches!(rig.replies.get(id), Some(Reply::Fetched(_)))));
+    let Some(Reply::Fetched(fetched)) = rig.replies.remove(&searching) else { panic!("it is answered") };
+    assert_eq!(fetched.aborted[0].transaction, transaction);
+    assert_eq!(asked.iter().filter(|offset| **offset < 30).count(), 4, "{asked:?}");
 }

@@ -25,7 +25,8 @@ use crate::protocol::{
 pub(super) struct Behaviour {
     /// Every connection is closed after so many requests, the last of which is carried out and not answered.
     pub(super) close_after_requests: Option<usize>,
-    pub(super) ignore_produce: bool,
+    /// What is not answered.
+    pub(super) ignores: Option<fn(&Request) -> bool>,
 }
 
 #[derive(Default)]
@@ -130,6 +131,9 @@ impl Shared {
     }
 
     fn answer(&self, request: Request) -> Option<Response> {
+        if self.behaviour.ignores.is_some_and(|ignores| ignores(&request)) {
+            return None;
+        }
         Some(match request {
             Request::Negotiate { .. } => Response::Negotiated(Negotiated {
                 directory_id: Id128([1; 16]),
@@ -147,7 +151,6 @@ impl Shared {
             Request::Metadata { names, .. } => self.topics(&names),
             Request::AlterTopic { change, .. } => self.alter(&change),
             Request::InitProducer => Response::Producer { id: ProducerId(5), epoch: ProducerEpoch(0) },
-            Request::Produce { .. } if self.behaviour.ignore_produce => return None,
             Request::Produce { partition, batch } => self.store(partition, batch),
             Request::Fetch { partition, from, wait_ms, .. } => self.fetch(partition, from, wait_ms),
             Request::ListOffsets { partition, at } => {
