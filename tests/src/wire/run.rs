@@ -182,7 +182,7 @@ impl World {
             client.await;
             flag.set(true);
         });
-        self.run_until(|_| done.get(), what)
+        self.run_until_read(|| done.get(), what)
     }
 
     fn work_until(&mut self, operation_count: u64) -> Checked {
