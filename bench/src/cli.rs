@@ -16,7 +16,10 @@ use crate::bare::Bare;
 
 pub use instructions::{Captured, InstructionsArguments, StateCoreArguments};
 pub use load::CaptureArguments;
-pub use long::{IdleArguments, KeysArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments};
+pub use long::{
+    IdleArguments, KeysArguments, PartitionsArguments, RecoverArguments, RecoverPoint, SustainedArguments,
+    TransactionsArguments,
+};
 pub use reading::{CatchupArguments, E2eArguments, FanoutArguments, MixedArguments, points};
 pub use shared::{OutputArguments, OwnServerArguments, TargetArguments, seconds, size};
 pub use verify::CrashVerifyArguments;
@@ -41,6 +44,7 @@ Examples:
   florin-bench catchup --bytes 4GiB --readers 1,4
   florin-bench mixed --connections 32 --readers 8
   florin-bench partitions --partitions 10,10000 --rate 20000
+  florin-bench transactions --producers 1,32 --batches 1,4
   florin-bench sustained --retention-bytes 2GiB
   florin-bench recover --points full_ring,half_ring_small --rounds 5
   florin-bench idle --connections 1000
@@ -67,6 +71,8 @@ pub enum Command {
     Partitions(PartitionsArguments),
     /// A topic with very many idempotency keys in its window, against a plain one
     Keys(KeysArguments),
+    /// Idempotent producers with transactions, against the same without
+    Transactions(TransactionsArguments),
     /// Instructions of a capture, with a producer's stamp against without; needs valgrind
     Instructions(InstructionsArguments),
     /// A shard without a network, for what counts its instructions

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Command::Instructions(arguments) => scenario::instructions::run(&arguments),
         Command::StateCore(arguments) => scenario::instructions::state_core(&arguments),
         Command::Keys(arguments) => scenario::keys::run(&arguments),
+        Command::Transactions(arguments) => scenario::transactions::run(&arguments),
         Command::Sustained(arguments) => scenario::sustained::run(&arguments),
         Command::Recover(arguments) => scenario::recover::run(&arguments),
         Command::Idle(arguments) => scenario::idle::run(&arguments),

@@ -21,3 +21,4 @@ pub mod partitions;
 pub mod recover;
 pub mod sustained;
 mod tally;
+pub mod transactions;

@@ -75,10 +75,57 @@ pub struct KeysArguments {
     /// Of each topic, in every round
     #[arg(long, value_name = "S", default_value = "10", value_parser = seconds)]
     pub seconds: Duration,
+    /// Of the disk's floor, in every round
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    pub floor_seconds: Duration,
     /// Of each load before it counts, until the index is not read any more, or twenty times
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     pub warm_up: Duration,
     /// How often each topic is measured, one after the other
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Server and cores.
+    #[command(flatten)]
+    pub target: OwnServerArguments,
+    /// Output.
+    #[command(flatten)]
+    pub output: OutputArguments,
+}
+
+/// What `transactions` takes.
+#[derive(Debug, Args)]
+pub struct TransactionsArguments {
+    /// Producers, each with one request in flight, a point for each number
+    #[arg(long, value_delimiter = ',', default_value = "1,32", value_name = "K",
+          value_parser = clap::value_parser!(u64).range(1..=CONNECTION_COUNT_MAX))]
+    pub producers: Vec<u64>,
+    /// Batches of a transaction, one sent after the other, a point for each number
+    #[arg(long, value_delimiter = ',', default_value = "1,4,16", value_name = "BATCHES",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batches: Vec<u32>,
+    /// Partitions of each topic, over which producers are spread
+    #[arg(long, default_value_t = 8, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub partitions: u32,
+    /// Shards of the server that is started
+    #[arg(long, default_value_t = 1, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub shards: u16,
+    /// Bytes of a record's value
+    #[arg(long, default_value_t = 256, value_name = "BYTES", value_parser = size)]
+    pub size: usize,
+    /// Records of a batch
+    #[arg(long, default_value_t = 1, value_name = "RECORDS",
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(BATCH_RECORD_COUNT_MAX)))]
+    pub batch: u32,
+    /// What values hold: fixed, random, or the lines of a file, each of its own size
+    #[arg(long, default_value = "random", value_name = "fixed|random|FILE")]
+    pub payload: PayloadKind,
+    /// Of each point, with and without transactions, in every round
+    #[arg(long, value_name = "S", default_value = "5", value_parser = seconds)]
+    pub seconds: Duration,
+    /// Of the disk's floor, in every round
+    #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
+    pub floor_seconds: Duration,
+    /// How often each is measured, one after the other
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
     /// Server and cores.

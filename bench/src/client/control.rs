@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::BytesMut;
 use florin_engine::catalogue::TopicSettings;
 use florin_engine::format::control::KeyRule;
-use florin_engine::model::TopicId;
+use florin_engine::limits::TRANSACTION_TIMEOUT_MS_MAX;
+use florin_engine::model::{TopicId, TransactionKey, TransactionalId};
 use florin_engine::shard::Action;
 use florin_net::limits::RESPONSE_BYTES_MAX;
 use florin_net::protocol::{ErrorResponse, FrameReader, Request, Response, ShardDescription, TopicsPage, code_row};
@@ -129,6 +130,23 @@ impl Control {
         let shards = self.shards()?;
         let sum = |number: fn(&ShardDescription) -> u64| shards.iter().map(number).sum();
         Ok((sum(|shard| shard.keys_cached_bytes), sum(|shard| shard.keys_read_count)))
+    }
+
+    /// A producer id of its own.
+    pub fn producer(&mut self) -> Result<TransactionKey> {
+        match self.ask(&Request::InitProducer)? {
+            Response::Producer { id, epoch } => Ok(TransactionKey { producer: id, epoch }),
+            other => bail!("the question for a producer id was answered with {other:?}"),
+        }
+    }
+
+    /// The first transaction of whoever takes a transactional id.
+    pub fn open_transactional_id(&mut self, name: &str) -> Result<TransactionKey> {
+        let name = TransactionalId::new(name)?;
+        match self.ask(&Request::OpenTransactionalId { name, timeout_ms: TRANSACTION_TIMEOUT_MS_MAX })? {
+            Response::TransactionalIdOpened { next, .. } => Ok(next),
+            other => bail!("the opening of a transactional id was answered with {other:?}"),
+        }
     }
 
     /// Deletes a topic, and asks again for as long as the server says that it should be.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use florin_engine::format::batch::validate;
 use florin_engine::limits::BATCH_BYTES_MAX;
-use florin_engine::model::{Id128, PartitionId, Realtime, TopicId};
+use florin_engine::model::{Id128, PartitionId, ProducerEpoch, Realtime, TopicId, TransactionKey};
 use florin_net::limits::REQUEST_BYTES_MAX;
 use florin_net::protocol::{
     Code, ErrorResponse, FetchResponse, FrameReader, Negotiated, Request, RequestFrom, Response, ShardDescription,
@@ -75,6 +75,8 @@ pub struct State {
     pub described_count: u64,
     /// Topics that were created.
     pub created_count: u64,
+    /// Transactions that were ended.
+    pub ended: Vec<TransactionKey>,
     /// What is stored of each partition.
     pub logs: BTreeMap<PartitionId, Log>,
 }
@@ -215,6 +217,11 @@ fn answer(shared: &Shared, state: &mut State, shard: u16, request: &Request) -> 
         Request::Fetch { partition, from: RequestFrom::Offset(from), bytes_max, wait_ms, .. } => {
             let fetched = stored::fetch(state, *partition, *from, *bytes_max);
             return fetched.or_else(|| (*wait_ms == 0).then(|| stored::nothing(state, *partition)));
+        }
+        Request::EndTransaction { transaction, outcome } => {
+            state.ended.push(*transaction);
+            let epoch = ProducerEpoch(transaction.epoch.0 + 1);
+            Response::TransactionEnded { outcome: *outcome, next: TransactionKey { epoch, ..*transaction } }
         }
         other => panic!("the bench does not ask for {other:?}"),
     })

@@ -26,7 +26,7 @@ use crate::client::load::{Load, LoadSample, LoadSettings, Unobserved, WhenFull};
 use crate::client::payload::Payloads;
 use crate::client::routes::{self, Route};
 use crate::client::stamp::KeyStamp;
-use crate::floor::{folder, require_space};
+use crate::floor::{DiskFloor, folder, require_space};
 use crate::machine::{Machine, on_core};
 use crate::report::{self, Column, Output, Point, Round, core_text, count_text};
 use crate::server::{Server, ServerSettings};
@@ -39,7 +39,7 @@ const INDEX_BYTES_PER_KEY: u64 = 48;
 const CACHE_BYTES_PER_KEY: u64 = 3;
 const CACHE_BYTES_MIN: u64 = 64 << 20;
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     Column { heading: "topic", number: "topic", with_range: false },
     Column { heading: "keys", number: "keys", with_range: false },
     Column { heading: "records/s", number: "records_per_second", with_range: true },
@@ -48,6 +48,7 @@ const COLUMNS: [Column; 9] = [
     Column { heading: "p99.9 µs", number: "p999_us", with_range: true },
     Column { heading: "server CPU µs/record", number: "server_cpu_us_per_record", with_range: false },
     Column { heading: "journal writes/record", number: "journal_writes_per_record", with_range: false },
+    Column { heading: "durable write p50 µs", number: "floor_write_p50_us", with_range: false },
     Column { heading: "ratio records/s", number: "ratio_records_per_second", with_range: true },
 ];
 
@@ -56,6 +57,7 @@ const COLUMNS: [Column; 9] = [
 struct Sample {
     load: LoadSample,
     costs: Costs,
+    floor_us: f64,
 }
 
 /// A topic, and what its rounds gave.
@@ -113,6 +115,7 @@ impl Run<'_> {
         let mut facts = Facts::default();
         let topics = self.create_topics(home, points)?;
         report::progress(&format!("putting {} keys there", self.arguments.keys));
+        let mut floor = DiskFloor::prepare(home)?;
         let begun = Instant::now();
         facts.index_bytes = index::put(&home.join("data"), topics[1], self.arguments.partitions, self.arguments.keys)?;
         facts.load_seconds = begun.elapsed().as_secs_f64();
@@ -125,13 +128,17 @@ impl Run<'_> {
         let mut control = Control::connect(target.address())?;
         self.warm_up(&mut control)?;
         for round in 1..=self.arguments.rounds {
+            report::progress(&format!("round {round} of {}: the disk", self.arguments.rounds));
+            let written = floor.run(self.arguments.floor_seconds, self.arguments.target.server_core)?;
+            let floor_us = written.latencies.percentiles().p50_us;
             for point in &mut *points {
                 report::progress(&format!("round {round} of {}: {}", self.arguments.rounds, point.name));
                 let salt = u64::from(round) << 8 | u64::from(point.keys > 0);
                 let settings =
                     LoadSettings { when_full: WhenFull::Fail, ..LoadSettings::lasting(self.arguments.seconds) };
                 let sample = self.load(&target, &mut control, point.name, salt, settings);
-                point.samples.push(sample.with_context(|| format!("{}, round {round}", point.name))?);
+                let sample = sample.with_context(|| format!("{}, round {round}", point.name))?;
+                point.samples.push(Sample { floor_us, ..sample });
             }
         }
         facts.rss_bytes_after = Usage::of(process)?.rss_bytes;
@@ -204,7 +211,7 @@ impl Run<'_> {
             let load = load.run(&self.payloads, settings, &mut Unobserved)?;
             let costs = target.counters(Some(control))?.since(&before);
             ensure!(costs.captured_batches >= load.answered_batches, "the server stored less than it acknowledged");
-            Ok(Sample { load, costs })
+            Ok(Sample { load, costs, floor_us: 0.0 })
         })
     }
 
@@ -269,7 +276,8 @@ impl Sample {
     }
 
     fn round(&self) -> Round {
-        let mut numbers = vec![("records_per_second", Some(self.records_per_second()))];
+        let mut numbers =
+            vec![("records_per_second", Some(self.records_per_second())), ("floor_write_p50_us", Some(self.floor_us))];
         numbers.extend(self.costs.per_record(self.load.answered_batches as f64));
         Round { numbers, latencies: Some(self.load.latencies.clone()) }
     }

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
 use bytes::BytesMut;
-use florin_engine::format::batch::{RecordWalk, validate};
-use florin_engine::model::TopicId;
+use florin_engine::format::batch::{ProducerStamp, RecordWalk, validate};
+use florin_engine::model::{ProducerEpoch, ProducerId, TopicId};
 
 use super::*;
 use crate::client::payload::{PayloadKind, Payloads};
@@ -27,4 +27,17 @@ fn every_batch_has_a_key_of_its_own_that_belongs_to_its_partition_and_a_right_ch
     }
     let plain = Payloads::build(&PayloadKind::Fixed, 100, 1).expect("they are built");
     assert!(KeyStamp::of(plain.batch(0), 8, 7).is_err());
+}
+
+#[test]
+fn a_batch_says_who_sends_it_and_has_a_right_checksum() {
+    let payloads = Payloads::build(&PayloadKind::Random, 100, 3).expect("they are built");
+    let key = TransactionKey { producer: ProducerId(0x0102_0304_0506), epoch: ProducerEpoch(7) };
+    for is_transactional in [false, true] {
+        let mut batch = BytesMut::from(&payloads.batch(0)[..]);
+        put_producer(&mut batch, key, 90, is_transactional);
+        let info = validate(&batch, batch.len()).expect("a right batch");
+        assert_eq!(info.producer, Some(ProducerStamp::new(key.producer, key.epoch, 90, 3)));
+        assert_eq!(info.transaction(), is_transactional.then_some(key));
+    }
 }
