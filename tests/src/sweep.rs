@@ -29,6 +29,10 @@ const OF_TRANSACTIONS: [&str; 11] = [
     "CommittedLookedFurther",
 ];
 
+/// Those that need days, thousands of transactions of one transactional id, or a shard that is out for long: tests of the
+/// engine take them.
+const TOO_RARE: [&str; 4] = ["CoordinatorSilent", "EpochsUsedUp", "TransactionInquiry", "TransactionalIdForgotten"];
+
 /// A kind of world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Kind {
@@ -161,6 +165,13 @@ impl Totals {
             }
         }
         Self { world_count: self.world_count + other.world_count, done, disk, marks: self.marks.plus(&other.marks) }
+    }
+
+    /// What happened in none of the worlds of clients that only they have: turns about transactions.
+    pub fn missed_of_transactions(&self) -> Vec<&'static str> {
+        let missed = |mark: &Mark| self.marks.of(*mark) == 0 && OF_TRANSACTIONS.contains(&mark.name());
+        let names = Mark::ALL.into_iter().filter(missed).map(Mark::name);
+        names.filter(|name| !TOO_RARE.contains(name)).collect()
     }
 
     /// What happened in none of the worlds: rare turns of the engine, and kinds of faults.

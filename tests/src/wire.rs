@@ -17,5 +17,5 @@ mod summary;
 
 pub use part::Part;
 pub use plan::Plan;
-pub use run::{Outcome, play};
+pub use run::{CommitCut, Outcome, play, play_commit};
 pub use summary::Summary;

@@ -1,8 +1,10 @@
 //! Idempotent producers that send transactions, against the same producers with the same batches and no transactions.
 //!
 //! What is timed is from sending the first batch of a transaction until its commit is answered; without transactions, until
-//! the last of as many batches is. A transaction of one batch needs three durable writes, one after the other: that it is
-//! open, the batch, the decision. So it is also held against three times what a single producer waits for one batch.
+//! the last of as many batches is. A transaction of one batch needs two durable writes, one after the other, if the shard
+//! that stores the batch coordinates it, as a server with one shard does: the batch with the note that it is open, the
+//! decision. If another shard does it needs three: that it is open, the batch, the decision. It is also held against three
+//! times what a single producer waits for one batch.
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,7 @@ use crate::target::{Costs, Target, with_topic};
 
 /// Before it counts.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// Durable writes of a transaction, one after the other.
+/// Durable writes of a transaction that another shard coordinates, one after the other.
 const WRITE_COUNT: f64 = 3.0;
 
 const COLUMNS: [Column; 12] = [

@@ -4,7 +4,7 @@
 //! counts. Runs are on disk; a look-up says what it needs of them and is asked again when that was read.
 //!
 //! When runs are put together they stay beside the new one as its spares, until that is put together with others: keys
-//! may outlive their records, so each of them stands twice.
+//! may outlive their records, so each that was put together stands twice. A run that was just written has no spare.
 
 use crate::format::keys::{KeyEntry, KeyHash};
 use crate::format::stored::Stored;

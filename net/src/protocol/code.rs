@@ -44,7 +44,7 @@ impl Code {
     pub const KEY_CONFLICT: Self = Self(53);
     /// What is known of a key cannot be read.
     pub const KEYS_UNANSWERABLE: Self = Self(54);
-    /// The transaction was aborted.
+    /// The transaction was aborted, or is not known any more.
     pub const TRANSACTION_ABORTED: Self = Self(60);
     /// The transaction was committed.
     pub const TRANSACTION_COMMITTED: Self = Self(61);
@@ -56,7 +56,7 @@ impl Code {
     pub const OFFSETS_UNDECIDED: Self = Self(67);
     /// No offset was committed for the group.
     pub const UNKNOWN_GROUP: Self = Self(69);
-    /// Batches cannot be stored together as they are.
+    /// Batches or offsets cannot be stored together as they are.
     pub const TOGETHER: Self = Self(73);
     /// The stream cannot be cut into frames.
     pub const MALFORMED_FRAME: Self = Self(100);
@@ -148,7 +148,7 @@ pub const CODES: [CodeRow; 66] = [
     row(54, "keys_unanswerable", Action::Retry, "what is known of an idempotency key cannot be read"),
     row(55, "no_keys", Action::FixRequest, "the topic has no idempotency keys"),
     row(56, "partitions_fixed", Action::FixRequest, "a topic with idempotency keys keeps its number of partitions"),
-    row(60, "transaction_aborted", Action::AbortTransaction, "the transaction was aborted, nothing of it counts"),
+    row(60, "transaction_aborted", Action::AbortTransaction, "the transaction was aborted, or is not known any more: nothing of the request counts"),
     row(61, "transaction_committed", Action::FixRequest, "the transaction was committed, nothing can be added to it or taken back"),
     row(62, "unknown_transaction", Action::FixRequest, "no transactional id has the producer of the transaction"),
     row(63, "transaction_fenced", Action::Fenced, "another instance took the transactional id over"),
@@ -159,9 +159,9 @@ pub const CODES: [CodeRow; 66] = [
     row(68, "groups_full", Action::FixRequest, "there is no room for more offsets of groups"),
     row(69, "unknown_group", Action::FixRequest, "no offset was committed for the group"),
     row(70, "transaction_timeout", Action::FixRequest, "the time-out of a transaction is out of its bounds"),
-    row(71, "unknown_transactional_id", Action::FixRequest, "the transactional id was never opened, or was forgotten"),
+    row(71, "unknown_transactional_id", Action::FixRequest, "another shard coordinates the transactional id"),
     row(72, "stored_apart", Action::FixRequest, "some of the batches to be stored together are stored, and others not"),
-    row(73, "together", Action::FixRequest, "batches cannot be stored together as they are"),
+    row(73, "together", Action::FixRequest, "batches or offsets cannot be stored together as they are"),
     row(74, "outside_transaction", Action::FixRequest, "the producer of the batch has an open transaction, which the batch is no part of"),
     row(100, "malformed_frame", Action::FixRequest, "the stream cannot be cut into frames; the connection is closed"),
     row(101, "frame_too_large", Action::FixRequest, "the frame is above the limit; the connection is closed"),

@@ -116,7 +116,7 @@ fn payer_count(seed: u64) -> u32 {
 /// By a stream of its own, as for payers.
 fn mover_counts(seed: u64) -> (u32, u32) {
     let mut random = moves_stream(seed);
-    if random.random_bool(0.5) { (random.random_range(1..=4), random.random_range(0..=2)) } else { (0, 0) }
+    if random.random_bool(0.8) { (random.random_range(1..=4), random.random_range(0..=2)) } else { (0, 0) }
 }
 
 fn disk(random: &mut ChaCha8Rng) -> DiskConfig {

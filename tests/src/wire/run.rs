@@ -13,6 +13,10 @@ use florin_engine::shard::open::read_identity;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+mod commit;
+
+pub use commit::{CommitCut, play_commit};
+
 use super::clients;
 use super::ground::{Ground, Phase};
 use super::plan::Plan;
@@ -139,10 +143,7 @@ impl World {
     }
 
     fn play(&mut self) -> Checked {
-        self.start()?;
-        let founder =
-            clients::found_topics(Rc::clone(&self.ground), client_stream(self.ground.plan.seed, READER_STREAM));
-        self.run_client(founder, "the first topics were not made")?;
+        self.open()?;
         clients::start(&self.ground);
         let plan = self.ground.plan.clone();
         let mut ends: Vec<u64> =
@@ -159,6 +160,20 @@ impl World {
             self.start()?;
         }
         self.work_until(plan.operation_count)?;
+        self.come_to_an_end()
+    }
+
+    /// The server runs and has the first topics.
+    fn open(&mut self) -> Checked {
+        self.start()?;
+        let founder =
+            clients::found_topics(Rc::clone(&self.ground), client_stream(self.ground.plan.seed, READER_STREAM));
+        self.run_client(founder, "the first topics were not made")
+    }
+
+    /// Clients end, then the server twice, and everything is read.
+    fn come_to_an_end(&mut self) -> Checked {
+        let seed = self.ground.plan.seed;
         self.settle()?;
         self.come_to_rest()?;
         self.end(End::PowerLoss)?;
@@ -166,11 +181,11 @@ impl World {
         self.end(End::Stop)?;
         self.start()?;
         self.run_until(Server::is_ready, "shards do not serve after a stop in order")?;
-        let reader = clients::read_everything(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 1));
+        let reader = clients::read_everything(Rc::clone(&self.ground), client_stream(seed, READER_STREAM - 1));
         self.run_client(reader, "what is stored cannot be read")?;
-        let reader = clients::read_payments(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 2));
+        let reader = clients::read_payments(Rc::clone(&self.ground), client_stream(seed, READER_STREAM - 2));
         self.run_client(reader, "what is paid cannot be read")?;
-        let reader = clients::read_moves(Rc::clone(&self.ground), client_stream(plan.seed, READER_STREAM - 3));
+        let reader = clients::read_moves(Rc::clone(&self.ground), client_stream(seed, READER_STREAM - 3));
         self.run_client(reader, "what counts of transactions cannot be read")
     }
 

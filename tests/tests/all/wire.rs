@@ -1,7 +1,7 @@
 //! Worlds of clients around the whole server: a few seeds, twice the same, and a disk that lies.
 
 use florin_tests::sweep::{Kind, seeds_of};
-use florin_tests::wire::{Outcome, Plan, Summary, play};
+use florin_tests::wire::{Outcome, Plan, Summary, play, play_commit};
 
 fn played(seed: u64) -> Outcome {
     let outcome = play(&Plan::of(seed));
@@ -37,10 +37,38 @@ fn every_kind_of_fault_and_of_harm_occurs() {
     let server = [all.paused_count, all.forwarded_count, all.timed_out_count];
     let clients = [all.lost_count, all.retry_count, all.duplicate_count, all.unknown_count, all.library_outcome_count];
     let payments = [all.paid_count, all.known_payment_count, all.conflict_count, all.read_payment_count];
-    for counts in [&network[..], &ends, &harm, &server, &clients, &payments] {
+    let moves = [
+        all.committed_move_count,
+        all.aborted_move_count,
+        all.fenced_move_count,
+        all.together_count,
+        all.late_end_count,
+        all.watched_count,
+        all.read_move_count,
+    ];
+    for counts in [&network[..], &ends, &harm, &server, &clients, &payments, &moves] {
         assert!(counts.iter().all(|count| *count >= 10), "something hardly occurred: {all:#?}");
     }
     assert!(all.disk_fault_count > 0, "no write of the disk failed: {all:#?}");
+}
+
+#[test]
+fn the_server_may_end_at_every_event_of_a_commit() {
+    let (mut cut_count, mut over_count) = (0, 0);
+    for seed in 3001..=3006 {
+        let plan = Plan { shard_count: 3, executor_count: 2, ..Plan::of(seed) };
+        // Whoever goes away before it is told is not told at all.
+        for event_count in 0..400 {
+            let cut = play_commit(&plan, event_count, seed % 2 == 0);
+            assert_eq!(cut.outcome.violation, None, "seed {seed}, ended {event_count} events behind the request");
+            if cut.was_over {
+                over_count += 1;
+                break;
+            }
+            cut_count += 1;
+        }
+    }
+    assert!(cut_count > 1000 && over_count >= 4, "{cut_count} cuts, {over_count} commits that were over");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub enum TxnCommand {
     /// than to the first record of a transaction that is open, or whose end the partition has not noted yet. It is also
     /// said how far that is, and since when.
     ///
-    /// Exit code 0: shown. 1: failed. 2: the shard of the partition did not say how far it is.
+    /// Exit code 0: shown. 1: failed. 2: a shard did not say what it has, or the partition's how far it is.
     #[command(
         verbatim_doc_comment,
         after_help = "Examples:\n  florin txn list\n  florin txn list --partition payments:3\n  florin txn list --group ledger --json"

@@ -7,8 +7,10 @@ use crate::model::{GroupId, PartitionId, ShardId, TopicId, TransactionKey, Trans
 /// A refused request about transactions, groups or several partitions together.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionRefusal {
-    /// Nothing of the transaction counts.
-    #[error("transaction {0} was aborted, nothing of it counts: abort it and begin another one")]
+    /// The transaction was aborted, or nobody knows any more how it ended: nothing of the request counts.
+    #[error(
+        "transaction {0} was aborted, or is not known any more, nothing of the request counts: abort it and begin another one"
+    )]
     Aborted(TransactionKey),
     /// The transaction counts.
     #[error("transaction {0} was committed: nothing can be added to it or taken back")]
@@ -46,16 +48,16 @@ pub enum TransactionRefusal {
         "a transaction's time-out of {0} ms: choose {TRANSACTION_TIMEOUT_MS_MIN} to {TRANSACTION_TIMEOUT_MS_MAX} ms"
     )]
     Timeout(u32),
-    /// Nothing is known of the transactional id.
-    #[error("transactional id {0} is not known: it was never opened, or was idle for so long that it was forgotten")]
+    /// Another shard coordinates the transactional id.
+    #[error("transactional id {0} is coordinated by another shard: send it where its name leads")]
     UnknownId(TransactionalId),
     /// Of batches that belong together some are stored.
     #[error(
         "of the batches that are to be stored together some are stored already: send the same batches in the same request"
     )]
     StoredApart,
-    /// Batches that belong together are not as they must be.
-    #[error("batches to be stored together: {0}")]
+    /// Batches or offsets that belong together are not as they must be.
+    #[error("batches or offsets to be stored together: {0}")]
     Together(&'static str),
     /// The producer of the batch has a transaction in the partition, to which the batch does not belong.
     #[error(

@@ -69,7 +69,7 @@ pub const CANARIES: &[Canary] = &[
         seeds: 100,
         edits: &[(
             "engine/src/partition/transactions.rs",
-            "        self.transactions.aborted_in(first.base_offset, last.next_offset()).collect()\n",
+            "        self.aborted_between(first.base_offset, last.next_offset()).collect()\n",
             "        let _ = (first, last);\n        Vec::new()\n",
         )],
     },

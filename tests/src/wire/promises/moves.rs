@@ -45,6 +45,12 @@ pub(in crate::wire) struct Moves {
     by_key: BTreeMap<TransactionKey, u64>,
     value_at: BTreeMap<Spot, u64>,
     spot_of: BTreeMap<u64, Spot>,
+    /// Values that readers of what is committed were shown.
+    seen: BTreeSet<u64>,
+    /// Up to where such readers could read at least when they were shown something of a move in a partition.
+    read_up_to: BTreeMap<(u64, u32), u64>,
+    /// Transactions that were asked to count, in that order.
+    asked: Vec<u64>,
     /// What readers that began at the beginning were handed out of each partition.
     handed: Vec<BTreeMap<u32, Vec<(u64, u64)>>>,
 }
@@ -82,7 +88,21 @@ impl Moves {
 
     /// It is asked to make it count.
     pub(in crate::wire) fn ask(&mut self, number: u64) {
-        self.moves.get_mut(&number).expect("it has begun").is_asked = true;
+        let of = self.moves.get_mut(&number).expect("it has begun");
+        of.is_asked = true;
+        if matches!(of.manner, Manner::Transaction(..)) {
+            self.asked.push(number);
+        }
+    }
+
+    /// Transactions that were asked to count so far.
+    pub(in crate::wire) fn asked_count(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Whether it was said how the one ended that was asked to count as this manieth.
+    pub(in crate::wire) fn is_told(&self, index: usize) -> bool {
+        self.moves[&self.asked[index]].told.is_some()
     }
 
     /// The server said how it ended.
@@ -129,6 +149,17 @@ impl Moves {
         }
         if of.told == Some(TransactionOutcome::Aborted) {
             return violation("aborted read (G1a)", format!("value {value} at {spot:?} counts: {of:?}"));
+        }
+        self.seen.insert(value);
+        Ok(())
+    }
+
+    /// The same with one answer, which said up to where everything is decided.
+    pub(in crate::wire) fn see_all(&mut self, partition: u32, values: &[(u64, u64)], stable_offset: u64) -> Checked {
+        for (offset, value) in values {
+            self.see((partition, *offset), *value)?;
+            let up_to = self.read_up_to.entry((value / VALUES_MAX, partition)).or_insert(stable_offset);
+            *up_to = stable_offset.min(*up_to);
         }
         Ok(())
     }
@@ -179,11 +210,39 @@ impl Moves {
                 _ => {}
             }
         }
+        self.what_was_read_counts(&visible)?;
+        self.nothing_was_read_in_part(&visible)?;
         self.readers_skipped_nothing(stored)?;
         self.sent_in_order(stored)?;
         self.has_no_cycle(&self.wrote_before(stored), "write cycle (G0)")?;
         self.has_no_cycle(&self.read_from(&visible), "cycle without ww edges (G1c)")?;
         self.offsets_hold(stored, &visible)
+    }
+
+    /// What was shown to readers of what is committed counts for ever.
+    fn what_was_read_counts(&self, visible: &BTreeSet<u64>) -> Checked {
+        match self.seen.iter().find(|value| !visible.contains(value)) {
+            Some(value) => {
+                let of = self.of_value(*value);
+                violation("aborted read (G1a)", format!("value {value} was read and does not count: {of:?}"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whoever is shown something of a transaction can read the rest of it in that partition.
+    fn nothing_was_read_in_part(&self, visible: &BTreeSet<u64>) -> Checked {
+        for ((number, partition), up_to) in &self.read_up_to {
+            let here =
+                self.moves[number].values.iter().filter(|(at, value)| at == partition && visible.contains(value));
+            let last = here.filter_map(|(_, value)| self.spot_of.get(value)).map(|(_, offset)| *offset).max();
+            if last.is_some_and(|last| last >= *up_to) {
+                let what =
+                    format!("move {number} was read up to {up_to} of partition {partition}, it ends at {last:?}");
+                return violation("intermediate read (G1b)", what);
+            }
+        }
+        Ok(())
     }
 
     /// Whoever read from the beginning was handed everything that counts, in order.
@@ -301,3 +360,6 @@ impl Ground {
         self.moves.borrow_mut().hold(stored)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,11 +83,9 @@ impl Mover {
             Response::Fetched(fetched) => {
                 let (values, next) = visible(&fetched, from)?;
                 let mut moves = self.ground.moves.borrow_mut();
-                for (offset, value) in values {
-                    moves.see((index, offset), value)?;
-                    if let Some(number) = within {
-                        moves.read_in(number, value);
-                    }
+                moves.see_all(index, &values, fetched.stable_offset.0)?;
+                if let Some(number) = within {
+                    values.iter().for_each(|(_, value)| moves.read_in(number, *value));
                 }
                 self.positions.insert(index, next);
                 Ok(())
