@@ -118,11 +118,13 @@ pub const COLD_REST_NS_MAX: u64 = 10_000_000;
 pub const CAPTURES_EXPECTED_NS: u64 = 5_000_000;
 /// Requests that wait for a read of a segment file, per shard.
 pub const COLD_WAITING_MAX: usize = 4096;
-/// Partitions of which it is kept what was learnt of their aborted transactions at rest, per shard.
+/// Places of partitions of which it is kept what was learnt of aborted transactions at rest, per shard.
 pub const COLD_SEARCHES_MAX: usize = 64;
 /// Aborted transactions that are kept of what was looked through for one answer from segment files. Those that are open at
 /// one place in a partition are fewer than half of it.
 pub const ABORTED_KEPT_MAX: usize = 4 * PARTITION_TRANSACTIONS_MAX;
+/// The same over all who wait for such answers, and of what is kept for later ones, per shard.
+pub const COLD_ABORTED_MAX: usize = 64 * ABORTED_KEPT_MAX;
 /// Batches read from segment files that are kept, per shard.
 pub const COLD_CACHE_BYTES_MAX: usize = 16 * MIB;
 /// Indexes of segment files that are kept, per shard.

@@ -95,6 +95,7 @@ pub struct MeshPort {
     /// From each other executor to this one.
     incoming: Vec<Arc<Lane>>,
     next_lane: Cell<usize>,
+    next_message_lane: Cell<usize>,
     doorbells: Arc<[Doorbell]>,
     forwards_max: usize,
     /// Forwarded requests to each executor whose answer is still out.
@@ -123,6 +124,7 @@ pub fn mesh(executor_count: usize) -> Vec<MeshPort> {
             outgoing: lanes[executor].clone(),
             incoming: lanes.iter().map(|from| Arc::clone(&from[executor])).collect(),
             next_lane: Cell::new(0),
+            next_message_lane: Cell::new(0),
             doorbells: Arc::clone(&doorbells),
             forwards_max,
             under_way: (0..executor_count).map(|_| Cell::new(0)).collect(),
@@ -152,6 +154,11 @@ impl MeshPort {
         self.forwards_max
     }
 
+    /// Whether one more request may be under way to that executor.
+    pub fn has_credit(&self, to: usize) -> bool {
+        self.under_way[to].get() < self.forwards_max
+    }
+
     /// Notes that a forwarded fetch that may wait for data was answered.
     pub fn end_poll(&self, to: usize) {
         let left = self.polls_under_way[to].get().checked_sub(1);
@@ -165,7 +172,7 @@ impl MeshPort {
     /// If there is none; nothing was sent.
     pub fn forward(&self, to: usize, shard: ShardId, id: RequestId, request: Request) -> Result<(), NoCredit> {
         let under_way = &self.under_way[to];
-        if under_way.get() >= self.forwards_max {
+        if !self.has_credit(to) {
             return Err(NoCredit);
         }
         if request.waits_for_data() {
@@ -213,7 +220,11 @@ impl MeshPort {
 
     /// The next message for a shard of this executor.
     pub fn receive_message(&self) -> Option<Message> {
-        self.incoming.iter().find_map(|lane| lane.messages.pop()).map(|message| *message)
+        let count = self.incoming.len();
+        let mut lanes = (0..count).map(|step| (self.next_message_lane.get() + step) % count);
+        let (from, message) = lanes.find_map(|from| Some((from, self.incoming[from].messages.pop()?)))?;
+        self.next_message_lane.set(from + 1);
+        Some(*message)
     }
 
     fn push(&self, to: usize, parcel: Parcel) {

@@ -50,6 +50,11 @@ impl Group {
         self.bytes -= before.map_or(0, |before| TIME_BYTES + offset_bytes(&before.metadata));
     }
 
+    /// Bytes of what is committed of a partition.
+    fn bytes_of(&self, partition: PartitionId) -> usize {
+        self.offsets.get(&partition).map_or(0, |committed| TIME_BYTES + offset_bytes(&committed.metadata))
+    }
+
     /// Keeps what a transaction commits until it ends.
     fn hold(&mut self, transaction: TransactionKey, offsets: &[GroupOffset], time: Realtime) {
         let pending = self.pending.entry(transaction).or_insert_with(|| {
@@ -151,13 +156,19 @@ impl GroupOffsets {
         offsets: &[GroupOffset],
         bytes_max: usize,
     ) -> Result<(), OffsetsRefusal> {
-        let of_offsets: usize = offsets.iter().map(|offset| TIME_BYTES + offset.encoded_bytes()).sum();
-        // A transaction's offsets stand beside those that they replace.
-        let more = GROUP_BYTES + group.as_str().len() + PENDING_BYTES + 2 * of_offsets;
         let known = self.groups.get(group);
+        let new: usize = offsets.iter().map(|offset| TIME_BYTES + offset.encoded_bytes()).sum();
+        // A transaction's offsets stand beside those that they replace until it ends.
+        let replaced: usize = match (transaction, known) {
+            (None, Some(known)) => offsets.iter().map(|offset| known.bytes_of(offset.partition)).sum(),
+            _ => 0,
+        };
+        let of_group = if known.is_some() { 0 } else { GROUP_BYTES + group.as_str().len() };
+        let of_transaction = if transaction.is_some() { PENDING_BYTES } else { 0 };
+        let more = (of_group + of_transaction + new).saturating_sub(replaced);
         let pending_count = known.map_or(0, |group| group.pending.len());
         let is_one_more = transaction.is_some_and(|transaction| !self.is_open(group, transaction));
-        let fits = self.encoded_bytes + more <= bytes_max;
+        let fits = more == 0 || self.encoded_bytes + more <= bytes_max;
         let is_full = is_one_more && pending_count >= PARTITION_TRANSACTIONS_MAX;
         if fits && !is_full { Ok(()) } else { Err(OffsetsRefusal::NoRoom) }
     }

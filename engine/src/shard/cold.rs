@@ -20,26 +20,18 @@ use crate::transaction::AbortedTransaction;
 mod cache;
 mod chunk;
 mod committed;
+mod waiting;
 
 use cache::{ChunkCache, IndexCache};
 use chunk::{first_in, from_chunk, report_of};
-use committed::AbortSearch;
+use committed::{AbortSearch, KeptSearches};
+use waiting::Waiter;
 
 /// What a waiting request wants.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Want {
     Fetch { from: FetchFrom, isolation: Isolation, bytes_max: usize },
     Offset { at: OffsetAt },
-}
-
-#[derive(Debug)]
-struct Waiter {
-    id: RequestId,
-    want: Want,
-    /// A look-up goes on here: nothing before is what it looks for.
-    from: Offset,
-    /// What was looked through for it of aborted transactions.
-    search: Option<AbortSearch>,
 }
 
 #[derive(Debug)]
@@ -70,8 +62,10 @@ pub(super) struct Cold {
     /// Where the last answer of a partition from segment files ended.
     ends: BTreeMap<PartitionId, Offset>,
     read_count: u64,
-    /// What the last answer of a partition was learnt from, of aborted transactions: whoever reads on goes on with it.
-    searches: BTreeMap<PartitionId, AbortSearch>,
+    /// What answers were learnt from, of aborted transactions: whoever reads on goes on with it.
+    searches: KeptSearches,
+    /// Aborted transactions that those who wait have found so far.
+    waiting_aborted_count: usize,
 }
 
 impl Cold {
@@ -86,7 +80,8 @@ impl Cold {
             indexes: IndexCache::indexes(),
             ends: BTreeMap::new(),
             read_count: 0,
-            searches: BTreeMap::new(),
+            searches: KeptSearches::default(),
+            waiting_aborted_count: 0,
         }
     }
 
@@ -112,7 +107,7 @@ impl Cold {
     /// This partition is gone.
     pub(super) fn forget_partition(&mut self, partition: PartitionId) {
         self.forget_read(partition);
-        self.searches.remove(&partition);
+        self.searches.forget(partition);
     }
 
     /// Forgets what was read of a partition.
@@ -124,28 +119,21 @@ impl Cold {
     fn is_reading(&self, partition: PartitionId) -> bool {
         self.reading.values().any(|reading| reading.partition == partition)
     }
-
-    fn wait(&mut self, partition: PartitionId, waiter: Waiter) {
-        let queue = self.waiting.entry(partition).or_default();
-        queue.push_back(waiter);
-        self.waiting_count += 1;
-        if queue.len() == 1 {
-            self.turns.push_back(partition);
-        }
-    }
-
-    /// Takes everybody who waits.
-    fn take_all(&mut self) -> Vec<RequestId> {
-        self.waiting_count = 0;
-        self.turns.clear();
-        std::mem::take(&mut self.waiting).into_values().flatten().map(|waiter| waiter.id).collect()
-    }
 }
 
 impl Shard {
     /// A request that memory may not be able to answer: now, or when a read has brought what is wanted.
     pub(super) fn answer_or_read(&mut self, id: RequestId, partition: PartitionId, want: Want) {
         let mut waiter = Waiter { id, want, from: Offset(0), search: None };
+        if self.needs_search(partition, &want) {
+            if self.cold.waiting_count >= COLD_WAITING_MAX {
+                return self.refuse(id, Refusal::Busy(self.id));
+            }
+            if self.cold.waiting.contains_key(&partition) && !self.stopping {
+                // What those before it find is found for it as well.
+                return self.cold.wait(partition, waiter);
+            }
+        }
         match self.cold_answer(partition, &mut waiter) {
             Answer::Ready(reply) => self.answer(id, reply),
             Answer::Read(..) if self.stopping => self.refuse(id, Refusal::Stopping(self.id)),
@@ -189,8 +177,7 @@ impl Shard {
     /// Answers whoever waits for this partition and can be answered now. `asked`: what came of the read that the first
     /// of them asked for.
     fn serve_waiting(&mut self, partition: PartitionId, asked: Option<Result<&Chunk, &DiskError>>) {
-        let mut queue = self.cold.waiting.remove(&partition).unwrap_or_default();
-        self.cold.waiting_count -= queue.len();
+        let mut queue = self.cold.take_waiting(partition);
         if let Some(result) = asked
             && let Some(first) = queue.pop_front()
         {
@@ -313,7 +300,7 @@ impl Shard {
         if let Some(chunk) = self.cold.chunks.covering(partition, asked) {
             let found = if let Some(search) = search.take_if(|_| is_committed) {
                 let found = self.committed_from(partition, &chunk, asked, bytes_max, &search);
-                self.cold.keep_search(partition, search);
+                self.cold.searches.keep(partition, search);
                 found
             } else {
                 from_chunk(&chunk, asked, bytes_max)
@@ -364,20 +351,16 @@ impl Shard {
                 // It gets its turn when that read ends.
                 continue;
             }
-            let Some(mut queue) = self.cold.waiting.remove(&partition) else { continue };
-            let mut first = queue.pop_front().expect("a queue is not empty");
+            let mut queue = self.cold.take_waiting(partition);
+            let Some(mut first) = queue.pop_front() else { continue };
             match self.cold_answer(partition, &mut first) {
                 Answer::Read(run, target) => {
-                    queue.push_front(first);
-                    self.cold.waiting.insert(partition, queue);
                     self.begin_read(partition, run, target, true);
+                    self.cold.wait(partition, first);
                 }
-                Answer::Ready(reply) => {
-                    self.answer(first.id, reply);
-                    self.cold.waiting_count -= 1 + queue.len();
-                    queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
-                }
+                Answer::Ready(reply) => self.answer(first.id, reply),
             }
+            queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
         }
     }
 

@@ -88,10 +88,14 @@ impl Transactions {
         self.open_count -= count;
     }
 
+    /// Whether something is sent again until it is answered.
+    fn has_to_resend(&self) -> bool {
+        self.coordinator.unsettled_count() > 0 || !self.questions.is_empty()
+    }
+
     /// When something is due next.
     pub(super) fn next_deadline(&self) -> Monotonic {
-        let has_untold = self.coordinator.unsettled_count() > 0 || !self.questions.is_empty();
-        let resend = has_untold.then_some(self.resend_at);
+        let resend = self.has_to_resend().then_some(self.resend_at);
         let aborts = self.deadlines.first().map(|(at, _)| *at);
         let due = [resend, aborts, self.questions.next_deadline()];
         due.into_iter().flatten().fold(self.inquire_at, Monotonic::min)

@@ -17,8 +17,10 @@ pub use status::{TransactionState, TransactionStatus, Unnoted};
 
 /// Bytes of a transactional id in a manifest beside its name and its participants.
 const ID_BYTES: usize = 56;
-/// Bytes of a transaction that is not settled beside its participants.
+/// Bytes of a transaction beside its participants, from the first of these on until it is settled: a decision takes no room.
 const UNSETTLED_BYTES: usize = 16;
+/// Part of the room that is kept for what known transactional ids write to, as a divisor.
+const JOIN_SHARE: usize = 4;
 
 /// The shard and the order of participants.
 type Participants = BTreeMap<Participant, ShardId>;
@@ -160,7 +162,7 @@ impl TransactionCoordinator {
     }
 
     /// The record with which an instance takes a transactional id over, whose last transaction, if there was one, is
-    /// decided. `None`: there is no room in `bytes_max`.
+    /// decided. `None`: there is no room in `bytes_max` for a new one. One that is known takes no more.
     pub fn plan_open(
         &self,
         name: &TransactionalId,
@@ -169,8 +171,8 @@ impl TransactionCoordinator {
         time: Realtime,
         bytes_max: usize,
     ) -> Option<TransactionRecord> {
-        let more_bytes = if self.ids.contains_key(name) { 0 } else { ID_BYTES + name.as_str().len() };
-        let fits = self.encoded_bytes + more_bytes <= bytes_max;
+        let new_bytes = ID_BYTES + name.as_str().len();
+        let fits = self.ids.contains_key(name) || self.encoded_bytes + new_bytes <= bytes_max - bytes_max / JOIN_SHARE;
         fits.then(|| TransactionRecord::Opened { name: name.clone(), next, timeout_ms, time })
     }
 
@@ -194,7 +196,7 @@ impl TransactionCoordinator {
         if participants.is_some_and(|participants| participants.contains_key(participant)) {
             return Ok(None);
         }
-        let more_bytes = participant_bytes(participant) + UNSETTLED_BYTES;
+        let more_bytes = participant_bytes(participant) + if participants.is_none() { UNSETTLED_BYTES } else { 0 };
         let count = participants.map_or(0, BTreeMap::len);
         if count >= TRANSACTION_PARTICIPANTS_MAX || self.encoded_bytes + more_bytes > bytes_max {
             return Err(JoinRefusal::NoRoom);
@@ -318,12 +320,14 @@ impl TransactionCoordinator {
         time: Realtime,
     ) -> Option<()> {
         let state = self.state_mut(transaction.producer).filter(|state| state.current == transaction)?;
-        let ongoing = state.ongoing.get_or_insert_with(|| Ongoing { since: time, participants: BTreeMap::new() });
-        state.touched = time;
-        if ongoing.participants.insert(participant.clone(), shard).is_some() {
+        if state.ongoing.as_ref().is_some_and(|ongoing| ongoing.participants.contains_key(participant)) {
             return None;
         }
-        self.encoded_bytes += participant_bytes(participant);
+        let more_bytes = participant_bytes(participant) + if state.ongoing.is_none() { UNSETTLED_BYTES } else { 0 };
+        let ongoing = state.ongoing.get_or_insert_with(|| Ongoing { since: time, participants: BTreeMap::new() });
+        ongoing.participants.insert(participant.clone(), shard);
+        state.touched = time;
+        self.encoded_bytes += more_bytes;
         Some(())
     }
 
@@ -339,7 +343,6 @@ impl TransactionCoordinator {
         self.by_producer.remove(&ended.transaction.producer);
         self.by_producer.insert(next.producer, name);
         if !participants.is_empty() {
-            self.encoded_bytes += UNSETTLED_BYTES;
             let before = self.unsettled.insert(ended.transaction, Unsettled { outcome: ended.outcome, participants });
             assert!(before.is_none(), "transaction {} was decided twice", ended.transaction);
         }

@@ -92,8 +92,10 @@ pub enum TransactionError {
         /// Why it is unknown.
         reason: String,
     },
-    /// This instance can do nothing more.
-    #[error("the transactional id is another instance's ({reason}): stop, or open it again if this one is to have it")]
+    /// This instance can do nothing more: another one has the transactional id, or the server has forgotten it.
+    #[error(
+        "this instance does not have its transactional id any more ({reason}): stop, or open it again if it is to have it"
+    )]
     Fatal {
         /// Why.
         reason: String,

@@ -2,6 +2,7 @@
 //! of several shards are a transaction, which is carried out here: every batch is stored as a part of it, then it is committed.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use bytes::BytesMut;
@@ -16,8 +17,12 @@ use super::produce::owner;
 use super::transactions::coordinator;
 use crate::connection::Connection;
 use crate::io::Network;
+use crate::limits::FORWARDS_PER_PAIR_MIN;
 use crate::protocol::{ErrorResponse, Response};
 use crate::server::core::{Core, Pending, Waiter};
+
+/// Batches that are asked for at the same time: fewer than an executor may have under way on another one.
+const PARTS_UNDER_WAY_MAX: usize = FORWARDS_PER_PAIR_MIN / 2;
 
 /// A transaction that is carried out for a client.
 pub struct Together<S> {
@@ -28,8 +33,22 @@ pub struct Together<S> {
     receipts: RefCell<Vec<BatchReceipt>>,
     /// Every batch had been stored before.
     duplicate: Cell<bool>,
-    refusal: RefCell<Option<Refusal>>,
-    missing: Cell<usize>,
+    /// The refusal of the first batch that has one, and its index.
+    refusal: RefCell<Option<(usize, Refusal)>>,
+    /// Batches that no shard was asked to store.
+    waiting: RefCell<VecDeque<Part>>,
+    /// Batches that a shard was asked to store and has not answered.
+    asked_count: Cell<usize>,
+    /// Somebody is asking: an answer that comes at once asks nothing itself.
+    is_asking: Cell<bool>,
+}
+
+/// One of the batches.
+struct Part {
+    index: usize,
+    shard: ShardId,
+    partition: PartitionId,
+    batch: BytesMut,
 }
 
 /// Stores batches of several partitions, all or none.
@@ -42,6 +61,10 @@ pub(super) fn produce<N: Network>(core: &Core<N>, pending: Pending<N::Stream>, b
         return refuse(pending, TransactionRefusal::Together("their number is out of its bounds"));
     }
     let port = pending.connection.shard;
+    if let Some((unknown, _)) = batches.iter().find(|(partition, _)| core.owner_of(port, *partition).is_none()) {
+        let error = ErrorResponse::from(&Refusal::UnknownPartition(*unknown));
+        return core.answer_now(pending, &Response::Error(error));
+    }
     let owners: Vec<ShardId> = batches.iter().map(|(partition, _)| owner(core, port, *partition)).collect();
     let transactions: Vec<_> = batches.iter().map(|(_, batch)| transaction_of(batch)).collect();
     match transactions[0] {
@@ -78,8 +101,12 @@ fn begin<N: Network>(
 ) {
     let nothing = BatchReceipt { base_offset: Default::default(), append_time: Default::default() };
     let coordinator = coordinator(core, pending.connection.shard, transaction);
-    // Each batch is a request to a shard, and one is the client's own.
-    if !core.charge_parts(&mut pending, batches.len() - 1) {
+    let part = |(index, ((partition, batch), shard))| Part { index, shard, partition, batch };
+    let parts: VecDeque<Part> = batches.into_iter().enumerate().map(part).collect();
+    // Each batch that is under way is a request to a shard, and one is the client's own.
+    let under_way = parts.len().min(PARTS_UNDER_WAY_MAX);
+    let has_way = parts.iter().all(|part| core.may_forward(&pending.connection, part.shard));
+    if !has_way || !core.charge_parts(&mut pending, under_way - 1) {
         let error = ErrorResponse::from(&Refusal::Busy(coordinator));
         return core.answer_now(pending, &Response::Error(error));
     }
@@ -88,14 +115,30 @@ fn begin<N: Network>(
         connection: Rc::clone(&pending.connection),
         pending: RefCell::new(Some(pending)),
         transaction,
-        receipts: RefCell::new(vec![nothing; batches.len()]),
+        receipts: RefCell::new(vec![nothing; parts.len()]),
         duplicate: Cell::new(true),
         refusal: RefCell::new(None),
-        missing: Cell::new(batches.len()),
+        waiting: RefCell::new(parts),
+        asked_count: Cell::new(0),
+        is_asking: Cell::new(false),
     });
-    for (index, ((partition, batch), shard)) in batches.into_iter().enumerate() {
-        let waiter = Waiter::Together { together: Rc::clone(&together), part: Some(index) };
-        core.ask(shard, Request::Capture { partition, batch }, waiter);
+    go_on(core, &together);
+}
+
+/// Has the next batches stored, as many as may be under way; once all are answered, the transaction is ended.
+fn go_on<N: Network>(core: &Core<N>, together: &Rc<Together<N::Stream>>) {
+    if together.is_asking.replace(true) {
+        return;
+    }
+    while let Some(part) = together.next_part(|shard| core.may_forward(&together.connection, shard)) {
+        let waiter = Waiter::Together { together: Rc::clone(together), part: Some(part.index) };
+        core.ask(part.shard, Request::Capture { partition: part.partition, batch: part.batch }, waiter);
+    }
+    together.is_asking.set(false);
+    if together.asked_count.get() == 0 {
+        let (coordinator, transaction, outcome) = (together.coordinator, together.transaction, together.outcome());
+        let request = Request::Transaction(TransactionRequest::End { transaction, outcome });
+        core.ask(coordinator, request, Waiter::Together { together: Rc::clone(together), part: None });
     }
 }
 
@@ -105,30 +148,47 @@ impl<S> Together<S> {
         &self.connection
     }
 
-    /// Takes the answer to one of the batches; with the last one it is known how the transaction is to end.
-    fn take_part(&self, index: usize, reply: Reply) -> Option<TransactionOutcome> {
+    /// The batch that is to be stored next, if there is one and it has a way. What waits for one has it once an answer comes.
+    fn next_part(&self, may_ask: impl Fn(ShardId) -> bool) -> Option<Part> {
+        let asked_count = self.asked_count.get();
+        let mut waiting = self.waiting.borrow_mut();
+        let has_way = |part: &mut Part| asked_count == 0 || may_ask(part.shard);
+        let part = if asked_count < PARTS_UNDER_WAY_MAX { waiting.pop_front_if(has_way) } else { None };
+        self.asked_count.set(asked_count + usize::from(part.is_some()));
+        part
+    }
+
+    /// Takes the answer to one of the batches. Once one is refused, no more are stored.
+    fn take_part(&self, index: usize, reply: Reply) {
         match reply {
             Reply::Captured { base_offset, append_time, duplicate } => {
                 self.receipts.borrow_mut()[index] = BatchReceipt { base_offset, append_time };
                 self.duplicate.set(self.duplicate.get() && duplicate);
             }
             Reply::Refused(refusal) => {
-                self.refusal.borrow_mut().get_or_insert(refusal);
+                let mut first = self.refusal.borrow_mut();
+                if first.as_ref().is_none_or(|(first, _)| index < *first) {
+                    *first = Some((index, refusal));
+                }
+                self.waiting.borrow_mut().clear();
             }
             other => unreachable!("a batch was to be stored, and the answer is {other:?}"),
         }
-        self.missing.set(self.missing.get() - 1);
-        let outcome = match *self.refusal.borrow() {
+        self.asked_count.set(self.asked_count.get() - 1);
+    }
+
+    /// How the transaction is to end.
+    fn outcome(&self) -> TransactionOutcome {
+        match *self.refusal.borrow() {
             None => TransactionOutcome::Committed,
             Some(_) => TransactionOutcome::Aborted,
-        };
-        (self.missing.get() == 0).then_some(outcome)
+        }
     }
 
     /// What the client is told once the end of the transaction was answered.
     fn response(&self, reply: Reply) -> Response {
         let refused = |refusal: &Refusal| Response::Error(ErrorResponse::from(refusal));
-        match (reply, self.refusal.take()) {
+        match (reply, self.refusal.take().map(|(_, refusal)| refusal)) {
             (Reply::Transaction(TransactionReply::Ended { next, .. }), None) => {
                 let (receipts, duplicate) = (self.receipts.take(), self.duplicate.get());
                 Response::ProducedTogether { receipts, duplicate, next: Some(next) }
@@ -153,10 +213,8 @@ impl<S> Together<S> {
 pub fn answered<N: Network>(core: &Core<N>, together: Rc<Together<N::Stream>>, part: Option<usize>, reply: Reply) {
     match part {
         Some(index) => {
-            let Some(outcome) = together.take_part(index, reply) else { return };
-            let (coordinator, transaction) = (together.coordinator, together.transaction);
-            let request = Request::Transaction(TransactionRequest::End { transaction, outcome });
-            core.ask(coordinator, request, Waiter::Together { together, part: None });
+            together.take_part(index, reply);
+            go_on(core, &together);
         }
         None => {
             let pending = together.pending.take().expect("the end is answered once");

@@ -271,6 +271,14 @@ impl<N: Network> Core<N> {
         count.is_none_or(|count| self.forwards[executor].admits(count))
     }
 
+    /// Whether a connection may ask this shard now, as far as ways to other executors go.
+    pub fn may_forward(&self, connection: &Connection<N::Stream>, shard: ShardId) -> bool {
+        let executor = self.shared.executor_of(shard);
+        let is_here = executor == self.mesh.executor();
+        let admits = || self.forwards[executor].admits(connection.forward_count().get());
+        is_here || (admits() && self.mesh.has_credit(executor))
+    }
+
     fn begin_forward(&self, key: usize, executor: usize) {
         let mut waiting = self.waiting.borrow_mut();
         waiting[key].forwarded_to = Some(executor);

@@ -161,31 +161,40 @@ async fn attend<N: Network>(core: Rc<Core<N>>) {
             told = true;
             core.stopping.notify();
         }
-        let mut parcels_in_turn = 0;
-        while let Some((from, parcel)) = core.mesh.receive() {
-            parcels_in_turn += 1;
-            if parcels_in_turn == PARCELS_PER_TURN {
-                parcels_in_turn = 0;
-                take_turns().await;
-            }
-            match parcel {
-                Parcel::Forward { shard, id, request } => {
-                    core.ask(shard, request, Waiter::Remote { executor: from, id });
-                }
-                Parcel::Cancel { id } => core.cancel_remote(from, id),
-                Parcel::Answer { id, reply } => core.answered(id, reply),
-            }
-        }
-        while let Some(message) = core.mesh.receive_message() {
-            if let Some(driver) = core.driver(message.to) {
-                driver.deliver(message.from, message.message);
-            }
+        while take_parcels(&core) | take_messages(&core) {
+            take_turns().await;
         }
         let shared = &core.shared.executors[executor];
         if shared.take_wish_for_histograms() {
             shared.give_histograms(core.take_histograms());
         }
     }
+}
+
+/// Takes requests and answers of other executors, as many as one turn has; whether there may be more.
+fn take_parcels<N: Network>(core: &Rc<Core<N>>) -> bool {
+    for _ in 0..PARCELS_PER_TURN {
+        let Some((from, parcel)) = core.mesh.receive() else { return false };
+        match parcel {
+            Parcel::Forward { shard, id, request } => {
+                core.ask(shard, request, Waiter::Remote { executor: from, id });
+            }
+            Parcel::Cancel { id } => core.cancel_remote(from, id),
+            Parcel::Answer { id, reply } => core.answered(id, reply),
+        }
+    }
+    true
+}
+
+/// The same of messages between shards.
+fn take_messages<N: Network>(core: &Rc<Core<N>>) -> bool {
+    for _ in 0..PARCELS_PER_TURN {
+        let Some(message) = core.mesh.receive_message() else { return false };
+        if let Some(driver) = core.driver(message.to) {
+            driver.deliver(message.from, message.message);
+        }
+    }
+    true
 }
 
 /// Closes the shards in order, sends the last answers, and goes when no executor needs this one any more.

@@ -92,7 +92,7 @@ fn an_end_comes_once_and_a_group_with_an_open_transaction_is_not_forgotten() {
 fn there_is_room_for_so_many_bytes_also_when_a_transaction_keeps_both() {
     let mut of = GroupOffsets::default();
     let offsets = vec![at(0, 5, "abc")];
-    let needed = GROUP_BYTES + 6 + PENDING_BYTES + 2 * (TIME_BYTES + 25);
+    let needed = GROUP_BYTES + 6 + PENDING_BYTES + TIME_BYTES + 25;
     let room = |of: &GroupOffsets, max| of.check_room(&group("ledger"), Some(key(0)), &offsets, max);
     assert_eq!((room(&of, needed - 1), room(&of, needed)), (Err(OffsetsRefusal::NoRoom), Ok(())));
     commit(&mut of, Some(key(0)), offsets.clone(), 1);
@@ -100,6 +100,11 @@ fn there_is_room_for_so_many_bytes_also_when_a_transaction_keeps_both() {
     end(&mut of, key(0), TransactionOutcome::Committed);
     assert!(of.encoded_bytes() <= needed);
     assert_eq!(room(&of, BYTES), Ok(()));
+    // What replaces as much takes no room, and a transaction's offsets stand beside it.
+    let full = of.encoded_bytes();
+    let replaces = |metadata| of.check_room(&group("ledger"), None, &[at(0, 6, metadata)], full);
+    assert_eq!((replaces("xyz"), replaces("xyz!")), (Ok(()), Err(OffsetsRefusal::NoRoom)));
+    assert_eq!(room(&of, full), Err(OffsetsRefusal::NoRoom));
 }
 
 #[test]

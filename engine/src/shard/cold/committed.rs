@@ -3,14 +3,16 @@
 //! where that lies behind the offset that was asked for.
 
 use super::chunk::following;
-use super::{Answer, Cold};
+use std::collections::BTreeMap;
+
+use super::{Answer, Cold, Want};
 use crate::format::batch::{BatchHeader, HeldBatch, Marker};
-use crate::limits::{ABORTED_KEPT_MAX, COLD_SEARCHES_MAX};
+use crate::limits::{ABORTED_KEPT_MAX, COLD_ABORTED_MAX, COLD_SEARCHES_MAX};
 use crate::marks::{self, Mark};
 use crate::model::{Offset, PartitionId, TransactionOutcome};
-use crate::partition::{Isolation, take_bytes};
+use crate::partition::{Isolation, Lookup, take_bytes};
 use crate::segment::read::Chunk;
-use crate::shard::request::Reply;
+use crate::shard::request::{FetchFrom, Reply};
 use crate::shard::{Refusal, Shard};
 use crate::transaction::AbortedTransaction;
 
@@ -65,6 +67,12 @@ impl AbortSearch {
         let (_, known_to, _) = firsts.select_nth_unstable(ABORTED_KEPT_MAX / 2);
         self.known_to = *known_to;
         self.aborted.retain(|aborted| aborted.first_offset < self.known_to);
+        self.aborted.shrink_to_fit();
+    }
+
+    /// Aborted transactions that are kept.
+    pub(super) fn aborted_count(&self) -> usize {
+        self.aborted.len()
     }
 
     /// Whether something behind this offset can be shown.
@@ -81,26 +89,89 @@ fn aborted_by(batch: &HeldBatch) -> Option<AbortedTransaction> {
     is_aborted.then_some(AbortedTransaction { transaction, first_offset, marker: batch.base_offset })
 }
 
+/// What was learnt of aborted transactions behind some place, by partition and by that place.
+#[derive(Debug, Default)]
+pub(super) struct KeptSearches {
+    searches: BTreeMap<(PartitionId, Offset), (u64, AbortSearch)>,
+    use_count: u64,
+}
+
+impl KeptSearches {
+    /// Takes the one that tells most of what is behind `asked`, if one does.
+    fn take(&mut self, partition: PartitionId, asked: Offset) -> Option<AbortSearch> {
+        let of_partition = self.searches.range((partition, Offset(0))..=(partition, asked));
+        let covering = of_partition.filter(|(_, (_, search))| search.covers(asked));
+        let (key, _) = covering.max_by_key(|(_, (_, search))| search.next)?;
+        let key = *key;
+        self.searches.remove(&key).map(|(_, search)| search)
+    }
+
+    /// Whether one of them tells enough to show what is behind `asked`.
+    fn tells(&self, partition: PartitionId, asked: Offset) -> bool {
+        let of_partition = self.searches.range((partition, Offset(0))..=(partition, asked));
+        of_partition.into_iter().any(|(_, (_, search))| search.covers(asked) && search.is_done(asked))
+    }
+
+    /// Keeps what was learnt; the one that was used least lately has to go if there are too many.
+    pub(super) fn keep(&mut self, partition: PartitionId, search: AbortSearch) {
+        self.use_count += 1;
+        self.searches.insert((partition, search.from), (self.use_count, search));
+        if self.searches.len() > COLD_SEARCHES_MAX {
+            self.let_go();
+        }
+    }
+
+    fn let_go(&mut self) -> bool {
+        let least = self.searches.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key);
+        least.is_some_and(|key| self.searches.remove(&key).is_some())
+    }
+
+    pub(super) fn forget(&mut self, partition: PartitionId) {
+        self.searches.retain(|(of, _), _| *of != partition);
+    }
+
+    fn aborted_count(&self) -> usize {
+        self.searches.values().map(|(_, search)| search.aborted.len()).sum()
+    }
+}
+
 impl Cold {
     /// What is known of aborted transactions behind `asked`, of what was looked through for this waiter and of what is kept.
     fn best_search(&mut self, partition: PartitionId, asked: Offset, own: Option<AbortSearch>) -> AbortSearch {
         let own = own.filter(|search| search.covers(asked)).unwrap_or_else(|| AbortSearch::beginning_at(asked));
-        match self.searches.get(&partition).is_some_and(|kept| kept.covers(asked) && kept.is_further_than(&own)) {
-            true => self.searches.remove(&partition).expect("it was just seen"),
-            false => own,
+        match self.searches.take(partition, asked) {
+            Some(kept) if kept.is_further_than(&own) => kept,
+            Some(kept) => {
+                self.searches.keep(partition, kept);
+                own
+            }
+            None => own,
         }
     }
 
-    /// Keeps what was learnt; another partition's has to go if there are too many.
-    pub(super) fn keep_search(&mut self, partition: PartitionId, search: AbortSearch) {
-        if self.searches.len() >= COLD_SEARCHES_MAX {
-            self.searches.pop_first();
-        }
-        self.searches.insert(partition, search);
+    /// Whoever waits with what it has learnt counts it; what is kept for nobody gives way.
+    fn has_room_for(&mut self, search: &AbortSearch) -> bool {
+        let waiting = self.waiting_aborted_count + search.aborted.len();
+        while waiting + self.searches.aborted_count() > COLD_ABORTED_MAX && self.searches.let_go() {}
+        waiting <= COLD_ABORTED_MAX
     }
 }
 
 impl Shard {
+    /// Whether it has to be looked for what was aborted before this can be answered.
+    pub(super) fn needs_search(&self, partition: PartitionId, want: &Want) -> bool {
+        let Want::Fetch { from, isolation: Isolation::Committed, .. } = *want else { return false };
+        let Some(state) = self.partitions.get(&partition) else { return false };
+        let asked = match from {
+            FetchFrom::Offset(offset) => offset,
+            FetchFrom::Time(time) => match state.offset_at(time) {
+                Lookup::Offset(offset) => offset,
+                Lookup::InRun(_) => return true,
+            },
+        };
+        asked >= state.start_offset() && asked < state.memory_offset() && !self.cold.searches.tells(partition, asked)
+    }
+
     /// Looks for what was aborted behind `asked`, as far as it must be known to show something, and leaves what it found in
     /// `search`. `Err`: what has to be read for it, or the answer if nothing can be shown.
     pub(super) fn search_on(
@@ -117,6 +188,9 @@ impl Shard {
                 marks::hit(Mark::CommittedLookedFurther);
             }
             let Some(chunk) = self.cold.chunks.covering(partition, search.next) else {
+                if !self.cold.has_room_for(search) {
+                    return Err(Answer::Ready(Reply::Refused(Refusal::Busy(self.id))));
+                }
                 return Err(self.read_for(partition, search.next));
             };
             search.see(asked, following(&chunk, search.next).map_err(|damage| damaged(partition, damage))?);

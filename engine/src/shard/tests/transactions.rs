@@ -9,7 +9,7 @@ use pair::{ID, Pair, in_transaction, key_of, name};
 
 use super::rig::{Rig, SECOND_NS, batch, refused, stamped};
 use crate::format::control::{KeyRule, KeySource, Partitioner};
-use crate::limits::COORDINATOR_WAIT_NS;
+use crate::limits::{COORDINATOR_WAIT_NS, TRANSACTION_RESEND_NS};
 use crate::model::{Offset, PartitionId, ProducerEpoch, ProducerId, TransactionKey, TransactionOutcome};
 use crate::partition::Isolation;
 use crate::shard::{
@@ -402,6 +402,24 @@ fn a_participant_asks_what_became_of_a_transaction_that_nobody_told_it_the_end_o
     pair.pass_on();
     pair.participant.settle();
     assert_eq!(committed(&mut pair.participant, pair.partition, 0), (vec![0, 1], vec![transaction]));
+}
+
+#[test]
+fn what_is_due_to_be_told_again_is_not_put_off_by_the_next_decision() {
+    let mut pair = Pair::new();
+    let first = pair.open();
+    pair.capture(first, 0);
+    pair.coordinator.ask(end(first, TransactionOutcome::Committed));
+    pair.coordinator.settle();
+    pair.coordinator.tells.clear();
+    let second = next(first);
+    pair.capture(second, 0);
+    pair.coordinator.pass(TRANSACTION_RESEND_NS);
+    pair.coordinator.ask(end(second, TransactionOutcome::Committed));
+    pair.coordinator.settle();
+    pair.coordinator.tells.clear();
+    pair.coordinator.tick_after(0);
+    assert_eq!(pair.coordinator.tells.len(), 2, "both are told again");
 }
 
 #[test]

@@ -128,6 +128,7 @@ impl Shard {
                 self.first_of_a_new_producer()?
             }
         };
+        let had_to_resend = self.transactions.has_to_resend();
         let decided = TransactionRecord::Decided { transaction, outcome, next, time: now.realtime };
         let appended = self.note_transaction(decided)?;
         self.transactions.clear_deadline(transaction);
@@ -135,8 +136,8 @@ impl Shard {
             self.tell_end(transaction, outcome, participant, shard, now);
         }
         self.settle(transaction);
-        // What is due already is not put off, however often transactions end.
-        if self.transactions.coordinator.is_unsettled(transaction) && self.transactions.resend_at <= now.monotonic {
+        // What is to be sent again is not put off, however often transactions end.
+        if !had_to_resend && self.transactions.coordinator.is_unsettled(transaction) {
             self.transactions.resend_at = now.monotonic.plus_ns(TRANSACTION_RESEND_NS);
         }
         Ok((next, appended.sequence))

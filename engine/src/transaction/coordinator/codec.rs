@@ -82,9 +82,9 @@ impl TransactionCoordinator {
                 }
                 _ => return Err(RecordFault::Impossible("transaction")),
             };
-            let of_participants = ongoing.iter().flat_map(|ongoing| ongoing.participants.keys());
-            found.encoded_bytes +=
-                ID_BYTES + name.as_str().len() + of_participants.map(participant_bytes).sum::<usize>();
+            let of_participants =
+                |ongoing: &Ongoing| UNSETTLED_BYTES + ongoing.participants.keys().map(participant_bytes).sum::<usize>();
+            found.encoded_bytes += ID_BYTES + name.as_str().len() + ongoing.as_ref().map_or(0, of_participants);
             let rises = found.ids.last_key_value().is_none_or(|(last, _)| *last < name);
             let is_new = found.by_producer.insert(current.producer, name.clone()).is_none();
             if !rises || !is_new {

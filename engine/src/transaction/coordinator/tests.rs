@@ -137,13 +137,22 @@ fn a_transactional_id_goes_on_with_another_producer_when_its_epochs_are_used_up(
 #[test]
 fn there_is_room_for_so_many_bytes() {
     let mut of = TransactionCoordinator::default();
-    assert!(of.plan_open(&name("shop"), key(7, 0), 1, Realtime(1), ID_BYTES + 3).is_none());
+    // A quarter is kept for what known ones write to.
+    let opens =
+        |of: &TransactionCoordinator, max| of.plan_open(&name("shop"), key(7, 1), 1, Realtime(1), max).is_some();
+    let enough = (ID_BYTES + 4) * JOIN_SHARE / (JOIN_SHARE - 1);
+    assert_eq!((opens(&of, enough - 2), opens(&of, enough)), (false, true));
     open(&mut of, "shop", key(7, 0));
-    assert!(of.plan_open(&name("shop"), key(7, 1), 1, Realtime(1), ID_BYTES + 4).is_some(), "it takes no more");
+    assert!(opens(&of, 0), "it takes no more");
     let bytes_max = of.encoded_bytes() + participant_bytes(&partition(0)) + UNSETTLED_BYTES;
-    let join =
+    let joins =
         |max| of.plan_join(key(7, 0), &partition(0), ShardId(0), Realtime(1), max).map(|record| record.is_some());
-    assert_eq!((join(bytes_max - 1), join(bytes_max)), (Err(JoinRefusal::NoRoom), Ok(true)));
+    assert_eq!((joins(bytes_max - 1), joins(bytes_max)), (Err(JoinRefusal::NoRoom), Ok(true)));
+    join(&mut of, key(7, 0), &partition(0));
+    assert_eq!(of.encoded_bytes(), bytes_max);
+    decide(&mut of, key(7, 0), TransactionOutcome::Committed);
+    assert_eq!(of.encoded_bytes(), bytes_max, "a decision takes no room");
+    encoded(&of);
 }
 
 #[test]

@@ -43,7 +43,7 @@ struct Attempts<'a> {
     may_refresh: bool,
     /// Whether an attempt was told that the change goes on without it.
     goes_on: bool,
-    /// Why it is not known whether an attempt has changed something.
+    /// Why it is not known whether an attempt has changed something. Then nothing but an answer or a refusal says that it has not.
     doubt: Option<String>,
 }
 
@@ -102,8 +102,7 @@ impl Attempts<'_> {
         self.back_off.fail(now_ns);
         let resume_ns = self.back_off.not_before_ns();
         if resume_ns >= self.ask.deadline_ns {
-            let what = self.ask.what.to_owned();
-            return Err(self.doubt.take().map_or(error, |reason| ClientError::OutcomeUnknown { what, reason }));
+            return Err(self.or_doubt(error));
         }
         std::thread::sleep(until(resume_ns, now_ns));
         Ok(())
@@ -115,11 +114,17 @@ impl Attempts<'_> {
             Action::Retry if error.code == CODE_STILL_WORKING => {
                 self.goes_on = true;
                 let reason = error.to_string();
+                self.doubts(&reason);
                 self.pause_or(ClientError::OutcomeUnknown { what, reason })
             }
             Action::Retry => self.pause_or(ClientError::Refused(error)),
+            // A question changes nothing: its answer is not known.
+            Action::OutcomeUnknown if self.ask.repetition == Repetition::Read => {
+                self.pause_or(ClientError::Refused(error))
+            }
             Action::OutcomeUnknown => {
                 let reason = error.to_string();
+                self.doubts(&reason);
                 self.repeat_or(ClientError::OutcomeUnknown { what, reason })
             }
             Action::Refresh if self.may_refresh => self.refresh(),
@@ -137,15 +142,10 @@ impl Attempts<'_> {
     fn on_fault(&mut self, fault: CallFault) -> Result<(), ClientError> {
         let what = self.ask.what.to_owned();
         match fault {
-            CallFault::NotSent { reason } => Err(match self.doubt.take() {
-                Some(reason) => ClientError::OutcomeUnknown { what, reason },
-                None => ClientError::Disconnected { what, reason },
-            }),
-            CallFault::Protocol { server, reason } => Err(ClientError::Protocol { server, reason }),
+            CallFault::NotSent { reason } => Err(self.or_doubt(ClientError::Disconnected { what, reason })),
+            CallFault::Protocol { server, reason } => Err(self.or_doubt(ClientError::Protocol { server, reason })),
             CallFault::Lost { reason } if self.ask.repetition != Repetition::Once => {
-                if self.ask.repetition == Repetition::Repeatable {
-                    self.doubt.get_or_insert_with(|| reason.clone());
-                }
+                self.doubts(&reason);
                 let is_late = self.inner.clock.now_ns() >= self.ask.deadline_ns;
                 let after = self.inner.settings.request_timeout;
                 let late = ClientError::TimedOut { what: what.clone(), after };
@@ -159,7 +159,7 @@ impl Attempts<'_> {
                     Route::Partition(_) => Code::UNKNOWN_PARTITION,
                     Route::Any | Route::Shard(_) => Code::SHARD_UNAVAILABLE,
                 };
-                Err(ClientError::Refused(ErrorResponse::new(code, nowhere)))
+                Err(self.or_doubt(ClientError::Refused(ErrorResponse::new(code, nowhere))))
             }
         }
     }
@@ -168,9 +168,22 @@ impl Attempts<'_> {
         if self.ask.repetition == Repetition::Once { Err(error) } else { self.pause_or(error) }
     }
 
+    /// An attempt may have changed something.
+    fn doubts(&mut self, reason: &str) {
+        if self.ask.repetition != Repetition::Read {
+            self.doubt.get_or_insert_with(|| reason.to_owned());
+        }
+    }
+
+    /// The error, unless an attempt before may have changed something.
+    fn or_doubt(&mut self, error: ClientError) -> ClientError {
+        let what = self.ask.what.to_owned();
+        self.doubt.take().map_or(error, |reason| ClientError::OutcomeUnknown { what, reason })
+    }
+
     /// Once: if it is still not known where to send it afterwards, nobody knows.
     fn refresh(&mut self) -> Result<(), ClientError> {
         self.may_refresh = false;
-        self.inner.load_topics(self.ask.deadline_ns).map(|_learnt| ())
+        self.inner.load_topics(self.ask.deadline_ns).map(|_learnt| ()).map_err(|error| self.or_doubt(error))
     }
 }

@@ -180,7 +180,7 @@ impl Transaction<'_> {
     /// Notes how far a group has come: these offsets are the group's once the transaction is committed.
     ///
     /// # Errors
-    /// `Abortable` or `Fatal`.
+    /// `Abortable` if they are not noted, whyever. `Fatal` if another instance has the transactional id.
     pub fn send_offsets(&mut self, group: &GroupId, offsets: Vec<GroupOffset>) -> Result<(), TransactionError> {
         if self.producer.core.open() != Some(self.key) {
             return Err(self.producer.core.error());
@@ -193,7 +193,8 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// `Abortable` if a record was not stored, or the transaction was aborted because its time was over. `OutcomeUnknown`
-    /// if the commit was not answered: [`TransactionalProducer::find_out`] tells. `Fatal`.
+    /// if the commit was not answered: [`TransactionalProducer::find_out`] tells. `Fatal` if this instance does not have the
+    /// transactional id any more.
     pub fn commit(self) -> Result<(), TransactionError> {
         let Self { producer, .. } = self;
         if let Err(error) = producer.flush() {

@@ -20,7 +20,7 @@ enum State {
     Broken { transaction: TransactionKey, reason: String },
     /// Its commit was asked for, and the answer is not known.
     Committing(TransactionKey),
-    /// The transactional id is another instance's.
+    /// The transactional id is another instance's, or was forgotten.
     Over { reason: String },
 }
 
@@ -117,7 +117,7 @@ impl TransactionCore {
     /// The transaction whose commit is to be asked for: the open one, or the one in doubt.
     ///
     /// # Errors
-    /// As for [`TransactionCore::begin`], except for those.
+    /// `Abortable` if none is open or something of it was not stored, `Fatal` if there will be no other one.
     pub fn commit(&mut self) -> Result<TransactionKey, TransactionError> {
         let (State::Open(transaction) | State::Committing(transaction)) = self.state else { return Err(self.error()) };
         self.state = State::Committing(transaction);
@@ -146,10 +146,11 @@ impl TransactionCore {
                 Err(self.error())
             }
             Err(ClientError::Refused(refusal)) if is_over(refusal.action, refusal.code) => {
-                let reason = format!(
-                    "{refusal}; it may have been committed, which the instance that has the transactional id now was told"
-                );
-                Err(self.close(reason))
+                let who_knows = match refusal.code {
+                    Code::UNKNOWN_TRANSACTION => "nobody knows: look at the records",
+                    _ => "the instance that has the transactional id now was told",
+                };
+                Err(self.close(format!("{refusal}; whether it was committed {who_knows}")))
             }
             Err(error) => Err(TransactionError::OutcomeUnknown { reason: error.to_string() }),
             Ok(_) => Err(TransactionError::OutcomeUnknown { reason: "its answer is one to something else".to_owned() }),
@@ -176,7 +177,7 @@ impl TransactionCore {
     }
 }
 
-/// Whether a refusal to end a transaction says that its transactional id is another instance's.
+/// Whether a refusal to end a transaction says that this instance does not have its transactional id any more.
 fn is_over(action: Action, code: Code) -> bool {
     action == Action::Fenced || code == Code::UNKNOWN_TRANSACTION
 }

@@ -85,7 +85,8 @@ pub fn play(directory: &Path, seed: u64, kill_count: u32) -> Result<Summary, Str
         let workers: Vec<_> = (0..WORKER_COUNT)
             .map(|number| {
                 let random = ChaCha8Rng::seed_from_u64(seed ^ (1 + number));
-                let worker = Worker { client: &hasty, orders: &orders, random, summary: Summary::default() };
+                let worker =
+                    Worker { client: &hasty, orders: &orders, random, summary: Summary::default(), in_doubt: None };
                 let is_over = &is_over;
                 scope.spawn(move || worker.work(is_over))
             })
@@ -200,6 +201,8 @@ struct Worker<'a> {
     orders: &'a TopicDescription,
     random: ChaCha8Rng,
     summary: Summary,
+    /// Where the group is if the last commit counts, which was not answered.
+    in_doubt: Option<u64>,
 }
 
 impl Worker<'_> {
@@ -227,8 +230,22 @@ impl Worker<'_> {
 
     /// Asks until it is told.
     fn find_out(&mut self, producer: &mut TransactionalProducer) {
-        self.summary.found_out += 1;
-        while let Err(TransactionError::OutcomeUnknown { .. }) = producer.find_out() {}
+        let to = self.in_doubt.take().expect("only a commit is in doubt");
+        let found = loop {
+            match producer.find_out() {
+                Err(TransactionError::OutcomeUnknown { .. }) => {}
+                found => break found,
+            }
+        };
+        if found.is_ok() {
+            self.summary.found_out += 1;
+            self.passed(to);
+        }
+    }
+
+    fn passed(&mut self, to: u64) {
+        self.summary.committed += 1;
+        self.summary.passed = to;
     }
 
     /// One transaction: from where the group is.
@@ -250,12 +267,14 @@ impl Worker<'_> {
         let offset = GroupOffset { partition, offset: Offset(to), metadata: String::new().into() };
         transaction.send_offsets(&group(), vec![offset])?;
         if self.random.random_bool(0.1) {
+            transaction.abort()?;
             self.summary.aborted += 1;
-            return transaction.abort();
+            return Ok(());
         }
+        self.in_doubt = Some(to);
         transaction.commit()?;
-        self.summary.committed += 1;
-        self.summary.passed = to;
+        self.in_doubt = None;
+        self.passed(to);
         let is_stored = deliveries.into_iter().all(|delivery| delivery.wait().is_ok());
         assert!(is_stored, "what was committed has receipts");
         Ok(())

@@ -1,12 +1,13 @@
 //! Offsets of consumer groups, by themselves and in transactions.
 
-use super::super::rig::{Rig, refused};
+use super::super::rig::{Rig, SMALL, refused};
 use super::pair::{Pair, in_transaction};
 use super::{end, next, open};
 use crate::format::control::GroupOffset;
 use crate::group::GroupOffsets;
 use crate::limits::{OFFSET_METADATA_BYTES_MAX, OFFSETS_PER_COMMIT_MAX};
 use crate::model::{GroupId, Offset, PartitionId, RequestId, TopicId, TransactionKey, TransactionOutcome};
+use crate::shard::transactions::TransactionLimits;
 use crate::shard::{GroupReply, GroupRequest, Reply, Request, TransactionRefusal};
 
 fn group(text: &str) -> GroupId {
@@ -119,13 +120,21 @@ fn offsets_on_another_shard_than_the_coordinator_wait_for_it() {
 #[test]
 fn groups_have_as_much_room_as_a_manifest_has() {
     let mut rig = Rig::serving();
-    let refusal = (0..1000).find_map(|number| {
-        let id = commit(&mut rig, &format!("group {number}"), None, 1);
+    let mut count = 0;
+    let refusal = loop {
+        let id = commit(&mut rig, &format!("group {count:03}"), None, 1);
         rig.settle();
         match rig.replies.remove(&id) {
-            Some(Reply::Refused(refusal)) => Some(refusal),
-            _ => None,
+            Some(Reply::Refused(refusal)) => break refusal,
+            _ => count += 1,
         }
-    });
-    assert_eq!(refusal, Some(TransactionRefusal::GroupsFull(rig.id).into()));
+    };
+    assert_eq!(refusal, TransactionRefusal::GroupsFull(rig.id).into());
+    let room = TransactionLimits::of(SMALL).group_bytes_max;
+    assert!((room / 64..=room / 48).contains(&count), "{count} groups in {room} bytes");
+    for number in 0..count {
+        let id = commit(&mut rig, &format!("group {number:03}"), None, 2);
+        rig.settle();
+        assert_eq!(rig.replies.remove(&id), Some(Reply::Group(GroupReply::Committed)), "known groups go on");
+    }
 }
