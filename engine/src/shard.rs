@@ -54,6 +54,7 @@ pub use request::{
     BatchReceipt, CutReport, Effect, Event, FetchFrom, Fetched, GroupReply, GroupRequest, KeyReceipt, ManifestWrite,
     OffsetAt, PartitionStatus, Reply, Request, ShardStatus, TransactionReply, TransactionRequest,
 };
+pub use status::HeldBack;
 
 use checkpointing::Checkpointing;
 use clock::ClockGuard;

@@ -12,6 +12,8 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use florin_engine::model::ShardId;
+use florin_engine::shard::HeldBack;
 use tokio::sync::{Mutex, oneshot};
 
 use crate::server::ServeError;
@@ -26,8 +28,8 @@ mod stages;
 use health::Health;
 use stages::Stages;
 
-/// How long executors may take to give their histograms; a busy one is left out.
-const HISTOGRAMS_WITHIN: Duration = Duration::from_millis(200);
+/// How long executors may take to give what they measured; a busy one is left out.
+const MEASURED_WITHIN: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// The control thread.
@@ -106,8 +108,8 @@ async fn ready(State(context): State<Context>) -> impl IntoResponse {
 
 async fn metrics(State(context): State<Context>) -> impl IntoResponse {
     let mut stages = context.stages.lock().await;
-    collect_histograms(&context.shared, &mut stages).await;
-    match exposition::text(&context.shared, &stages) {
+    let held_back = collect(&context.shared, &mut stages).await;
+    match exposition::text(&context.shared, &stages, &held_back) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
@@ -116,21 +118,26 @@ async fn metrics(State(context): State<Context>) -> impl IntoResponse {
     }
 }
 
-/// Asks the executors for what they measured since the last time, and takes in what comes.
-async fn collect_histograms(shared: &ServerShared, stages: &mut Stages) {
-    shared.ask_for_histograms();
-    let mut missing: Vec<_> = shared.executors.iter().collect();
+/// Asks the executors for what they measured since the last time, and takes in what comes: what holds partitions back.
+async fn collect(shared: &ServerShared, stages: &mut Stages) -> Vec<(ShardId, HeldBack)> {
+    shared.ask_for_measured();
+    let mut held_back = Vec::new();
+    let mut missing: Vec<_> = shared.executors.iter().enumerate().collect();
     let mut waited = Duration::ZERO;
-    while !missing.is_empty() && waited < HISTOGRAMS_WITHIN {
+    while !missing.is_empty() && waited < MEASURED_WITHIN {
         tokio::time::sleep(LOOK).await;
         waited += LOOK;
-        missing.retain(|executor| {
+        missing.retain(|(number, executor)| {
             let mut has_come = false;
-            while let Some(histograms) = executor.take_histograms() {
-                stages.take_in(histograms, florin_engine::io::host::now().monotonic);
+            while let Some(measured) = executor.take_measured() {
+                stages.take_in(measured.histograms, florin_engine::io::host::now().monotonic);
+                // What nobody took before is out of date.
+                held_back.retain(|(shard, _)| shared.executor_of(*shard) != *number);
+                held_back.extend(measured.held_back);
                 has_come = true;
             }
             !has_come
         });
     }
+    held_back
 }

@@ -44,6 +44,8 @@ pub const EXECUTOR_BYTES_DEFAULT: usize = 256 * MIB;
 pub const EXECUTOR_BYTES_MIN: usize = 2 * CONNECTION_BYTES_MIN;
 /// The same, at most.
 pub const EXECUTOR_BYTES_MAX: usize = 64 * 1024 * MIB;
+/// Partitions of which metrics tell since when they are held back, per shard.
+pub const HELD_BACK_TOLD_MAX: usize = 64;
 /// Requests not answered over all connections of an executor, with the same rule of shares.
 pub const EXECUTOR_REQUESTS_MAX: usize = REQUESTS_WAITING_MAX / 2;
 /// Fetches that wait for data over all connections of an executor, with the same rule of shares.

@@ -14,6 +14,7 @@ use super::open::{Opened, ShardFiles};
 use super::report::Report;
 use super::request::{CutReport, Effect, Event, ManifestWrite, Reply, Request, ShardStatus};
 use super::rest::{self, RestPlan};
+use super::status::HeldBack;
 use crate::catalogue::TopicDescriptor;
 use crate::checkpoint::slot;
 use crate::format::layout::{Copy, Geometry};
@@ -179,6 +180,11 @@ impl<R: Runtime, O: Outlet> ShardDriver<R, O> {
     pub fn shutdown(&self) {
         self.inner.must_stop.set(true);
         self.handle(Event::Shutdown);
+    }
+
+    /// The partitions that have been held back for longest, at most so many, the longest first.
+    pub fn held_back(&self, count_max: usize) -> Vec<HeldBack> {
+        self.inner.shard.borrow().held_back(count_max)
     }
 
     /// How the shard is doing.

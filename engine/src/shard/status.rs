@@ -1,8 +1,36 @@
 //! How a shard is doing.
 
+use std::collections::BinaryHeap;
+
 use super::{Shard, ShardStatus};
+use crate::model::{PartitionId, Realtime};
+use crate::transaction::OpenTransaction;
+
+/// A partition in which a transaction is open: readers of what is committed wait for its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Which.
+    pub partition: PartitionId,
+    /// The transaction that began first, and since when it is open there.
+    pub oldest: OpenTransaction,
+}
 
 impl Shard {
+    /// The partitions that have been held back for longest, at most so many, the longest first.
+    pub fn held_back(&self, count_max: usize) -> Vec<HeldBack> {
+        let mut longest: BinaryHeap<(Realtime, PartitionId)> = BinaryHeap::new();
+        for (partition, state) in &self.partitions {
+            let Some(oldest) = state.transactions().iter().next() else { continue };
+            longest.push((oldest.since, *partition));
+            if longest.len() > count_max {
+                longest.pop();
+            }
+        }
+        let partitions = longest.into_sorted_vec().into_iter().map(|(_, partition)| partition);
+        let oldest = |partition| self.partitions[&partition].transactions().iter().next();
+        partitions.filter_map(|partition| Some(HeldBack { partition, oldest: oldest(partition)? })).collect()
+    }
+
     /// How the shard is doing.
     pub fn status(&self) -> ShardStatus {
         let marks = self.journal.marks();

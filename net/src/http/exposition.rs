@@ -2,6 +2,8 @@
 
 use std::fmt::Error;
 
+use florin_engine::model::{Realtime, ShardId};
+use florin_engine::shard::HeldBack;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -56,10 +58,11 @@ impl Collector for Snapshot {
 }
 
 /// Everything there is to tell, in the text format of OpenMetrics.
-pub(super) fn text(shared: &ServerShared, stages: &Stages) -> Result<String, Error> {
+pub(super) fn text(shared: &ServerShared, stages: &Stages, held_back: &[(ShardId, HeldBack)]) -> Result<String, Error> {
     let mut families = shard_families(shared);
     families.extend(executor_families(shared));
     families.extend(stage_families(stages));
+    families.push(held_back_family(held_back, florin_engine::io::host::now().realtime));
     let mut registry = Registry::with_prefix("florin");
     registry.register_collector(Box::new(Snapshot(families)));
     let mut text = String::new();
@@ -116,6 +119,26 @@ fn executor_families(shared: &ServerShared) -> Vec<Family> {
         samples: requests.collect(),
     });
     families
+}
+
+/// Who holds which partition back, and for how long.
+fn held_back_family(held_back: &[(ShardId, HeldBack)], now: Realtime) -> Family {
+    let sample = |(shard, HeldBack { partition, oldest }): &(ShardId, HeldBack)| {
+        let labels = vec![
+            ("shard", shard.0.to_string()),
+            ("topic", partition.topic.0.to_string()),
+            ("partition", partition.index.to_string()),
+            ("transaction", oldest.transaction.to_string()),
+        ];
+        (labels, Value::Level(now.since_ns(oldest.since) as f64 / NANOSECONDS_PER_SECOND))
+    };
+    Family {
+        name: "partition_held_back_seconds",
+        help: "How long the oldest open transaction of a partition has kept readers of what is committed waiting; those \
+               held back for longest.",
+        kind: MetricType::Gauge,
+        samples: held_back.iter().map(sample).collect(),
+    }
 }
 
 fn stage_families(stages: &Stages) -> Vec<Family> {

@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::outlet::CoreOutlet;
 use super::settings::ServerSettings;
-use super::shared::ServerShared;
+use super::shared::{Measured, ServerShared};
 use crate::backpressure::Shared;
 use crate::bulk::BulkTurns;
 use crate::connection::{Connection, Event};
@@ -22,7 +22,7 @@ use crate::handler::metadata::TopicQuery;
 use crate::handler::reply::respond;
 use crate::handler::together::{self, Together};
 use crate::io::Network;
-use crate::limits::{EXECUTOR_POLLS_MAX, EXECUTOR_REQUESTS_MAX};
+use crate::limits::{EXECUTOR_POLLS_MAX, EXECUTOR_REQUESTS_MAX, HELD_BACK_TOLD_MAX};
 use crate::metrics::{ExecutorCounters, StageHistograms, record};
 use crate::protocol::{Api, ShardState};
 use crate::route::MeshPort;
@@ -202,11 +202,16 @@ impl<N: Network> Core<N> {
         }
     }
 
-    /// Gives the measurements of all shards away.
-    pub fn take_histograms(&self) -> Vec<(ShardId, StageHistograms)> {
+    /// Gives the measurements of all shards away, and says what holds their partitions back.
+    pub fn take_measured(&self) -> Measured {
         let mut shards = self.shards.borrow_mut();
+        let held_back = |(shard, local): (&ShardId, &LocalShard<N>)| {
+            let shard = *shard;
+            local.driver.held_back(HELD_BACK_TOLD_MAX).into_iter().map(move |held_back| (shard, held_back))
+        };
+        let held_back = shards.iter().flat_map(held_back).collect();
         let local = shards.iter_mut().map(|(shard, local)| (*shard, std::mem::take(&mut local.histograms)));
-        local.chain(self.passed_on.take()).collect()
+        Measured { histograms: local.chain(self.passed_on.take()).collect(), held_back }
     }
 
     /// Publishes the status of every shard that runs here.

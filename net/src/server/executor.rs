@@ -165,8 +165,8 @@ async fn attend<N: Network>(core: Rc<Core<N>>) {
             take_turns().await;
         }
         let shared = &core.shared.executors[executor];
-        if shared.take_wish_for_histograms() {
-            shared.give_histograms(core.take_histograms());
+        if shared.take_wish() {
+            shared.give(core.take_measured());
         }
     }
 }

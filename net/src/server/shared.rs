@@ -6,14 +6,14 @@ use std::sync::{Arc, OnceLock};
 
 use crossbeam::queue::ArrayQueue;
 use florin_engine::model::{Id128, ShardId};
-use florin_engine::shard::ShardStatus;
+use florin_engine::shard::{HeldBack, ShardStatus};
 
 use crate::metrics::{ExecutorCounters, ShardCounters, StageHistograms, counted};
 use crate::protocol::{ShardDescription, ShardState};
 use crate::route::Doorbell;
 
-/// Histograms that executors gave away and nobody took yet, per executor.
-const HISTOGRAMS_MAX: usize = 4;
+/// What executors gave away and nobody took yet, per executor.
+const MEASURED_MAX: usize = 4;
 
 /// A shard as all threads see it.
 #[derive(Debug, Default)]
@@ -30,8 +30,17 @@ pub struct SharedShard {
 pub struct SharedExecutor {
     /// What is counted.
     pub counters: ExecutorCounters,
-    histograms_wanted: AtomicBool,
-    histograms: ArrayQueue<Vec<(ShardId, StageHistograms)>>,
+    measured_wanted: AtomicBool,
+    measured: ArrayQueue<Measured>,
+}
+
+/// What an executor tells when it is asked.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// What was measured of each shard since it was asked last.
+    pub histograms: Vec<(ShardId, StageHistograms)>,
+    /// The partitions of each shard that have been held back for longest.
+    pub held_back: Vec<(ShardId, HeldBack)>,
 }
 
 /// The server as all threads see it.
@@ -181,24 +190,24 @@ impl SharedExecutor {
     fn new() -> Self {
         Self {
             counters: ExecutorCounters::default(),
-            histograms_wanted: AtomicBool::new(false),
-            histograms: ArrayQueue::new(HISTOGRAMS_MAX),
+            measured_wanted: AtomicBool::new(false),
+            measured: ArrayQueue::new(MEASURED_MAX),
         }
     }
 
-    /// Whether somebody waits for histograms; asks once.
-    pub fn take_wish_for_histograms(&self) -> bool {
-        self.histograms_wanted.swap(false, Ordering::AcqRel)
+    /// Whether somebody waits for what was measured; asks once.
+    pub fn take_wish(&self) -> bool {
+        self.measured_wanted.swap(false, Ordering::AcqRel)
     }
 
-    /// Gives histograms away; if nobody took the last ones, the oldest are lost.
-    pub fn give_histograms(&self, histograms: Vec<(ShardId, StageHistograms)>) {
-        let _ = self.histograms.force_push(histograms);
+    /// Gives away what was measured; if nobody took the last ones, the oldest are lost.
+    pub fn give(&self, measured: Measured) {
+        let _ = self.measured.force_push(measured);
     }
 
-    /// Histograms that the executor gave away.
-    pub fn take_histograms(&self) -> Option<Vec<(ShardId, StageHistograms)>> {
-        self.histograms.pop()
+    /// What the executor gave away.
+    pub fn take_measured(&self) -> Option<Measured> {
+        self.measured.pop()
     }
 }
 
@@ -252,10 +261,10 @@ impl ServerShared {
         self.drained.load(Ordering::Acquire) >= self.executors.len()
     }
 
-    /// Asks every executor for its histograms; [`SharedExecutor::take_histograms`] gives them soon.
-    pub fn ask_for_histograms(&self) {
+    /// Asks every executor for what it measured; [`SharedExecutor::take_measured`] gives it soon.
+    pub fn ask_for_measured(&self) {
         for (executor, doorbell) in self.executors.iter().zip(self.doorbells.iter()) {
-            executor.histograms_wanted.store(true, Ordering::Release);
+            executor.measured_wanted.store(true, Ordering::Release);
             doorbell.ring();
         }
     }

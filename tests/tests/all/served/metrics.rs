@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use florin_harness::served::observe::parse_metrics;
+use florin_net::client::{Client, ClientSettings, Record, TransactionSettings};
 
 use super::{open, partition_on, place, roomy, start};
 use crate::tree::{Table, quoted, read, tables};
@@ -16,7 +17,15 @@ fn served_the_metrics_in_the_page_are_those_that_a_server_has() {
     for shard in [0, 1] {
         wire.produce(partition_on(&topic, shard), b"12.50 EUR").expect("it is stored");
     }
+    let client = Client::connect(ClientSettings::new(server.address_of(0).to_string())).expect("it is connected");
+    let mut producer = client.transactional_producer(TransactionSettings::new("settlement")).expect("it is opened");
+    let mut transaction = producer.begin().expect("it begins");
+    let sent = transaction.send("payments", Record { partition: Some(1), ..Record::new("12.50 EUR") });
+    sent.expect("it is taken").wait().expect("it is stored");
     let text = server.http_get("/metrics").body;
+    let held_back = samples_of(&text, "florin_partition_held_back_seconds");
+    let (id, key, shard) = (topic.id, transaction.key(), topic.placement[1]);
+    assert_eq!(held_back, [format!("shard=\"{shard}\",topic=\"{id}\",partition=\"1\",transaction=\"{key}\"")]);
     assert!(text.ends_with("# EOF\n"), "{text}");
     let comments = |word: &str| -> BTreeMap<String, String> {
         let lines = text.lines().filter_map(|line| line.strip_prefix(&format!("# {word} ")));
@@ -52,5 +61,17 @@ fn served_the_metrics_in_the_page_are_those_that_a_server_has() {
         let is_right = name.starts_with("florin_") && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
         assert!(is_right && !name.ends_with("_total"), "{name} is no name as Prometheus wants it");
     }
+    transaction.commit().expect("it is committed");
+    // Its partition has noted that once it can be read so far.
+    let described = client.describe_topic(topic.id).expect("it is described");
+    let is_free = described.partitions[1].open_transaction_count == 0;
+    let held_back = samples_of(&server.http_get("/metrics").body, "florin_partition_held_back_seconds");
+    assert!(!is_free || held_back.is_empty(), "{held_back:?}");
+    drop((producer, client));
     assert!(server.stop().status.success());
+}
+
+fn samples_of(text: &str, name: &str) -> Vec<String> {
+    let samples = parse_metrics(text).expect("lines of metrics");
+    samples.into_iter().filter(|sample| sample.name == name).map(|sample| sample.labels).collect()
 }
