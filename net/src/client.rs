@@ -31,6 +31,7 @@ pub use error::{BatchFault, ClientError, SendError, TransactionError};
 pub use florin_engine::catalogue::{TopicChange, TopicSettings};
 pub use florin_engine::format::control::{GroupOffset, KeyRule, KeyRuleError, KeySource, Partitioner};
 pub use florin_engine::model::{GroupId, NameError, TransactionKey, TransactionOutcome, TransactionalId};
+pub use florin_engine::partition::Isolation;
 pub use florin_engine::shard::KeyReceipt;
 pub use florin_engine::transaction::{Ended, TransactionState, TransactionStatus, Unnoted};
 pub use settings::{

@@ -16,6 +16,7 @@ mod listed;
 mod producer;
 #[cfg(test)]
 mod tests;
+mod together;
 mod transaction;
 mod transactions;
 

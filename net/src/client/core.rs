@@ -9,4 +9,5 @@ pub mod connection;
 pub mod consumer;
 pub mod metadata;
 pub mod producer;
+pub mod together;
 pub mod transaction;

@@ -45,6 +45,8 @@ mod rest;
 mod rhythm;
 #[path = "served/routing.rs"]
 mod routing;
+#[path = "served/together.rs"]
+mod together;
 
 const MIB: u64 = 1024 * 1024;
 /// Whatever must become so becomes so within this.

@@ -9,11 +9,12 @@ use super::Client;
 use super::call::Repetition;
 use super::command::Route;
 use super::producer::{Delivery, Producer};
+use crate::client::core::together::Together;
 use crate::client::core::transaction::TransactionCore;
 use crate::client::{
     ClientError, GroupId, GroupOffset, ProducerSettings, Record, SendError, TransactionError, TransactionSettings,
 };
-use crate::protocol::{Request, Response};
+use crate::protocol::{Request, Response, TopicDescription};
 
 /// An instance of a transactional id: its transactions follow one another.
 ///
@@ -21,11 +22,14 @@ use crate::protocol::{Request, Response};
 /// [`TransactionError::Fatal`] from then on. Dropping the handle aborts nothing at once: the server aborts what is open
 /// when its time is over, or when the transactional id is opened again.
 pub struct TransactionalProducer {
-    client: Client,
+    pub(super) client: Client,
     settings: TransactionSettings,
-    core: TransactionCore,
+    pub(super) core: TransactionCore,
     last: Option<Ended>,
     topics: BTreeMap<String, TopicProducer>,
+    pub(super) descriptions: BTreeMap<String, TopicDescription>,
+    /// The one request of the transaction in doubt, if it had one: it is found out by making it again.
+    pub(super) in_doubt: Option<Together>,
 }
 
 /// The producer of one topic, and which transaction it is in.
@@ -52,9 +56,15 @@ impl TransactionalProducer {
         // Opened twice, the first of the two is fenced: it is this instance all the same.
         let request = Request::OpenTransactionalId { name, timeout_ms };
         match client.inner.request(&what, route, request, Repetition::Repeatable)? {
-            Response::TransactionalIdOpened { next, last } => {
-                Ok(Self { client, settings, core: TransactionCore::new(next), last, topics: BTreeMap::new() })
-            }
+            Response::TransactionalIdOpened { next, last } => Ok(Self {
+                client,
+                settings,
+                core: TransactionCore::new(next),
+                last,
+                topics: BTreeMap::new(),
+                descriptions: BTreeMap::new(),
+                in_doubt: None,
+            }),
             _ => Err(client.inner.unexpected(&what)),
         }
     }
@@ -85,20 +95,21 @@ impl TransactionalProducer {
     /// `Fatal` if another instance has the transactional id.
     pub fn find_out(&mut self) -> Result<(), TransactionError> {
         match self.core.in_doubt() {
+            Some(_) if self.in_doubt.is_some() => self.ask_together().map(|_receipts| ()),
             Some(transaction) => self.ask_to_commit(transaction),
             None => Ok(()),
         }
     }
 
     /// Aborts what is open, if something is.
-    fn abort_open(&mut self) -> Result<(), TransactionError> {
+    pub(super) fn abort_open(&mut self) -> Result<(), TransactionError> {
         let Some(transaction) = self.core.to_abort() else { return Ok(()) };
         self.leave();
         let answer = self.ask_to_end(transaction, TransactionOutcome::Aborted);
         self.core.on_abort(answer)
     }
 
-    fn ask_to_commit(&mut self, transaction: TransactionKey) -> Result<(), TransactionError> {
+    pub(super) fn ask_to_commit(&mut self, transaction: TransactionKey) -> Result<(), TransactionError> {
         let answer = self.ask_to_end(transaction, TransactionOutcome::Committed);
         self.core.on_commit(answer)
     }

@@ -31,6 +31,7 @@ use florin_engine::model::{PartitionId, ProducerEpoch, ProducerId, TransactionKe
 use super::back_off::BackOff;
 use crate::client::SendError;
 use crate::protocol::{Code, ErrorResponse, TopicDescription};
+pub(in crate::client) use append::chosen;
 use lane::Lane;
 use outcome::Outcomes;
 pub use outcome::{BatchOutcome, RecordOutcome, StoredRecord};

@@ -4,10 +4,10 @@
 //! asked for again, however late, is about the same transaction and about no other.
 
 use florin_engine::model::{TransactionKey, TransactionOutcome};
-use florin_engine::shard::Action;
+use florin_engine::shard::{Action, BatchReceipt};
 
 use crate::client::{ClientError, SendError, TransactionError};
-use crate::protocol::{Code, Response};
+use crate::protocol::{Code, ErrorResponse, Response};
 
 /// How far an instance has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,16 +145,49 @@ impl TransactionCore {
                 self.state = State::Broken { transaction, reason: refusal.to_string() };
                 Err(self.error())
             }
-            Err(ClientError::Refused(refusal)) if is_over(refusal.action, refusal.code) => {
-                let who_knows = match refusal.code {
-                    Code::UNKNOWN_TRANSACTION => "nobody knows: look at the records",
-                    _ => "the instance that has the transactional id now was told",
-                };
-                Err(self.close(format!("{refusal}; whether it was committed {who_knows}")))
+            Err(ClientError::Refused(refusal)) if is_over(refusal.action, refusal.code) => Err(self.give_up(&refusal)),
+            Err(error) => Err(TransactionError::OutcomeUnknown { reason: error.to_string() }),
+            Ok(_) => Err(TransactionError::OutcomeUnknown { reason: "its answer is one to something else".to_owned() }),
+        }
+    }
+
+    /// The answer to the one request that stores everything of the transaction and commits it: the receipts of its batches, and
+    /// whether they had been stored before. `None`: it is committed, and its receipts are gone; what the transactional id goes
+    /// on with is told to whoever asks to commit it.
+    ///
+    /// # Errors
+    /// `Abortable` if nothing of it counts, `Fatal` if this instance does not have its transactional id any more,
+    /// `OutcomeUnknown` if there is no answer: the same request has to be made again.
+    pub fn on_together(
+        &mut self,
+        answer: Result<Response, ClientError>,
+    ) -> Result<Option<(Vec<BatchReceipt>, bool)>, TransactionError> {
+        let State::Committing(transaction) = self.state else { return Err(self.error()) };
+        match answer {
+            Ok(Response::ProducedTogether { receipts, duplicate, next: Some(next) }) => {
+                self.state = State::Ready(next);
+                Ok(Some((receipts, duplicate)))
+            }
+            Err(ClientError::Refused(refusal)) if refusal.code == Code::TRANSACTION_COMMITTED => Ok(None),
+            Err(ClientError::Refused(refusal)) if is_over(refusal.action, refusal.code) => Err(self.give_up(&refusal)),
+            Err(ClientError::Refused(refusal))
+                if matches!(refusal.action, Action::AbortTransaction | Action::FixRequest) =>
+            {
+                self.state = State::Broken { transaction, reason: refusal.to_string() };
+                Err(self.error())
             }
             Err(error) => Err(TransactionError::OutcomeUnknown { reason: error.to_string() }),
             Ok(_) => Err(TransactionError::OutcomeUnknown { reason: "its answer is one to something else".to_owned() }),
         }
+    }
+
+    /// It was asked to commit, and this instance does not have its transactional id any more.
+    fn give_up(&mut self, refusal: &ErrorResponse) -> TransactionError {
+        let who_knows = match refusal.code {
+            Code::UNKNOWN_TRANSACTION => "nobody knows: look at the records",
+            _ => "the instance that has the transactional id now was told",
+        };
+        self.close(format!("{refusal}; whether it was committed {who_knows}"))
     }
 
     /// The answer to the request to abort what is [to be aborted](TransactionCore::to_abort).

@@ -2,6 +2,7 @@
 //! names that Jepsen's workload for Kafka gives them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use florin_engine::model::{Offset, TransactionKey, TransactionOutcome, TransactionalId};
 
@@ -38,6 +39,14 @@ struct Move {
     has_offset: bool,
 }
 
+/// What a reader of what is committed was shown with one answer: of a stretch of offsets, what counts.
+#[derive(Debug)]
+struct Answer {
+    partition: u32,
+    stretch: Range<u64>,
+    shown: Vec<(u64, u64)>,
+}
+
 /// Everything that is known of moves.
 #[derive(Debug, Default)]
 pub(in crate::wire) struct Moves {
@@ -47,8 +56,7 @@ pub(in crate::wire) struct Moves {
     spot_of: BTreeMap<u64, Spot>,
     /// Values that readers of what is committed were shown.
     seen: BTreeSet<u64>,
-    /// Up to where such readers could read at least when they were shown something of a move in a partition.
-    read_up_to: BTreeMap<(u64, u32), u64>,
+    answers: Vec<Answer>,
     /// Transactions that were asked to count, in that order.
     asked: Vec<u64>,
     /// What readers that began at the beginning were handed out of each partition.
@@ -154,13 +162,12 @@ impl Moves {
         Ok(())
     }
 
-    /// The same with one answer, which said up to where everything is decided.
-    pub(in crate::wire) fn see_all(&mut self, partition: u32, values: &[(u64, u64)], stable_offset: u64) -> Checked {
+    /// The same with one answer, of all that counts in this stretch of offsets.
+    pub(in crate::wire) fn see_all(&mut self, partition: u32, stretch: Range<u64>, values: &[(u64, u64)]) -> Checked {
         for (offset, value) in values {
             self.see((partition, *offset), *value)?;
-            let up_to = self.read_up_to.entry((value / VALUES_MAX, partition)).or_insert(stable_offset);
-            *up_to = stable_offset.min(*up_to);
         }
+        self.answers.push(Answer { partition, stretch, shown: values.to_vec() });
         Ok(())
     }
 
@@ -211,7 +218,7 @@ impl Moves {
             }
         }
         self.what_was_read_counts(&visible)?;
-        self.nothing_was_read_in_part(&visible)?;
+        self.nothing_was_read_in_part(stored)?;
         self.readers_skipped_nothing(stored)?;
         self.sent_in_order(stored)?;
         self.has_no_cycle(&self.wrote_before(stored), "write cycle (G0)")?;
@@ -230,15 +237,13 @@ impl Moves {
         }
     }
 
-    /// Whoever is shown something of a transaction can read the rest of it in that partition.
-    fn nothing_was_read_in_part(&self, visible: &BTreeSet<u64>) -> Checked {
-        for ((number, partition), up_to) in &self.read_up_to {
-            let here =
-                self.moves[number].values.iter().filter(|(at, value)| at == partition && visible.contains(value));
-            let last = here.filter_map(|(_, value)| self.spot_of.get(value)).map(|(_, offset)| *offset).max();
-            if last.is_some_and(|last| last >= *up_to) {
-                let what =
-                    format!("move {number} was read up to {up_to} of partition {partition}, it ends at {last:?}");
+    /// Of every stretch that one answer showed, it showed all that counts: of no transaction a part.
+    fn nothing_was_read_in_part(&self, stored: &Stored) -> Checked {
+        for Answer { partition, stretch, shown } in &self.answers {
+            let there = stored.visible.get(partition).into_iter().flatten();
+            let counts: Vec<_> = there.filter(|(offset, _)| stretch.contains(offset)).copied().collect();
+            if counts != *shown {
+                let what = format!("partition {partition}, offsets {stretch:?}: {shown:?} was read of {counts:?}");
                 return violation("intermediate read (G1b)", what);
             }
         }

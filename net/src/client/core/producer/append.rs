@@ -81,12 +81,20 @@ impl ProducerCore {
                 Some(partition) => Err(AppendError::Never(SendError::KeyElsewhere { partition, belongs })),
             };
         }
-        match (record.partition, &record.key) {
-            (Some(partition), _) if partition < partition_count => Ok(partition),
-            (Some(partition), _) => Err(AppendError::Never(SendError::Partition { partition, partition_count })),
-            (None, Some(key)) => Ok(Partitioner::default().partition_of(key, partition_count)),
-            (None, None) => Ok(self.sticky),
-        }
+        chosen(record, partition_count).map(|partition| partition.unwrap_or(self.sticky)).map_err(AppendError::Never)
+    }
+}
+
+/// The partition that a record names or its key leads to, of a topic without idempotency keys; `None`: any.
+///
+/// # Errors
+/// If there is no such partition.
+pub(in crate::client) fn chosen(record: &Record, partition_count: u32) -> Result<Option<u32>, SendError> {
+    match (record.partition, &record.key) {
+        (Some(partition), _) if partition < partition_count => Ok(Some(partition)),
+        (Some(partition), _) => Err(SendError::Partition { partition, partition_count }),
+        (None, Some(key)) => Ok(Some(Partitioner::default().partition_of(key, partition_count))),
+        (None, None) => Ok(None),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What may be done next, by what was answered.
 
-use florin_engine::model::{ProducerEpoch, ProducerId, TransactionKey, TransactionOutcome};
+use florin_engine::model::{Offset, ProducerEpoch, ProducerId, Realtime, TransactionKey, TransactionOutcome};
+use florin_engine::shard::BatchReceipt;
 
 use super::TransactionCore;
 use crate::client::{ClientError, SendError, TransactionError};
@@ -123,4 +124,38 @@ fn a_commit_that_is_found_out_after_another_instance_took_over_is_a_commit_and_t
     assert!(is_unknown(&core.on_commit(lost())));
     assert_eq!(core.on_commit(refused(Code::TRANSACTION_COMMITTED)), Ok(()));
     assert!(is_fatal(&core.begin()));
+}
+
+#[test]
+fn everything_with_one_request_counts_or_not_and_in_doubt_it_is_made_again() {
+    let stored = BatchReceipt { base_offset: Offset(3), append_time: Realtime(4) };
+    let together = |epoch| {
+        let receipts = vec![stored];
+        Ok(Response::ProducedTogether { receipts, duplicate: false, next: Some(key(epoch)) })
+    };
+    let asked = || {
+        let mut core = begun();
+        core.commit().unwrap();
+        core
+    };
+    let mut core = asked();
+    assert!(matches!(core.on_together(lost()), Err(TransactionError::OutcomeUnknown { .. })));
+    // No shard could be asked now: an attempt before may have been carried out all the same.
+    assert!(matches!(core.on_together(refused(Code::BUSY)), Err(TransactionError::OutcomeUnknown { .. })));
+    assert_eq!(core.in_doubt(), Some(key(1)));
+    assert_eq!(core.on_together(together(2)), Ok(Some((vec![stored], false))));
+    assert_eq!(core.begin(), Ok(key(2)));
+
+    let mut core = asked();
+    assert_eq!(core.on_together(refused(Code::TRANSACTION_COMMITTED)), Ok(None), "its receipts are gone");
+    assert_eq!(core.in_doubt(), Some(key(1)), "what comes next is asked for");
+
+    for code in [Code::TRANSACTION_ABORTED, Code::TOGETHER] {
+        let mut core = asked();
+        assert!(matches!(core.on_together(refused(code)), Err(TransactionError::Abortable { .. })));
+        assert_eq!(core.to_abort(), Some(key(1)));
+    }
+    for code in [Code::TRANSACTION_FENCED, Code::UNKNOWN_TRANSACTION] {
+        assert!(matches!(asked().on_together(refused(code)), Err(TransactionError::Fatal { .. })));
+    }
 }

@@ -83,7 +83,7 @@ impl Mover {
             Response::Fetched(fetched) => {
                 let (values, next) = visible(&fetched, from)?;
                 let mut moves = self.ground.moves.borrow_mut();
-                moves.see_all(index, &values, fetched.stable_offset.0)?;
+                moves.see_all(index, from..next, &values)?;
                 if let Some(number) = within {
                     values.iter().for_each(|(_, value)| moves.read_in(number, *value));
                 }

@@ -41,7 +41,7 @@ fn what_is_as_it_should_be_is_no_anomaly() {
     let mut moves = Moves::default();
     let first = committed(&mut moves, 1, named("a", 0));
     let second = committed(&mut moves, 2, named("a", 1));
-    moves.see_all(PARTITION, &[(0, first[0])], 1).unwrap();
+    moves.see_all(PARTITION, 0..1, &[(0, first[0])]).unwrap();
     let reader = moves.reader();
     moves.hand(reader, (PARTITION, 0), first[0]).unwrap();
     moves.hold(&stored([&[first[0], second[0]], &[first[1], second[1]]])).unwrap();
@@ -97,12 +97,12 @@ fn an_aborted_value_is_found_when_it_is_read_and_when_it_had_been_read_before() 
 }
 
 #[test]
-fn a_part_of_a_transaction_before_the_rest_of_it_can_be_read_is_an_intermediate_read() {
+fn a_part_of_a_transaction_without_the_rest_of_it_beside_is_an_intermediate_read() {
     let mut moves = Moves::default();
     let values = [Moves::value(1, 0), Moves::value(1, 1)];
     moves.begin(1, named("a", 0), vec![(PARTITION, values[0]), (PARTITION, values[1])], false);
     moves.ask(1);
-    moves.see_all(PARTITION, &[(0, values[0])], 1).unwrap();
+    moves.see_all(PARTITION, 0..3, &[(0, values[0])]).unwrap();
     moves.tell(1, TransactionOutcome::Committed).unwrap();
     assert_found(moves.hold(&stored([&values, &[]])), "G1b");
 }
