@@ -126,8 +126,8 @@ impl Run<'_> {
                 let Kind { producers, batches, .. } = *kind;
                 let what = format!("{producers} producers, {batches} batches, {} transactions", kind.name());
                 report::progress(&format!("round {round} of {}: {what}", arguments.rounds));
-                let sample = self.load(&target, *kind, round).with_context(|| format!("{what}, round {round}"))?;
-                samples.push(Sample { floor_us, ..sample });
+                let sample = self.load(&target, *kind, round, floor_us);
+                samples.push(sample.with_context(|| format!("{what}, round {round}"))?);
             }
         }
         target.stop()?;
@@ -135,7 +135,7 @@ impl Run<'_> {
     }
 
     /// One load on a topic of its own.
-    fn load(&self, target: &Target, kind: Kind, round: u32) -> Result<Sample> {
+    fn load(&self, target: &Target, kind: Kind, round: u32, floor_us: f64) -> Result<Sample> {
         let name = format!("{}-{}-{}-{round}", kind.name(), kind.producers, kind.batches);
         with_topic(target, &name, self.arguments.partitions, |control| {
             let plans = self.plans(control, &name, kind)?;
@@ -147,7 +147,7 @@ impl Run<'_> {
                 ensure!(costs.captured_batches >= load.answered_batches, "the server stored less than it acknowledged");
                 let records = load.latencies.count() as f64 * f64::from(kind.batches * self.payloads.record_count());
                 let records_per_second = records / load.counted_seconds;
-                Ok(Sample { load, costs, records_per_second, floor_us: 0.0 })
+                Ok(Sample { load, costs, records_per_second, floor_us })
             })
         })
     }
@@ -178,6 +178,8 @@ impl Run<'_> {
         if kind.is_transactional {
             let plain = Kind { is_transactional: false, ..kind };
             ratios.push(("ratio_records_per_second", ratio(|sample| sample.records_per_second, plain, 1.0)));
+        }
+        if kind.is_transactional && kind.batches == 1 {
             ratios.push(("ratio_three_writes", ratio(Sample::p50_us, Kind::SINGLE, WRITE_COUNT)));
         }
         Point {
