@@ -13,9 +13,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use florin_engine::model::TransactionalId;
+use florin_engine::transaction::coordinator_of;
 
 use crate::cli::TransactionsArguments;
-use crate::client::control::Control;
+use crate::client::control::{Control, Placement};
 use crate::client::payload::Payloads;
 use crate::client::producers::{ProducerPlan, Producers, ProducersSample};
 use crate::client::routes;
@@ -158,7 +160,7 @@ impl Run<'_> {
         let mut plan = |(number, route): (usize, routes::Route)| {
             let key = match kind.is_transactional {
                 // Any port passes on what its shard does not coordinate.
-                true => control.open_transactional_id(&format!("producer-{number}"))?,
+                true => control.open_transactional_id(&transactional_id(number, &placement, route.partition.index)?)?,
                 false => control.producer()?,
             };
             let Kind { is_transactional, batches, .. } = kind;
@@ -228,6 +230,17 @@ impl Run<'_> {
             core_text(arguments.target.server_core),
         )
     }
+}
+
+/// A name that leads to another shard than a partition's, if there is one: then a transaction takes most.
+fn transactional_id(number: usize, placement: &Placement, partition: u32) -> Result<String> {
+    let shard_count = u16::try_from(placement.ports.len())?;
+    let shard = placement.shards[partition as usize];
+    let leads_elsewhere =
+        |name: &String| TransactionalId::new(name).is_ok_and(|name| coordinator_of(&name, shard_count).0 != shard);
+    let mut names = (0..100).map(|turn| format!("producer-{number}-{turn}"));
+    let first = format!("producer-{number}");
+    Ok(names.find(|name| shard_count > 1 && leads_elsewhere(name)).unwrap_or(first))
 }
 
 impl Sample {
