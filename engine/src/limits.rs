@@ -249,7 +249,8 @@ pub const TRANSACTIONAL_ID_IDLE_NS: u64 = PRODUCER_IDLE_NS;
 pub const TRANSACTION_RESEND_NS: u64 = 500_000_000;
 /// How long a batch waits for its transaction's coordinator before its client is told to retry.
 pub const COORDINATOR_WAIT_NS: u64 = 5_000_000_000;
-/// How often a shard asks after transactions that have been open for longer than any may.
+/// After what time a shard asks what became of a transaction that is open in its partitions and groups; how often it looks is a
+/// quarter of it.
 pub const TRANSACTION_INQUIRY_NS: u64 = 2 * TRANSACTION_TIMEOUT_MS_MAX as u64 * 1_000_000;
 /// Batches and offsets that wait for a transaction's coordinator, per shard.
 pub const COORDINATOR_WAITING_COUNT_MAX: usize = 4096;

@@ -1,7 +1,7 @@
 //! What is kept of a search is bounded.
 
 use super::*;
-use crate::model::{ProducerEpoch, ProducerId, Realtime, TransactionKey};
+use crate::model::{ProducerEpoch, ProducerId, Realtime, TopicId, TransactionKey};
 
 /// The marker at an offset, of the aborted transaction of a producer that began there.
 fn marker(at: u64, producer: u64, first: u64) -> HeldBatch {
@@ -37,4 +37,43 @@ fn whoever_reads_on_lets_go_of_what_ended_before() {
     }
     assert!(search.aborted.len() <= ABORTED_KEPT_MAX && search.known_to == Offset(u64::MAX));
     assert!(search.covers(Offset(many - 5)) && !search.covers(Offset(0)));
+}
+
+fn partition(index: u32) -> PartitionId {
+    PartitionId { topic: TopicId(1), index }
+}
+
+/// A search from `from` on that has seen up to `next`.
+fn search(from: u64, next: u64) -> AbortSearch {
+    let mut search = AbortSearch::beginning_at(Offset(from));
+    search.see(Offset(from), std::iter::once(&marker(next - 1, 9, from)));
+    search
+}
+
+#[test]
+fn searches_of_several_places_are_kept_and_the_one_that_was_used_least_lately_goes() {
+    let mut kept = KeptSearches::default();
+    kept.keep(partition(0), search(0, 100));
+    kept.keep(partition(0), search(40, 50));
+    assert!(kept.tells(partition(0), Offset(45)) && !kept.tells(partition(0), Offset(100)));
+    let taken = kept.take(partition(0), Offset(45)).expect("two cover it");
+    assert_eq!(taken.next, Offset(100), "the one that tells most");
+    kept.keep(partition(0), taken);
+    for index in (1..).take(COLD_SEARCHES_MAX - 1) {
+        kept.keep(partition(index), search(0, 10));
+    }
+    assert!(kept.take(partition(0), Offset(45)).is_some(), "it was used after the other one");
+    assert!(kept.take(partition(0), Offset(45)).is_none());
+}
+
+#[test]
+fn what_all_who_wait_have_found_is_bounded_and_what_is_kept_for_nobody_gives_way() {
+    let mut cold = Cold::new();
+    cold.searches.keep(partition(0), search(0, 10));
+    let waiting = search(0, 20);
+    cold.waiting_aborted_count = COLD_ABORTED_MAX - 1;
+    assert!(cold.has_room_for(&waiting));
+    assert_eq!(cold.searches.aborted_count(), 0);
+    cold.waiting_aborted_count = COLD_ABORTED_MAX;
+    assert!(!cold.has_room_for(&waiting));
 }
