@@ -3,7 +3,7 @@
 //! Pure state, changed by [`OffsetRecord`]s on the live path as in replay. What a transaction commits is kept apart until it
 //! ends; who asks meanwhile for the offsets that it would change is told to ask again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Buf, BufMut};
 
@@ -160,7 +160,11 @@ impl GroupOffsets {
         let new: usize = offsets.iter().map(|offset| TIME_BYTES + offset.encoded_bytes()).sum();
         // A transaction's offsets stand beside those that they replace until it ends.
         let replaced: usize = match (transaction, known) {
-            (None, Some(known)) => offsets.iter().map(|offset| known.bytes_of(offset.partition)).sum(),
+            (None, Some(known)) => {
+                // One that comes twice replaces what was there once.
+                let partitions: BTreeSet<PartitionId> = offsets.iter().map(|offset| offset.partition).collect();
+                partitions.into_iter().map(|partition| known.bytes_of(partition)).sum()
+            }
             _ => 0,
         };
         let of_group = if known.is_some() { 0 } else { GROUP_BYTES + group.as_str().len() };

@@ -131,7 +131,8 @@ impl Shard {
             }
             if self.cold.waiting.contains_key(&partition) && !self.stopping {
                 // What those before it find is found for it as well.
-                return self.cold.wait(partition, waiter);
+                self.cold.wait(partition, waiter);
+                return;
             }
         }
         match self.cold_answer(partition, &mut waiter) {
@@ -142,6 +143,7 @@ impl Shard {
             }
             Answer::Read(..) => {
                 self.cold.wait(partition, waiter);
+                self.cold.give_turn(partition);
                 self.begin_reads();
             }
         }
@@ -177,9 +179,8 @@ impl Shard {
     /// Answers whoever waits for this partition and can be answered now. `asked`: what came of the read that the first
     /// of them asked for.
     fn serve_waiting(&mut self, partition: PartitionId, asked: Option<Result<&Chunk, &DiskError>>) {
-        let mut queue = self.cold.take_waiting(partition);
         if let Some(result) = asked
-            && let Some(first) = queue.pop_front()
+            && let Some(first) = self.cold.take_first(partition)
         {
             match result {
                 Err(error) => self.refuse(first.id, Refusal::ReadFailed { partition, why: error.to_string() }),
@@ -188,21 +189,21 @@ impl Shard {
                     match self.look_into(partition, first, chunk) {
                         Ok(reply) => self.answer(id, reply),
                         // Whoever has to look further does not keep the others from their reads.
-                        Err(waiter) => queue.push_back(waiter),
+                        Err(waiter) => self.cold.wait(partition, waiter),
                     }
                 }
             }
         }
-        while let Some(mut waiter) = queue.pop_front() {
+        while let Some(mut waiter) = self.cold.take_first(partition) {
             match self.cold_answer(partition, &mut waiter) {
                 Answer::Ready(reply) => self.answer(waiter.id, reply),
                 Answer::Read(..) => {
-                    queue.push_front(waiter);
+                    self.cold.wait_in_front(partition, waiter);
                     break;
                 }
             }
         }
-        queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
+        self.cold.give_turn(partition);
     }
 
     /// What the chunk that was read for a waiter says. `Err`: it must look further.
@@ -351,16 +352,17 @@ impl Shard {
                 // It gets its turn when that read ends.
                 continue;
             }
-            let mut queue = self.cold.take_waiting(partition);
-            let Some(mut first) = queue.pop_front() else { continue };
+            let Some(mut first) = self.cold.take_first(partition) else { continue };
             match self.cold_answer(partition, &mut first) {
                 Answer::Read(run, target) => {
                     self.begin_read(partition, run, target, true);
-                    self.cold.wait(partition, first);
+                    self.cold.wait_in_front(partition, first);
                 }
-                Answer::Ready(reply) => self.answer(first.id, reply),
+                Answer::Ready(reply) => {
+                    self.answer(first.id, reply);
+                    self.cold.give_turn(partition);
+                }
             }
-            queue.into_iter().for_each(|waiter| self.cold.wait(partition, waiter));
         }
     }
 

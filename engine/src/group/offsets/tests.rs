@@ -105,6 +105,10 @@ fn there_is_room_for_so_many_bytes_also_when_a_transaction_keeps_both() {
     let replaces = |metadata| of.check_room(&group("ledger"), None, &[at(0, 6, metadata)], full);
     assert_eq!((replaces("xyz"), replaces("xyz!")), (Ok(()), Err(OffsetsRefusal::NoRoom)));
     assert_eq!(room(&of, full), Err(OffsetsRefusal::NoRoom));
+    let twice = [at(0, 6, ""), at(0, 7, "xyz!")];
+    let grown = full + TIME_BYTES + 22 + 1;
+    let check = |max| of.check_room(&group("ledger"), None, &twice, max);
+    assert_eq!((check(full), check(grown)), (Err(OffsetsRefusal::NoRoom), Ok(())), "a partition that comes twice");
 }
 
 #[test]

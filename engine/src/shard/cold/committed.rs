@@ -2,9 +2,9 @@
 //! every transaction in it is decided. Each batch at rest says how far everything was decided with it, so the search ends
 //! where that lies behind the offset that was asked for.
 
-use super::chunk::following;
 use std::collections::BTreeMap;
 
+use super::chunk::following;
 use super::{Answer, Cold, Want};
 use crate::format::batch::{BatchHeader, HeldBatch, Marker};
 use crate::limits::{ABORTED_KEPT_MAX, COLD_ABORTED_MAX, COLD_SEARCHES_MAX};
@@ -60,6 +60,7 @@ impl AbortSearch {
     fn keep_less(&mut self, asked: Offset) {
         self.from = asked;
         self.aborted.retain(|aborted| aborted.marker >= asked);
+        self.aborted.shrink_to_fit();
         if self.aborted.len() <= ABORTED_KEPT_MAX / 2 {
             return;
         }
@@ -211,11 +212,9 @@ impl Shard {
         let batches = following(chunk, asked).map_err(|damage| damaged(partition, damage))?;
         let state = &self.partitions[&partition];
         let is_in_memory = !search.is_done(asked);
-        let end = match is_in_memory {
-            true => state.end_for(Isolation::Committed),
-            false => search.stable_offset.min(search.next),
-        };
-        let end = end.min(search.known_to);
+        let decided =
+            if is_in_memory { state.end_for(Isolation::Committed) } else { search.stable_offset.min(search.next) };
+        let end = decided.min(search.known_to);
         let shown = take_bytes(batches.take_while(|batch| batch.last_offset < end), bytes_max);
         let shown_end = shown.last().map_or(asked, HeldBatch::next_offset);
         let later = state.aborted_between(search.next, shown_end).filter(|_| is_in_memory);

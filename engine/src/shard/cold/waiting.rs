@@ -1,6 +1,6 @@
 //! Who waits for a read, partition by partition, and whose turn is next.
 
-use std::collections::VecDeque;
+use std::collections::btree_map::Entry;
 
 use super::committed::AbortSearch;
 use super::{Cold, Want};
@@ -25,21 +25,38 @@ impl Waiter {
 impl Cold {
     /// Waits behind those who wait for the same partition.
     pub(super) fn wait(&mut self, partition: PartitionId, waiter: Waiter) {
-        self.waiting_aborted_count += waiter.aborted_count();
-        let queue = self.waiting.entry(partition).or_default();
-        queue.push_back(waiter);
-        self.waiting_count += 1;
-        if queue.len() == 1 {
-            self.turns.push_back(partition);
-        }
+        self.count(&waiter);
+        self.waiting.entry(partition).or_default().push_back(waiter);
     }
 
-    /// Takes those who wait for a partition.
-    pub(super) fn take_waiting(&mut self, partition: PartitionId) -> VecDeque<Waiter> {
-        let queue = self.waiting.remove(&partition).unwrap_or_default();
-        self.waiting_count -= queue.len();
-        self.waiting_aborted_count -= queue.iter().map(Waiter::aborted_count).sum::<usize>();
-        queue
+    /// Waits in front of them.
+    pub(super) fn wait_in_front(&mut self, partition: PartitionId, waiter: Waiter) {
+        self.count(&waiter);
+        self.waiting.entry(partition).or_default().push_front(waiter);
+    }
+
+    fn count(&mut self, waiter: &Waiter) {
+        self.waiting_count += 1;
+        self.waiting_aborted_count += waiter.aborted_count();
+    }
+
+    /// Takes the first who waits for a partition. Everybody else counts on meanwhile.
+    pub(super) fn take_first(&mut self, partition: PartitionId) -> Option<Waiter> {
+        let Entry::Occupied(mut queue) = self.waiting.entry(partition) else { return None };
+        let first = queue.get_mut().pop_front().expect("a queue is not empty");
+        if queue.get().is_empty() {
+            queue.remove();
+        }
+        self.waiting_count -= 1;
+        self.waiting_aborted_count -= first.aborted_count();
+        Some(first)
+    }
+
+    /// A partition that somebody waits for has its turn once.
+    pub(super) fn give_turn(&mut self, partition: PartitionId) {
+        if self.waiting.contains_key(&partition) && !self.turns.contains(&partition) {
+            self.turns.push_back(partition);
+        }
     }
 
     /// Takes everybody who waits.

@@ -1,7 +1,9 @@
 //! What is kept of a search is bounded.
 
 use super::*;
-use crate::model::{ProducerEpoch, ProducerId, Realtime, TopicId, TransactionKey};
+use crate::model::{ProducerEpoch, ProducerId, Realtime, RequestId, TopicId, TransactionKey};
+use crate::shard::OffsetAt;
+use crate::shard::cold::waiting::Waiter;
 
 /// The marker at an offset, of the aborted transaction of a producer that began there.
 fn marker(at: u64, producer: u64, first: u64) -> HeldBatch {
@@ -76,4 +78,22 @@ fn what_all_who_wait_have_found_is_bounded_and_what_is_kept_for_nobody_gives_way
     assert_eq!(cold.searches.aborted_count(), 0);
     cold.waiting_aborted_count = COLD_ABORTED_MAX;
     assert!(!cold.has_room_for(&waiting));
+}
+
+#[test]
+fn whoever_waits_counts_while_another_of_its_partition_has_its_turn() {
+    let mut cold = Cold::new();
+    for id in 0..3 {
+        let want = Want::Offset { at: OffsetAt::Start };
+        let waiter = Waiter { id: RequestId(id), want, from: Offset(0), search: Some(search(0, 10)) };
+        cold.wait(partition(0), waiter);
+    }
+    let first = cold.take_first(partition(0)).expect("three wait");
+    assert_eq!((first.id, cold.waiting_count, cold.waiting_aborted_count), (RequestId(0), 2, 2));
+    cold.wait(partition(0), first);
+    let second = cold.take_first(partition(0)).expect("three wait");
+    cold.wait_in_front(partition(0), second);
+    let order: Vec<_> = std::iter::from_fn(|| cold.take_first(partition(0))).map(|waiter| waiter.id.0).collect();
+    assert_eq!((order, cold.waiting_count, cold.waiting_aborted_count), (vec![1, 2, 0], 0, 0));
+    assert!(cold.waiting.is_empty());
 }
