@@ -1,5 +1,5 @@
 //! What is written into a batch each time that it is sent: idempotency keys, of the partition that it goes to, and who sends
-//! it as how manieth.
+//! it and with which sequence.
 
 use anyhow::{Context, Result};
 use florin_engine::format::control::Partitioner;

@@ -1,4 +1,4 @@
-//! Who sent a batch, and as how manieth: the header fields behind exactly-once storage.
+//! Who sent a batch, and where it stands among the producer's: the header fields behind exactly-once storage.
 
 use crate::model::{ProducerEpoch, ProducerId};
 

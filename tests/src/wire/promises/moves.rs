@@ -33,7 +33,7 @@ struct Move {
     /// Whether it was asked to make it count.
     is_asked: bool,
     told: Option<TransactionOutcome>,
-    /// Values of others that were read before it was asked to make it count.
+    /// Moves of which something was read before it was asked to make it count.
     read: BTreeSet<u64>,
     /// Whether its number is the offset of its group from then on.
     has_offset: bool,
@@ -97,8 +97,8 @@ impl Moves {
     /// It is asked to make it count.
     pub(in crate::wire) fn ask(&mut self, number: u64) {
         let of = self.moves.get_mut(&number).expect("it has begun");
-        of.is_asked = true;
-        if matches!(of.manner, Manner::Transaction(..)) {
+        let is_first = !std::mem::replace(&mut of.is_asked, true);
+        if is_first && matches!(of.manner, Manner::Transaction(..)) {
             self.asked.push(number);
         }
     }
@@ -108,7 +108,7 @@ impl Moves {
         self.asked.len()
     }
 
-    /// Whether it was said how the one ended that was asked to count as this manieth.
+    /// Whether it was said how the one ended that so many were asked to count before.
     pub(in crate::wire) fn is_told(&self, index: usize) -> bool {
         self.moves[&self.asked[index]].told.is_some()
     }
